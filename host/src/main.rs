@@ -1,1 +1,2 @@
-fn main(){}
+//! The `bootlace` binary: parse, build, run, exit code.
+fn main() {}

@@ -1,0 +1,234 @@
+//! Checked names. A name that exists as one of these types has passed its rule, so that no
+//! later code has to ask again, and two kinds of name cannot be swapped by accident.
+//!
+//! One spelling each: lower-case ASCII for everything that appears in a path, so that no two
+//! names differ only in case, in Unicode form or in percent-encoding.
+
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid {kind}: {rule}")]
+pub struct InvalidName {
+    kind: &'static str,
+    rule: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $kind:literal, $check:path, $rule:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = InvalidName;
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                if $check(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(InvalidName { kind: $kind, rule: $rule })
+                }
+            }
+        }
+
+        impl Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+    };
+}
+
+name!(
+    /// A tenant's name, such as `acme`.
+    WorkspaceId,
+    "workspace name",
+    is_slug,
+    "use 1 to 63 of a-z, 0-9 and -, starting with a letter or digit"
+);
+name!(
+    /// An app's name, such as `checkout`.
+    DeploymentId,
+    "deployment name",
+    is_slug,
+    "use 1 to 63 of a-z, 0-9 and -, starting with a letter or digit"
+);
+name!(
+    /// A data service's name, such as `orders-db`.
+    ServiceId,
+    "service name",
+    is_slug,
+    "use 1 to 63 of a-z, 0-9 and -, starting with a letter or digit"
+);
+name!(
+    /// A policy's name, such as `region-affinity`.
+    PolicyName,
+    "policy name",
+    is_slug,
+    "use 1 to 63 of a-z, 0-9 and -, starting with a letter or digit"
+);
+name!(
+    /// An environment's name: `production`, or with segments, `preview/pr-42`.
+    EnvironmentName,
+    "environment name",
+    is_environment,
+    "use up to 3 segments joined by /, each 1 to 63 of a-z, 0-9, - and _, starting with a letter or digit"
+);
+name!(
+    /// A variable's name, such as `DATABASE_URL`.
+    VariableName,
+    "variable name",
+    is_variable,
+    "use 1 to 128 of A-Z, a-z, 0-9 and _, not starting with a digit"
+);
+
+fn is_slug(text: &str) -> bool {
+    is_segment(text) && !text.contains('_')
+}
+
+fn is_segment(text: &str) -> bool {
+    let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    let first = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.len() <= 63 && text.as_bytes().first().is_some_and(first) && text.bytes().all(rest)
+}
+
+fn is_environment(text: &str) -> bool {
+    text.split('/').count() <= 3 && text.split('/').all(is_segment)
+}
+
+fn is_variable(text: &str) -> bool {
+    let rest = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    text.len() <= 128 && text.bytes().all(rest) && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
+
+/// The random 16 bytes that a workspace, environment or deployment carries beside its name, so
+/// that a recreated `qa` cannot open what the old `qa` sealed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Uid(pub [u8; 16]);
+
+impl Uid {
+    /// Stands for "no such thing" in associated data: a value of no one deployment.
+    pub const NONE: Self = Self([0; 16]);
+}
+
+/// Names one stored value; never derived from a secret's plaintext (crypto rules in the crate doc).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(pub [u8; 16]);
+
+/// A SHA-256 digest. Displayed as `sha256:<64 hex digits>`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(pub [u8; 32]);
+
+/// Why a text is not 16 or 32 bytes in hex.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected {digits} hex digits")]
+pub struct InvalidHex {
+    digits: usize,
+}
+
+macro_rules! hex_bytes {
+    ($type:ident, $prefix:literal, $bytes:literal) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = InvalidHex;
+            fn from_str(text: &str) -> Result<Self, InvalidHex> {
+                let digits = text.strip_prefix($prefix).unwrap_or(text);
+                let mut bytes = [0; $bytes];
+                hex::decode_to_slice(digits, &mut bytes).map_err(|_| InvalidHex { digits: $bytes * 2 })?;
+                Ok(Self(bytes))
+            }
+        }
+    };
+}
+
+hex_bytes!(Uid, "", 16);
+hex_bytes!(ValueId, "", 16);
+hex_bytes!(Digest, "sha256:", 32);
+
+/// A workspace's revision, counted from 1; 0 is "nothing yet".
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct Revision(pub u64);
+
+impl Revision {
+    /// The revision after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A point in time: seconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct UnixSeconds(pub i64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_one_spelling_each() {
+        for good in ["production", "preview/pr-42", "demo/eu/1"] {
+            assert!(good.parse::<EnvironmentName>().is_ok(), "{good}");
+        }
+        for bad in
+            ["", "/", "a/", "/a", "a//b", "Production", "prod%2Fx", "a/b/c/d", "..", "a.b", "рrod", "a b"]
+        {
+            assert!(bad.parse::<EnvironmentName>().is_err(), "{bad}");
+        }
+        for bad in ["1A", "", "A-B", "A B", "É", "A=B"] {
+            assert!(bad.parse::<VariableName>().is_err(), "{bad}");
+        }
+        assert!("a_b".parse::<DeploymentId>().is_err());
+    }
+
+    #[test]
+    fn digests_read_back_what_they_print() {
+        let digest = Digest([0xab; 32]);
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert!("sha256:12".parse::<Digest>().is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! The product's words as plain types. Nothing here reads a clock, opens a value or knows a wire
+//! format.
+//!
+//! A configuration is generic over how its values are held: [`Configuration<InputValue>`] is what
+//! a directory or a pushed bundle says (plain text, or `sealed:…` text that only a host opens);
+//! `Configuration<SealedValue>` is what a host keeps (everything sealed under its data keys). The
+//! type tells which one a function was given.
+
+mod deployment;
+mod environment;
+mod policy;
+pub mod question;
+mod service;
+mod token;
+mod value;
+
+use std::collections::BTreeMap;
+
+pub use deployment::{Binding, Deployment, Layer, Override, Release};
+pub use environment::{Environment, EnvironmentType};
+pub use policy::{Attachment, Fallback, Place, Policy, PolicyKind};
+pub use service::{Endpoint, Instance, Service, ServiceKind, Tls};
+pub use token::{Role, Scope, TokenHash, TokenKind, TokenRecord};
+pub use value::{
+    Address, AddressKind, Content, InputValue, Piece, PlainValue, SealedText, SealedValue, Template,
+    Variable, Version,
+};
+
+use crate::id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, Uid, WorkspaceId};
+
+/// Everything that a workspace directory may own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configuration<V> {
+    /// The tenant's name.
+    pub workspace: WorkspaceId,
+    /// The tenant's random id.
+    pub uid: Uid,
+    /// Values for every deployment in every environment. Plain only.
+    pub base: Layer<V>,
+    /// The environments, by name.
+    pub environments: BTreeMap<EnvironmentName, Environment>,
+    /// Values for every deployment in one environment.
+    pub environment_layers: BTreeMap<EnvironmentName, Layer<V>>,
+    /// The apps, by name.
+    pub deployments: BTreeMap<DeploymentId, Deployment<V>>,
+    /// The data services, by name.
+    pub services: BTreeMap<ServiceId, Service<V>>,
+    /// The tenant's Wasm components, by name.
+    pub policies: BTreeMap<PolicyName, Policy>,
+    /// Where policies are attached, in the order in which those of one place run.
+    pub attachments: Vec<Attachment>,
+    /// For each environment, what seals to it and what opens it.
+    pub keys: BTreeMap<EnvironmentName, EnvironmentKeys>,
+}
+
+/// An environment's HPKE key pair: the public half seals `sealed:…` texts, the private half
+/// travels wrapped by a root key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentKeys {
+    /// X25519 public key (RFC 9180).
+    pub public: [u8; 32],
+    /// Names the root key that wraps the private half.
+    pub root_key: KeyId,
+    /// The private half, wrapped.
+    pub wrapped_private: Vec<u8>,
+}
+
+/// Names a key: the first 8 bytes of a SHA-256 over a domain string and the key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(pub [u8; 8]);
+
+impl std::fmt::Display for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}

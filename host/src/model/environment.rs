@@ -1,0 +1,71 @@
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use crate::id::{EnvironmentName, Uid, UnixSeconds};
+
+/// A stage that instances boot in. Environments belong to the workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// Its name; `preview/<source>` for previews.
+    pub name: EnvironmentName,
+    /// Its random id.
+    pub uid: Uid,
+    /// What kind of stage it is.
+    pub kind: EnvironmentType,
+    /// Changes want a confirmation, and policies an admin's hand.
+    pub protected: bool,
+    /// Still served, but nothing new may come to it.
+    pub deprecated: bool,
+    /// When it stops serving.
+    pub expires: Option<UnixSeconds>,
+    /// The next environment of the promotion chain.
+    pub promotes_to: Option<EnvironmentName>,
+    /// Free-form labels; policies see them.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The four types of environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EnvironmentType {
+    /// Active development, previews, branches.
+    Development,
+    /// Automated and load tests.
+    Test,
+    /// The last stop before production.
+    PreProduction,
+    /// Real users.
+    Production,
+}
+
+impl EnvironmentType {
+    /// Every type, in the order of the chain.
+    pub const ALL: [Self; 4] = [Self::Development, Self::Test, Self::PreProduction, Self::Production];
+
+    /// As written in files and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Test => "test",
+            Self::PreProduction => "pre-production",
+            Self::Production => "production",
+        }
+    }
+}
+
+impl fmt::Display for EnvironmentType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The text names none of the four types.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an environment type; use development, test, pre-production or production")]
+pub struct UnknownEnvironmentType;
+
+impl FromStr for EnvironmentType {
+    type Err = UnknownEnvironmentType;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownEnvironmentType)
+    }
+}
