@@ -1,0 +1,97 @@
+use crate::{
+    id::{EnvironmentName, VariableName},
+    model::{Binding, Configuration, Deployment, Layer, Variable},
+};
+
+/// The four layers; the later wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LayerName {
+    /// Every deployment in every environment.
+    Workspace,
+    /// One deployment in every environment.
+    Deployment,
+    /// Every deployment in one environment.
+    Environment,
+    /// One deployment in one environment; bindings stand here.
+    DeploymentInEnvironment,
+}
+
+impl LayerName {
+    /// As written in answers and shown to policies.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Deployment => "deployment",
+            Self::Environment => "environment",
+            Self::DeploymentInEnvironment => "deployment-in-environment",
+        }
+    }
+}
+
+impl std::fmt::Display for LayerName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What one layer sets under one name.
+pub(crate) struct Entry<'a, V> {
+    pub(crate) name: &'a VariableName,
+    pub(crate) layer: LayerName,
+    pub(crate) setting: Setting<'a, V>,
+}
+
+/// A variable, or a service bound under its name.
+pub(crate) enum Setting<'a, V> {
+    Variable(&'a Variable<V>),
+    Binding(&'a Binding),
+}
+
+/// All entries of one (deployment, environment), by name, and for each name by layer.
+pub(crate) struct Stack<'a, V> {
+    entries: Vec<Entry<'a, V>>,
+    /// In name order, each once.
+    pub(crate) required: Vec<&'a VariableName>,
+}
+
+impl<'a, V> Stack<'a, V> {
+    pub(crate) fn of(
+        configuration: &'a Configuration<V>,
+        deployment: &'a Deployment<V>,
+        environment: &EnvironmentName,
+    ) -> Self {
+        let here = deployment.environments.get(environment);
+        let mut stack = Self { entries: Vec::new(), required: Vec::new() };
+        stack.add(LayerName::Workspace, &configuration.base);
+        stack.add(LayerName::Deployment, &deployment.base);
+        if let Some(layer) = configuration.environment_layers.get(environment) {
+            stack.add(LayerName::Environment, layer);
+        }
+        if let Some(here) = here {
+            stack.add(LayerName::DeploymentInEnvironment, &here.layer);
+            stack.entries.extend(here.bindings.iter().map(|(name, binding)| Entry {
+                name,
+                layer: LayerName::DeploymentInEnvironment,
+                setting: Setting::Binding(binding),
+            }));
+        }
+        // Stable, and the runs are sorted already: a merge.
+        stack.entries.sort_by_key(|entry| entry.name);
+        stack.required.sort();
+        stack.required.dedup();
+        stack
+    }
+
+    fn add(&mut self, name: LayerName, layer: &'a Layer<V>) {
+        let setting =
+            |(key, variable)| Entry { name: key, layer: name, setting: Setting::Variable(variable) };
+        self.entries.extend(layer.variables.iter().map(setting));
+        self.required.extend(&layer.required);
+    }
+
+    /// For each name its entries; the last one wins. Never empty.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &[Entry<'a, V>]> {
+        self.entries.chunk_by(|one, next| one.name == next.name)
+    }
+}
