@@ -1,5 +1,6 @@
 //! Bootlace hands every runtime instance the right configuration at the moment it boots.
 pub mod canonical;
+pub mod clock;
 pub mod id;
 pub mod model;
 pub mod secret;

@@ -8,6 +8,7 @@
 
 mod deployment;
 mod environment;
+mod map;
 mod policy;
 pub mod question;
 mod service;

@@ -1,0 +1,194 @@
+//! Who was given what, written before it is given. One JSON object a line, appended to a numbered
+//! file under the data directory; a record has reached the kernel when [`Audit::append`] returns,
+//! so it survives `kill -9`, and the disk at most [`SYNC_EVERY`] later (or first, when strict).
+//!
+//! The names of the keys that a boot was given are written once for each set of names and file,
+//! as a `keys` record that boots refer to by digest: a boot's own record stays small.
+
+mod record;
+
+use std::{
+    collections::HashSet,
+    fs::{File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+pub use record::{BootId, BootRecord, ChangeRecord, KeySet};
+
+use crate::id::Digest;
+
+/// How long a record may stay in the kernel before it is on the disk.
+pub const SYNC_EVERY: Duration = Duration::from_millis(50);
+/// How long a boot waits for its turn to write before it is refused.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// A file is closed and the next one begun after this many bytes.
+const FILE_BYTES: u64 = 256 << 20;
+
+/// The record could not be written, so nothing may be handed out.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit log cannot be written")]
+pub struct AuditUnavailable(#[source] io::Error);
+
+/// The audit log.
+pub struct Audit {
+    directory: PathBuf,
+    strict: bool,
+    log: Mutex<Log>,
+    unsynced: AtomicBool,
+    boots: AtomicU64,
+    run: u64,
+}
+
+struct Log {
+    file: File,
+    number: u64,
+    bytes: u64,
+    known: HashSet<Digest>,
+    line: Vec<u8>,
+    /// Set by a failed write or sync: what the kernel holds is unknown, so a new file is begun.
+    broken: bool,
+}
+
+impl Audit {
+    /// Begins a new file in `directory`, and the thread that syncs it. With `strict`, a record is
+    /// on the disk before `append` returns.
+    ///
+    /// # Errors
+    /// When the directory or the file cannot be made.
+    pub fn open(directory: &Path, strict: bool) -> io::Result<Arc<Self>> {
+        std::fs::create_dir_all(directory)?;
+        let number = last_number(directory)? + 1;
+        let log = Log {
+            file: create(directory, number)?,
+            number,
+            bytes: 0,
+            known: HashSet::new(),
+            line: Vec::with_capacity(1024),
+            broken: false,
+        };
+        let audit = Arc::new(Self {
+            directory: directory.to_owned(),
+            strict,
+            log: Mutex::new(log),
+            unsynced: AtomicBool::new(false),
+            boots: AtomicU64::new(0),
+            run: number,
+        });
+        let weak = Arc::downgrade(&audit);
+        std::thread::Builder::new().name("audit-sync".into()).spawn(move || sync_until_dropped(&weak))?;
+        Ok(audit)
+    }
+
+    /// A boot's id: unique in this data directory, and no draw of randomness on the boot path.
+    pub fn next_boot(&self) -> BootId {
+        BootId { run: self.run, count: self.boots.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// Writes a boot's record.
+    ///
+    /// # Errors
+    /// When it could not be handed to the kernel (or, when strict, to the disk).
+    pub fn append(&self, boot: &BootRecord<'_>) -> Result<(), AuditUnavailable> {
+        self.write(|log, line| {
+            if let Some(keys) = boot.keys
+                && log.insert(keys.digest)
+            {
+                keys.write(line);
+            }
+            boot.write(line);
+        })
+    }
+
+    /// Writes the record of a change.
+    ///
+    /// # Errors
+    /// As [`Audit::append`].
+    pub fn append_change(&self, change: &ChangeRecord<'_>) -> Result<(), AuditUnavailable> {
+        self.write(|_, line| change.write(line))
+    }
+
+    fn write(&self, fill: impl FnOnce(&mut HashSet<Digest>, &mut Vec<u8>)) -> Result<(), AuditUnavailable> {
+        let busy = || AuditUnavailable(io::ErrorKind::TimedOut.into());
+        let mut log = self.log.try_lock_for(PATIENCE).ok_or_else(busy)?;
+        if log.broken || log.bytes >= FILE_BYTES {
+            log.begin_next(&self.directory).map_err(AuditUnavailable)?;
+        }
+        let Log { file, bytes, known, line, broken, .. } = &mut *log;
+        line.clear();
+        fill(known, line);
+        let written = file.write_all(line).and_then(|()| if self.strict { file.sync_data() } else { Ok(()) });
+        if let Err(error) = written {
+            *broken = true;
+            return Err(AuditUnavailable(error));
+        }
+        *bytes += line.len() as u64;
+        if !self.strict {
+            self.unsynced.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Brings everything written so far to the disk.
+    ///
+    /// # Errors
+    /// When the disk refuses; the next record then begins a new file.
+    pub fn sync(&self) -> io::Result<()> {
+        if !self.unsynced.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        // Synced through a second descriptor, so that boots go on writing meanwhile.
+        let file = self.log.lock().file.try_clone()?;
+        file.sync_data().inspect_err(|_| self.log.lock().broken = true)
+    }
+}
+
+impl Drop for Audit {
+    fn drop(&mut self) {
+        let _ = self.sync();
+    }
+}
+
+impl Log {
+    fn begin_next(&mut self, directory: &Path) -> io::Result<()> {
+        self.file = create(directory, self.number + 1)?;
+        self.number += 1;
+        self.bytes = 0;
+        self.known.clear();
+        self.broken = false;
+        Ok(())
+    }
+}
+
+fn sync_until_dropped(audit: &Weak<Audit>) {
+    while let Some(audit) = audit.upgrade() {
+        if let Err(error) = audit.sync() {
+            tracing::error!(error = %error, "the audit log could not be synced; a new file is begun");
+        }
+        drop(audit);
+        std::thread::sleep(SYNC_EVERY);
+    }
+}
+
+fn create(directory: &Path, number: u64) -> io::Result<File> {
+    let path = directory.join(format!("{number:08}.jsonl"));
+    OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
+}
+
+fn last_number(directory: &Path) -> io::Result<u64> {
+    let mut last = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".jsonl")?.parse().ok());
+        last = last.max(number.unwrap_or(0));
+    }
+    Ok(last)
+}

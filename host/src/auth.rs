@@ -1,0 +1,93 @@
+//! Whose request it is. The token decides; nothing else in a request can.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, header};
+
+use crate::{
+    generation::{Generation, Prepared, Served},
+    id::UnixSeconds,
+    model::{Scope, TokenKind, TokenRecord},
+    token,
+};
+
+/// Why a request is nobody's, or not anybody's who may ask this.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// No token, garbage, unknown, expired, or of a kind that this listener does not take: all
+    /// the same to a stranger.
+    #[error("no valid token")]
+    Unauthenticated,
+    /// The token works, but nothing is served for its place (any more).
+    #[error("nothing is served for this token's place")]
+    NotFound,
+    /// The token works, and its workspace has no snapshot yet.
+    #[error("the workspace has no snapshot yet")]
+    NotReady,
+}
+
+/// An instance that may boot.
+pub struct InstanceCaller {
+    /// The token's record.
+    pub token: Arc<TokenRecord>,
+    /// The workspace's live snapshot and what was prepared from it.
+    pub served: Arc<Served>,
+    /// What its deployment gets in its environment.
+    pub prepared: Arc<Prepared>,
+}
+
+/// Finds the instance that sent `headers`.
+///
+/// # Errors
+/// See [`AuthError`].
+pub fn instance(
+    headers: &HeaderMap,
+    live: &Generation,
+    now: UnixSeconds,
+) -> Result<InstanceCaller, AuthError> {
+    let token = bearer(headers, live, now)?;
+    let Scope::Instance { workspace, deployment, environment } = &token.scope else {
+        return Err(AuthError::Unauthenticated);
+    };
+    let served = live.workspace(workspace).ok_or(AuthError::NotReady)?;
+    let prepared = served.prepared(deployment, environment).ok_or(AuthError::NotFound)?;
+    if prepared.plan.environment.expires.is_some_and(|expires| expires <= now) {
+        return Err(AuthError::NotFound);
+    }
+    Ok(InstanceCaller { served: Arc::clone(served), prepared: Arc::clone(prepared), token })
+}
+
+/// Finds the tenant or operator that sent `headers`.
+///
+/// # Errors
+/// See [`AuthError`].
+pub fn person(
+    headers: &HeaderMap,
+    live: &Generation,
+    now: UnixSeconds,
+) -> Result<Arc<TokenRecord>, AuthError> {
+    let token = bearer(headers, live, now)?;
+    match token.scope.kind() {
+        TokenKind::Instance => Err(AuthError::Unauthenticated),
+        TokenKind::Tenant | TokenKind::Operator => Ok(token),
+    }
+}
+
+fn bearer(headers: &HeaderMap, live: &Generation, now: UnixSeconds) -> Result<Arc<TokenRecord>, AuthError> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(given), None) = (given.next(), given.next()) else { return Err(AuthError::Unauthenticated) };
+    let text = given.to_str().map_err(|_| AuthError::Unauthenticated)?;
+    let (scheme, token) = text.split_once(' ').ok_or(AuthError::Unauthenticated)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(AuthError::Unauthenticated);
+    }
+    // The checksum turns garbage away before anything is looked up.
+    let parsed = token::Token::parse(token).map_err(|_| AuthError::Unauthenticated)?;
+    let record = live.token(&parsed.hash()).ok_or(AuthError::Unauthenticated)?;
+    let kind_agrees = record.scope.kind() == parsed.kind();
+    let expired = record.expires_at.is_some_and(|expires| expires <= now);
+    if !kind_agrees || expired {
+        return Err(AuthError::Unauthenticated);
+    }
+    Ok(Arc::clone(record))
+}

@@ -1,0 +1,144 @@
+//! One walk over every value of a configuration, with the address of each: what changes how
+//! values are held (sealing, opening, sealing again) is written on top of this and nowhere else
+//! knows where values hide.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Address, AddressKind, Configuration, Content, Deployment, Instance, Layer, Override, Service, Variable,
+    Version,
+};
+use crate::id::{EnvironmentName, Uid};
+
+/// Turns a value at an address into another form.
+type Turn<'f, V, W, E> = dyn FnMut(&Address, &V) -> Result<W, E> + 'f;
+
+impl<V> Configuration<V> {
+    /// The same configuration with every value turned by `turn`. Every value is tried, so that
+    /// all errors are found at once.
+    ///
+    /// # Errors
+    /// Every error that `turn` returned.
+    pub fn try_map<W, E>(
+        &self,
+        mut turn: impl FnMut(&Address, &V) -> Result<W, E>,
+    ) -> Result<Configuration<W>, Vec<E>> {
+        let mut walk = Walk { workspace: self.uid, turn: &mut turn, errors: Vec::new() };
+        let uid = |name: &EnvironmentName| self.environments.get(name).map_or(Uid::NONE, |found| found.uid);
+        let mapped = Configuration {
+            workspace: self.workspace.clone(),
+            uid: self.uid,
+            base: walk.layer(&self.base, Uid::NONE, Uid::NONE),
+            environments: self.environments.clone(),
+            environment_layers: (self.environment_layers.iter())
+                .map(|(name, layer)| (name.clone(), walk.layer(layer, uid(name), Uid::NONE)))
+                .collect(),
+            deployments: (self.deployments.iter())
+                .map(|(id, deployment)| (id.clone(), walk.deployment(deployment, &uid)))
+                .collect(),
+            services: (self.services.iter())
+                .map(|(id, service)| (id.clone(), walk.service(service, &uid)))
+                .collect(),
+            policies: self.policies.clone(),
+            attachments: self.attachments.clone(),
+            keys: self.keys.clone(),
+        };
+        if walk.errors.is_empty() { Ok(mapped) } else { Err(walk.errors) }
+    }
+}
+
+struct Walk<'f, V, W, E> {
+    workspace: Uid,
+    turn: &'f mut Turn<'f, V, W, E>,
+    errors: Vec<E>,
+}
+
+impl<V, W, E> Walk<'_, V, W, E> {
+    fn deployment(
+        &mut self,
+        deployment: &Deployment<V>,
+        uid: &dyn Fn(&EnvironmentName) -> Uid,
+    ) -> Deployment<W> {
+        let environments = deployment.environments.iter().map(|(name, special)| {
+            let layer = self.layer(&special.layer, uid(name), deployment.uid);
+            (name.clone(), Override { layer, bindings: special.bindings.clone() })
+        });
+        Deployment {
+            environments: environments.collect(),
+            id: deployment.id.clone(),
+            uid: deployment.uid,
+            base: self.layer(&deployment.base, Uid::NONE, deployment.uid),
+            releases: deployment.releases.clone(),
+        }
+    }
+
+    fn service(&mut self, service: &Service<V>, uid: &dyn Fn(&EnvironmentName) -> Uid) -> Service<W> {
+        let instances: BTreeMap<_, _> = (service.instances.iter())
+            .map(|(owner, instance)| {
+                let address = Address {
+                    kind: AddressKind::Credential,
+                    workspace: self.workspace,
+                    environment: uid(owner),
+                    deployment: Uid::NONE,
+                    version: 0,
+                    name: service.id.to_arc(),
+                };
+                let credential = self.versions(&address, &instance.credential);
+                let instance = Instance {
+                    credential,
+                    endpoints: instance.endpoints.clone(),
+                    user: instance.user.clone(),
+                    current: instance.current,
+                    shared_with: instance.shared_with.clone(),
+                };
+                (owner.clone(), instance)
+            })
+            .collect();
+        Service { id: service.id.clone(), kind: service.kind, instances }
+    }
+
+    fn layer(&mut self, layer: &Layer<V>, environment: Uid, deployment: Uid) -> Layer<W> {
+        let variables = layer.variables.iter().map(|(name, variable)| {
+            let address = Address {
+                kind: AddressKind::Variable,
+                workspace: self.workspace,
+                environment,
+                deployment,
+                version: 0,
+                name: name.to_arc(),
+            };
+            (name.clone(), self.variable(&address, variable))
+        });
+        Layer { variables: variables.collect(), required: layer.required.clone() }
+    }
+
+    fn variable(&mut self, address: &Address, variable: &Variable<V>) -> Variable<W> {
+        let content = match &variable.content {
+            Content::Template(template) => Content::Template(template.clone()),
+            Content::Versions { versions, current } => {
+                Content::Versions { versions: self.versions(address, versions), current: *current }
+            }
+        };
+        Variable {
+            description: variable.description.clone(),
+            sensitivity: variable.sensitivity,
+            inject: variable.inject,
+            content,
+        }
+    }
+
+    /// A version that does not turn is left out, and its error kept: the whole is then refused.
+    fn versions(&mut self, address: &Address, versions: &[Version<V>]) -> Vec<Version<W>> {
+        let turned = versions.iter().filter_map(|version| {
+            let address = Address { version: version.number, name: Arc::clone(&address.name), ..*address };
+            match (self.turn)(&address, &version.value) {
+                Ok(value) => Some(Version { number: version.number, value }),
+                Err(error) => {
+                    self.errors.push(error);
+                    None
+                }
+            }
+        });
+        turned.collect()
+    }
+}

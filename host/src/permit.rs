@@ -1,0 +1,296 @@
+//! The right to a boot's values. A [`Grant`] is what one outcome of the policies comes to: its
+//! values put together once and sealed again under the process's key. A [`Permit`] is a caller's
+//! right to one grant, and nothing else on the boot path can open a value.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    audit::KeySet,
+    auth::InstanceCaller,
+    canonical::Canonical,
+    entropy::{Entropy, fresh},
+    format::{self, CannotCarry, Format},
+    id::{Digest, VariableName},
+    model::{
+        Piece,
+        question::{Attribute, Encoding, Fragment, Resolution, Violation},
+    },
+    plan::What,
+    prepared::Prepared,
+    render,
+    resolve::{self, Choice, MissingRequired, Settled},
+    seal::{Buffer, Capsule, CapsuleKey, NoRoom, OpenReason, open_capsule, seal_capsule},
+};
+
+/// Why an authenticated boot gets nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A policy said no.
+    Denied {
+        /// Its name.
+        policy: String,
+        /// Every reason it gave.
+        violations: Vec<Violation>,
+    },
+    /// Required variables have no value.
+    Missing(Vec<VariableName>),
+    /// A policy failed.
+    Failed {
+        /// Its name.
+        policy: String,
+        /// How.
+        reason: String,
+    },
+    /// A value that is needed does not open on this host.
+    Unseal(VariableName),
+    /// Too many questions at once.
+    Busy,
+    /// All values together are more than one answer may hold.
+    TooLarge,
+    /// A capsule of this process does not open: its memory was damaged.
+    Damaged,
+}
+
+impl Refusal {
+    /// The stable code of contract.md.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Denied { .. } => "policy-denied",
+            Self::Missing(_) => "missing-required",
+            Self::Failed { .. } => "policy-failed",
+            Self::Unseal(_) => "unseal-failed",
+            Self::Busy => "busy",
+            Self::TooLarge => "too-large",
+            Self::Damaged => "unseal-failed",
+        }
+    }
+}
+
+impl From<MissingRequired> for Refusal {
+    fn from(missing: MissingRequired) -> Self {
+        Self::Missing(missing.0)
+    }
+}
+
+/// One outcome's values, put together and sealed.
+pub struct Grant {
+    /// The JSON object of the environment, under the process's key.
+    environment: Capsule,
+    /// Plan digest and final assignments.
+    identity: Digest,
+    keys: KeySet,
+    warnings: String,
+    /// For `explain`.
+    pub choices: Vec<Choice>,
+    /// What the policies noted.
+    pub annotations: Vec<Attribute>,
+}
+
+impl Grant {
+    /// Puts together what `resolution` comes to.
+    ///
+    /// # Errors
+    /// When a required variable is missing, or a needed value did not open.
+    pub fn compose(
+        prepared: &Prepared,
+        resolution: &Resolution,
+        key: &CapsuleKey,
+        entropy: &mut Entropy<'_>,
+    ) -> Result<Self, Refusal> {
+        let Settled { choices, warnings } = resolve::settle(&prepared.plan, resolution)?;
+        let values = prepared.values.open(key, &prepared.plan.digest).map_err(|_| Refusal::Damaged)?;
+        let composer = Composer { prepared, choices: &choices, values: &values };
+        let mut environment = Zeroizing::new(Vec::with_capacity(values.len() * 2 + 64 * choices.len()));
+        let keys = composer.write_environment(&mut environment)?;
+        let identity = identity(&prepared.plan.digest, &choices);
+        let sealed = seal_capsule(key, &identity, &environment, &fresh(entropy));
+        Ok(Self {
+            environment: sealed.ok_or(Refusal::TooLarge)?,
+            identity,
+            keys: KeySet::new(keys),
+            warnings: serde_json::Value::from(warnings).to_string(),
+            choices,
+            annotations: resolution.annotations.clone(),
+        })
+    }
+
+    /// About how many bytes it keeps, for the memory's bound.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.environment.room() + self.warnings.len() + self.keys.names.len() * 16 + self.choices.len() * 32
+    }
+}
+
+/// Hashes plan digest and final choices: equal identities, equal environments.
+fn identity(plan: &Digest, choices: &[Choice]) -> Digest {
+    let hash = Canonical::new("bootlace grant 1").bytes(&plan.0);
+    hash.each(choices.iter(), |hash, choice| match choice {
+        Choice::Omitted => hash.number(0),
+        Choice::Candidate(candidate) => hash.number(1).number(u64::from(*candidate)),
+        Choice::Template(fragments) => hash.number(2).each(fragments.iter(), |hash, fragment| match fragment {
+            Fragment::Literal(text) => hash.number(0).text(text),
+            Fragment::Reference { candidate, encoding } => {
+                hash.number(1).number(u64::from(*candidate)).number(*encoding as u64)
+            }
+        }),
+    })
+    .finish()
+}
+
+/// Writes chosen values out of one opened buffer.
+struct Composer<'a> {
+    prepared: &'a Prepared,
+    choices: &'a [Choice],
+    values: &'a Buffer,
+}
+
+impl Composer<'_> {
+    fn write_environment(&self, out: &mut Vec<u8>) -> Result<Vec<VariableName>, Refusal> {
+        let mut keys = Vec::with_capacity(self.choices.len());
+        let mut text = Zeroizing::new(Vec::new());
+        out.push(b'{');
+        for (index, variable) in self.prepared.plan.variables.iter().enumerate() {
+            if !variable.inject || self.choices[index] == Choice::Omitted {
+                continue;
+            }
+            text.clear();
+            self.write_text(index, &mut text)?;
+            if !keys.is_empty() {
+                out.push(b',');
+            }
+            out.push(b'"');
+            out.extend_from_slice(variable.name.as_str().as_bytes());
+            out.extend_from_slice(b"\":\"");
+            encode(&text, Encoding::JsonString, out);
+            out.push(b'"');
+            keys.push(variable.name.clone());
+        }
+        out.push(b'}');
+        Ok(keys)
+    }
+
+    /// The text of variable `index` as it was chosen.
+    fn write_text(&self, index: usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        match &self.choices[index] {
+            Choice::Omitted => Ok(()),
+            Choice::Candidate(candidate) => self.write_candidate(index, *candidate, out),
+            Choice::Template(fragments) => fragments.iter().try_for_each(|fragment| match fragment {
+                Fragment::Literal(text) => {
+                    out.extend_from_slice(text.as_bytes());
+                    Ok(())
+                }
+                Fragment::Reference { candidate, encoding } => {
+                    let mut referred = Zeroizing::new(Vec::new());
+                    let owner = self.prepared.plan.candidates[*candidate as usize].variable as usize;
+                    self.write_candidate(owner, *candidate, &mut referred)?;
+                    encode(&referred, *encoding, out);
+                    Ok(())
+                }
+            }),
+        }
+    }
+
+    fn write_candidate(&self, index: usize, candidate: u32, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let plan = &self.prepared.plan;
+        let What::Template(template) = &plan.candidates[candidate as usize].what else {
+            let span = self.prepared.values.span(candidate);
+            let span = span.ok_or_else(|| Refusal::Unseal(plan.variables[index].name.clone()))?;
+            out.extend_from_slice(self.values.expose(span));
+            return Ok(());
+        };
+        for piece in &template.0 {
+            match piece {
+                Piece::Literal(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Reference { name, encoding } => {
+                    let mut referred = Zeroizing::new(Vec::new());
+                    if let Some(referred_index) = plan.index_of(name) {
+                        self.write_text(referred_index, &mut referred)?;
+                    }
+                    encode(&referred, *encoding, out);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Values are texts since they were checked on their way in, so every encoding can carry them.
+fn encode(value: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
+    let written = render::encode(value, encoding, out);
+    debug_assert!(written.is_ok(), "a value that is no text was let in");
+}
+
+/// A caller's right to a grant.
+pub struct Permit<'a> {
+    caller: &'a InstanceCaller,
+    grant: Arc<Grant>,
+}
+
+impl<'a> Permit<'a> {
+    /// Permits `caller` what its own prepared plan came to.
+    #[must_use]
+    pub fn new(caller: &'a InstanceCaller, grant: Arc<Grant>) -> Self {
+        Self { caller, grant }
+    }
+
+    /// The names it opens.
+    #[must_use]
+    pub fn keys(&self) -> &KeySet {
+        &self.grant.keys
+    }
+
+    /// Identifies the answer: plan digest, final assignments, format.
+    #[must_use]
+    pub fn etag(&self, format: Format) -> String {
+        let hash = Canonical::new("bootlace etag 1").bytes(&self.grant.identity.0).text(format.as_str()).finish();
+        format!("\"{}\"", hex::encode(&hash.0[..16]))
+    }
+
+    /// Opens the values and writes the answer's body, which is wiped when it is dropped.
+    ///
+    /// # Errors
+    /// When the format cannot carry a value.
+    pub fn open(&self, format: Format, key: &CapsuleKey) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let InstanceCaller { prepared, served, .. } = self.caller;
+        let grant = &self.grant;
+        if format == Format::Json {
+            let revision = served.snapshot.revision;
+            let fixed = prepared.body_head.len() + prepared.body_middle.len() + grant.warnings.len() + 64;
+            // Sized once: a buffer that grew would leave copies of values behind.
+            let mut body = Buffer::with_capacity(fixed + grant.environment.room());
+            body.push(prepared.body_head.as_bytes())?;
+            body.push(revision.to_string().as_bytes())?;
+            body.push(prepared.body_middle.as_bytes())?;
+            open_capsule(key, &grant.identity, &grant.environment, &mut body)?;
+            body.push(b",\"warnings\":")?;
+            body.push(grant.warnings.as_bytes())?;
+            body.push(b"}")?;
+            return Ok(body.into_inner());
+        }
+        let mut json = Buffer::with_capacity(grant.environment.room());
+        let range = open_capsule(key, &grant.identity, &grant.environment, &mut json)?;
+        let variables: BTreeMap<String, String> =
+            serde_json::from_slice(json.expose(range)).map_err(|_| OpenError::Capsule(OpenReason::Malformed))?;
+        let variables: Vec<_> = variables.into_iter().collect();
+        let mut body = Zeroizing::new(Vec::with_capacity(json.len() * 2 + 1024));
+        format::write(format, &prepared.object_name(), &variables, &mut body)?;
+        Ok(body)
+    }
+}
+
+/// Why a permit did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A value does not survive the format.
+    #[error(transparent)]
+    CannotCarry(#[from] CannotCarry),
+    /// The process's own capsule does not open: memory was damaged.
+    #[error("a capsule of this process does not open")]
+    Capsule(#[from] OpenReason),
+    /// The buffer was sized too small.
+    #[error("the answer does not fit the buffer made for it")]
+    NoRoom(#[from] NoRoom),
+}

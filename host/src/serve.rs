@@ -1,0 +1,27 @@
+//! The boot listener: raw hyper, because a boot is the one thing that has to be fast. [`boot`] is
+//! the read path as one function, [`respond`] the only place where an error becomes a status.
+
+pub mod boot;
+pub mod facts;
+pub mod format;
+pub mod listener;
+pub mod respond;
+
+use std::sync::Arc;
+
+use hyper::{Method, Request, body::Incoming};
+
+use crate::host::Host;
+use respond::{Body, Problem, Response};
+
+/// Answers one request of the boot listener.
+pub async fn answer(host: Arc<Host>, request: Request<Incoming>) -> Response {
+    let answered = match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::POST, "/v1/boot") => boot::boot(&host, request).await,
+        (_, "/v1/boot") => Err(Problem::method_not_allowed("GET, POST")),
+        (&Method::GET, "/livez") => Ok(respond::text("ok\n")),
+        (&Method::GET, "/readyz") => host.readiness().map(respond::text).map_err(Problem::from),
+        _ => Err(Problem::not_found()),
+    };
+    answered.unwrap_or_else(|problem| problem.into_response::<Body>())
+}

@@ -1,0 +1,107 @@
+//! A boot, read top to bottom. Nothing here waits for a disk or a network between the request and
+//! the answer, but the audit record.
+
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderValue, header};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::{Method, Request, body::Incoming};
+
+use super::{
+    facts::{self, BootQuery},
+    format::Format,
+    respond::{self, Body, Problem, Response},
+};
+use crate::{
+    audit::BootRecord,
+    auth,
+    host::Host,
+    model::question::Facts,
+    permit::{Permit, Refusal},
+};
+
+/// `GET` or `POST /v1/boot`: the whole read path.
+///
+/// # Errors
+/// Every refusal, as the problem to answer with.
+pub async fn boot(host: &Host, request: Request<Incoming>) -> Result<Response, Problem> {
+    let began = Instant::now();
+    let (head, facts, format) = read(request).await.inspect_err(|problem| count(host, problem))?;
+
+    let live = host.store.load_full(); // one generation for the whole request
+    let now = host.clock.now();
+    let caller = auth::instance(&head, &live, now) // the token decides workspace, deployment, environment
+        .map_err(Problem::from)
+        .inspect_err(|problem| count(host, problem))?;
+
+    let facts = caller.prepared.chain.vary().narrow(&facts); // what no policy declared, nobody sees
+    let decided = live.decide(&caller.prepared, &facts, &host.metrics).await; // Wasm, or the remembered decision
+    let permit = decided.and_then(|grant| Permit::new(&caller, grant)); // required keys present
+
+    let id = host.audit.next_boot();
+    let etag = permit.as_ref().ok().map(|permit| permit.etag(format));
+    let unchanged = etag.as_ref().is_some_and(|etag| matches(&head, etag));
+    let record = BootRecord {
+        id,
+        at: now,
+        outcome: permit.as_ref().map_or_else(Refusal::code, |_| if unchanged { "unchanged" } else { "allowed" }),
+        principal: &caller.token.principal,
+        token: &caller.token.id,
+        revision: caller.served.revision(),
+        subject: &caller.prepared.audit_subject,
+        keys: permit.as_ref().ok().filter(|_| !unchanged).map(Permit::keys),
+        facts: &facts,
+    };
+    host.audit.append(&record).map_err(Problem::from).inspect_err(|problem| {
+        host.metrics.audit_failures.inc(); // no record, no secret
+        count(host, problem);
+    })?;
+
+    let permit = permit.map_err(Problem::from).inspect_err(|problem| count(host, problem))?;
+    if unchanged {
+        host.metrics.boots_unchanged.inc();
+        return Ok(respond::not_modified(&etag.unwrap_or_default()));
+    }
+    let body = permit.open(format, live.capsule_key()).map_err(Problem::from); // one open, encode, wipe after
+    let body = body.inspect_err(|problem| count(host, problem))?;
+    host.metrics.boots_allowed.inc();
+    host.metrics.boot_seconds.observe(began.elapsed().as_secs_f64());
+    Ok(respond::boot(body, format, &etag.unwrap_or_default(), caller.served.revision(), id))
+}
+
+/// Headers, facts and format, with nothing believed yet.
+async fn read(request: Request<Incoming>) -> Result<(HeaderMap, Facts, Format), Problem> {
+    let (head, body) = request.into_parts();
+    let BootQuery { mut facts, format } = facts::from_query(head.uri.query().unwrap_or(""))?;
+    if head.method == Method::POST {
+        if facts != Facts::default() {
+            return Err(Problem::bad_request("a POST brings its facts in the body; leave them out of the query"));
+        }
+        let body = Limited::new(body, facts::MAX_BODY_BYTES).collect().await;
+        let body = body.map_err(|_| Problem::too_large(format!("a boot takes up to {} bytes", facts::MAX_BODY_BYTES)))?;
+        facts = facts::from_json(&body.to_bytes())?;
+    }
+    let format = match format {
+        Some(text) => text.parse().map_err(|error| Problem::bad_request(format!("{error}")))?,
+        None => accepted(&head.headers),
+    };
+    Ok((head.headers, facts, format))
+}
+
+/// The format that `Accept` asks for: `application/vnd.bootlace.<format>`, or JSON.
+fn accepted(headers: &HeaderMap) -> Format {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let mut wanted = accept.split(',').filter_map(|range| range.split(';').next());
+    let vendor = wanted.find_map(|range| range.trim().strip_prefix("application/vnd.bootlace.")?.parse().ok());
+    vendor.unwrap_or(Format::Json)
+}
+
+fn matches(headers: &HeaderMap, etag: &str) -> bool {
+    let given = headers.get(header::IF_NONE_MATCH).map(HeaderValue::to_str);
+    let Some(Ok(given)) = given else { return false };
+    given.split(',').any(|one| one.trim() == etag || one.trim() == "*")
+}
+
+fn count(host: &Host, problem: &Problem) {
+    host.metrics.boot_refused(problem.code());
+}

@@ -1,0 +1,196 @@
+//! The only place where an error becomes a status. Problems are RFC 9457 documents with a stable
+//! `code`; what they say is dull to a stranger and exact to whom it concerns.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response as HttpResponse, StatusCode, header};
+use http_body_util::Full;
+use serde_json::{Map, Value, json};
+
+use crate::{id::VariableName, model::question::Violation};
+
+/// The body of an answer.
+pub type Body = Full<Bytes>;
+/// An answer of the boot listener.
+pub type Response = HttpResponse<Body>;
+
+/// A refusal on its way out.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    extra: Map<String, Value>,
+    headers: Vec<(header::HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem with a code of contract.md's list.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), extra: Map::new(), headers: Vec::new() }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// 400: the request itself is wrong.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", detail)
+    }
+
+    /// 401: no token, or none that works. Says no more than that.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        let detail = "a valid bearer token is needed; check that it is whole and has not expired or been revoked";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+            .header(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
+    /// 403: your own workspace, but the role is missing.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 404: not there, or not yours; nobody can tell which.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "there is no such thing here, or it is not yours")
+    }
+
+    /// 405, naming the methods that there are.
+    #[must_use]
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "invalid",
+            format!("this path takes {allow}"),
+        )
+        .header(header::ALLOW, allow)
+    }
+
+    /// 409 with what is current.
+    pub fn conflict(detail: impl Into<String>, current: u64) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail).with("revision", current)
+    }
+
+    /// 413, naming the limit.
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+    }
+
+    /// 422: well-formed, and not acceptable.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
+    }
+
+    /// 422: keys that the boot must not go without.
+    #[must_use]
+    pub fn missing_required(keys: &[VariableName]) -> Self {
+        let names: Vec<_> = keys.iter().map(VariableName::as_str).collect();
+        let detail = format!("required and not set: {}; set them, or ask why with `bootlace explain`", names.join(", "));
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "missing-required", detail).with("keys", names)
+    }
+
+    /// 403: a policy said no, and why.
+    #[must_use]
+    pub fn policy_denied(policy: &str, violations: &[Violation]) -> Self {
+        let listed: Vec<_> = violations
+            .iter()
+            .map(|v| json!({ "policy": policy, "code": v.code, "message": v.message, "field": v.field }))
+            .collect();
+        Self::new(StatusCode::FORBIDDEN, "policy-denied", format!("the policy {policy} refused this boot"))
+            .with("violations", listed)
+    }
+
+    /// 503: a policy failed; whose it is, and how.
+    #[must_use]
+    pub fn policy_failed(policy: &str, reason: &str) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "policy-failed",
+            format!("the policy {policy} failed: {reason}"),
+        )
+        .with("policy", policy)
+    }
+
+    /// 503: a value that this plan needs does not open.
+    pub fn unseal_failed(key: &VariableName) -> Self {
+        let detail = format!("{key} cannot be opened on this host; an operator has to look at its keys");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unseal-failed", detail).with("keys", vec![key.as_str()])
+    }
+
+    /// 503: nothing to serve yet.
+    pub fn not_ready(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail).retry_after(2)
+    }
+
+    /// 503: too much at once.
+    pub fn busy(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(1)
+    }
+
+    /// 500: ours.
+    #[must_use]
+    pub fn internal() -> Self {
+        let detail = "the host failed in a way that it did not foresee; its log says more";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    /// Adds an extension member.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.extra.insert(key.to_owned(), value.into());
+        self
+    }
+
+    fn header(mut self, name: header::HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    fn retry_after(mut self, seconds: u64) -> Self {
+        self.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        self
+    }
+
+    /// The document, without a secret in it.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        let mut fields = self.extra.clone();
+        fields.insert("type".into(), json!(format!("urn:bootlace:problem:{}", self.code)));
+        fields.insert("title".into(), json!(self.status.canonical_reason().unwrap_or("Error")));
+        fields.insert("status".into(), json!(self.status.as_u16()));
+        fields.insert("code".into(), json!(self.code));
+        fields.insert("detail".into(), json!(self.detail));
+        Value::Object(fields)
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn into_response<B: From<Bytes>>(self) -> HttpResponse<B> {
+        let mut response = HttpResponse::new(B::from(Bytes::from(self.document().to_string())));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.extend(self.headers);
+        response
+    }
+}
+
+/// A short plain text.
+#[must_use]
+pub fn text(text: impl Into<Bytes>) -> Response {
+    let mut response = HttpResponse::new(Body::new(text.into()));
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
+}

@@ -1,0 +1,129 @@
+//! What an operator can watch: counters and gauges in the Prometheus text format. Labels are
+//! bounded: outcomes and codes are ours, workspace names are the operator's; nothing that an
+//! instance claims about itself becomes a label.
+
+use std::sync::atomic::AtomicI64;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// Upper bounds of the boot duration's buckets, in seconds.
+const BOOT_SECONDS: [f64; 12] = [5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 0.1];
+
+/// Every metric of a host.
+pub struct Metrics {
+    registry: Registry,
+    /// Boots answered, by outcome: `allowed`, `unchanged` or a problem code.
+    boots: Family<OutcomeLabel, Counter>,
+    /// `boots` with the outcome `allowed`, held apart so that the boot path takes no lock.
+    pub boots_allowed: Counter,
+    /// `boots` with the outcome `unchanged`.
+    pub boots_unchanged: Counter,
+    /// Time from the parsed request to the finished answer.
+    pub boot_seconds: Histogram,
+    /// Policy chains run.
+    pub decisions_fresh: Counter,
+    /// Policy chains answered from memory.
+    pub decisions_remembered: Counter,
+    /// Generations swapped in.
+    pub swaps: Counter,
+    /// Pushes and other changes refused.
+    pub changes_refused: Counter,
+    /// Audit records that could not be written.
+    pub audit_failures: Counter,
+    /// Requests whose handler panicked.
+    pub panics: Counter,
+    /// Connections open now.
+    pub connections: Gauge,
+    /// Connections turned away because too many were open.
+    pub connections_refused: Counter,
+    /// 1 while the host serves a last-known-good it has doubts about.
+    pub degraded: Gauge,
+    /// The live revision, by workspace.
+    pub revision: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+/// Labels a metric with a workspace's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WorkspaceLabel {
+    /// The workspace.
+    pub workspace: String,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A registry with every metric at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("bootlace");
+        let mut counter = |name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let decisions_fresh = counter("decisions_fresh", "Policy chains run");
+        let decisions_remembered = counter("decisions_remembered", "Policy chains answered from memory");
+        let swaps = counter("swaps", "Generations swapped in");
+        let changes_refused = counter("changes_refused", "Pushes and other changes refused");
+        let audit_failures = counter("audit_failures", "Audit records that could not be written");
+        let panics = counter("panics", "Requests whose handler panicked");
+        let connections_refused = counter("connections_refused", "Connections turned away at the limit");
+        let mut gauge = |name: &str, help: &str| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        let connections = gauge("connections", "Connections open now");
+        let degraded = gauge("degraded", "1 while serving a last-known-good that is in doubt");
+        let boots = Family::<OutcomeLabel, Counter>::default();
+        registry.register("boots", "Boots answered, by outcome", boots.clone());
+        let boot_seconds = Histogram::new(BOOT_SECONDS);
+        registry.register("boot_seconds", "Time to answer a boot, without the socket", boot_seconds.clone());
+        let revision = Family::default();
+        registry.register("revision", "The live revision of each workspace", revision.clone());
+        Self {
+            boots_allowed: boots.get_or_create(&OutcomeLabel { outcome: "allowed" }).clone(),
+            boots_unchanged: boots.get_or_create(&OutcomeLabel { outcome: "unchanged" }).clone(),
+            registry,
+            boots,
+            boot_seconds,
+            decisions_fresh,
+            decisions_remembered,
+            swaps,
+            changes_refused,
+            audit_failures,
+            panics,
+            connections,
+            connections_refused,
+            degraded,
+            revision,
+        }
+    }
+
+    /// Counts a boot that was refused with `code`.
+    pub fn boot_refused(&self, code: &'static str) {
+        self.boots.get_or_create(&OutcomeLabel { outcome: code }).inc();
+    }
+
+    /// Everything in the Prometheus (OpenMetrics) text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
