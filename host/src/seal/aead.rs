@@ -1,0 +1,59 @@
+//! The one caller of the AEAD: `nonce[24] | ciphertext | tag[16]` over a framed plaintext.
+
+use std::ops::Range;
+
+use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
+
+use super::{Buffer, NONCE_BYTES, OpenReason, padding};
+
+const TAG_BYTES: usize = 16;
+
+/// Appends `nonce | ciphertext | tag` to `out`. The plaintext is framed and encrypted where it
+/// will stay; the capacity is reserved first, so that nothing of it is left behind by growing.
+pub(super) fn seal(
+    key: &[u8; 32],
+    nonce: &[u8; NONCE_BYTES],
+    associated: &[u8],
+    plaintext: &[u8],
+    mut out: Vec<u8>,
+) -> Vec<u8> {
+    let framed = padding::framed_len(plaintext.len());
+    out.reserve_exact(NONCE_BYTES + framed + TAG_BYTES);
+    out.extend_from_slice(nonce);
+    let start = out.len();
+    padding::frame(plaintext, &mut out);
+    let cipher = XChaCha20Poly1305::new(key.into());
+    let buffer = out.get_mut(start..).unwrap_or_default();
+    let tag = cipher
+        .encrypt_inout_detached(&XNonce::from(*nonce), associated, buffer.into())
+        .expect("a frame is shorter than the 256 GiB that ChaCha20 can encrypt under one nonce");
+    out.extend_from_slice(&tag);
+    out
+}
+
+/// Opens `nonce | ciphertext | tag` behind what is in `buffer`, in place: the bytes are copied
+/// once, as ciphertext.
+pub(super) fn open(
+    key: &[u8; 32],
+    associated: &[u8],
+    sealed: &[u8],
+    buffer: &mut Buffer,
+) -> Result<Range<usize>, OpenReason> {
+    let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(OpenReason::Malformed)?;
+    let (ciphertext, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(OpenReason::Malformed)?;
+    let start = buffer.push(ciphertext).map_err(|_| OpenReason::NoRoom)?.start;
+    let cipher = XChaCha20Poly1305::new(key.into());
+    let framed = buffer.tail(start);
+    let opened = cipher
+        .decrypt_inout_detached(&XNonce::from(*nonce), associated, framed.into(), &Tag::from(*tag))
+        .ok()
+        .and_then(|()| padding::unframe(buffer.tail(start)));
+    match opened {
+        Some(at) => Ok(start + at.start..start + at.end),
+        None => {
+            zeroize::Zeroize::zeroize(buffer.tail(start));
+            buffer.rewind(start);
+            Err(OpenReason::Refused)
+        }
+    }
+}
