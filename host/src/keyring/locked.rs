@@ -1,0 +1,93 @@
+//! Keys in memory that is neither swapped out nor dumped.
+//!
+//! Argument for the `unsafe` here: each call names exactly the bytes of one boxed slice of pages
+//! that this type owns from before the call until after its `munlock`. A page is 4096 bytes long
+//! and aligned, and holds nothing but keys, so that locking and unlocking touches nobody else's
+//! memory on machines with pages of 4 KiB; on machines with larger pages it may lock a neighbour
+//! too, and unlocking may unlock it, which costs protection, never correctness. The kernel only
+//! changes how the pages are treated: their contents, and Rust's view of them, stay as they are.
+#![allow(unsafe_code)]
+
+use rustix::mm::{Advice, madvise, mlock, munlock};
+
+/// How many keys share a page.
+const KEYS_PER_PAGE: usize = 64;
+
+/// Whether the kernel agreed to keep keys out of swap and core dumps. Not fatal: a container
+/// without `RLIMIT_MEMLOCK` still serves, and its operator is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protection {
+    /// Locked and not dumped.
+    Locked,
+    /// The kernel refused; the error's number says why.
+    Refused {
+        /// `errno`, usually `ENOMEM` or `EPERM`: raise `RLIMIT_MEMLOCK`.
+        errno: i32,
+    },
+}
+
+/// Keys of one kind, in pages of their own.
+pub(super) struct Locked<K> {
+    pages: Box<[Page<K>]>,
+    protection: Protection,
+}
+
+#[repr(C, align(4096))]
+struct Page<K>([Option<K>; KEYS_PER_PAGE]);
+
+impl<K> Locked<K> {
+    /// Locks empty pages, then moves the keys there.
+    pub(super) fn new(keys: Vec<K>) -> Self {
+        const { assert!(size_of::<Page<K>>() == 4096, "a page holds its keys and nothing else") };
+        let empty = || Page(std::array::from_fn(|_| None));
+        let mut pages: Box<[_]> = (0..keys.len().div_ceil(KEYS_PER_PAGE)).map(|_| empty()).collect();
+        let protection = protect(&mut pages);
+        for (slot, key) in pages.iter_mut().flat_map(|page| &mut page.0).zip(keys) {
+            *slot = Some(key);
+        }
+        Self { pages, protection }
+    }
+
+    /// The key that was at `index` of what this was made from.
+    pub(super) fn at(&self, index: usize) -> Option<&K> {
+        self.pages.get(index / KEYS_PER_PAGE)?.0.get(index % KEYS_PER_PAGE)?.as_ref()
+    }
+
+    pub(super) fn protection(&self) -> Protection {
+        self.protection
+    }
+}
+
+impl<K> Drop for Locked<K> {
+    /// The keys wipe themselves first, then the pages go back to what they were.
+    fn drop(&mut self) {
+        self.pages.iter_mut().flat_map(|page| &mut page.0).for_each(|slot| *slot = None);
+        let (start, length) = extent(&mut self.pages);
+        if length > 0 {
+            // SAFETY: the pages are ours until this returns. Neither call touches their contents,
+            // and a refusal leaves them as protected as they were.
+            unsafe {
+                let _ = munlock(start, length);
+                let _ = madvise(start, length, Advice::LinuxDoDump);
+            }
+        }
+    }
+}
+
+fn protect<K>(pages: &mut [Page<K>]) -> Protection {
+    let (start, length) = extent(pages);
+    if length == 0 {
+        return Protection::Locked;
+    }
+    // SAFETY: the pages are ours, whole and aligned, and outlive the lock (see `Drop`). MADV_DONTDUMP
+    // does not change what is in them.
+    let outcome = unsafe { mlock(start, length).and(madvise(start, length, Advice::LinuxDontDump)) };
+    match outcome {
+        Ok(()) => Protection::Locked,
+        Err(error) => Protection::Refused { errno: error.raw_os_error() },
+    }
+}
+
+fn extent<K>(pages: &mut [Page<K>]) -> (*mut std::ffi::c_void, usize) {
+    (pages.as_mut_ptr().cast(), size_of_val(pages))
+}

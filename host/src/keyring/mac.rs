@@ -1,0 +1,68 @@
+//! The keys of a host that authenticate rather than encrypt: HMAC-SHA256 (RFC 2104, FIPS 198-1).
+
+use hmac::{Hmac, KeyInit, Mac as _};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// A message authentication code. Compared in constant time.
+#[derive(Clone, Copy)]
+pub struct Mac(pub [u8; 32]);
+
+impl PartialEq for Mac {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Mac {}
+
+impl std::fmt::Debug for Mac {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+macro_rules! mac_key {
+    ($(#[$doc:meta])* $type:ident, $domain:literal) => {
+        $(#[$doc])*
+        pub struct $type(Zeroizing<[u8; 32]>);
+
+        impl $type {
+            /// A key from 32 random bytes.
+            #[must_use]
+            pub fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
+                Self(bytes)
+            }
+
+            /// HMAC-SHA256 over this role's domain string, a zero byte and `message`.
+            #[must_use]
+            pub fn mac(&self, message: &[u8]) -> Mac {
+                let mut hmac = Hmac::<Sha256>::new_from_slice(&*self.0).expect("HMAC takes a key of any length");
+                hmac.update(concat!($domain, "\0").as_bytes());
+                hmac.update(message);
+                Mac(hmac.finalize().into_bytes().into())
+            }
+
+            pub(super) fn expose(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+    };
+}
+
+mac_key!(
+    /// Chains the audit log, so that a line cannot be changed or left out.
+    AuditKey,
+    "bootlace audit 1"
+);
+mac_key!(
+    /// Vouches for compiled policies on disk: loading one runs it as machine code.
+    ArtefactKey,
+    "bootlace artefact 1"
+);
+mac_key!(
+    /// Vouches for the highest revisions seen.
+    FloorKey,
+    "bootlace floor 1"
+);
