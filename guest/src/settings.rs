@@ -19,7 +19,7 @@ impl<'a> Settings<'a> {
 
     /// The parts of a comma-separated setting, trimmed, empty ones left out; none if it is not set.
     pub fn list(self, key: &str) -> Option<impl Iterator<Item = &'a str> + Clone> {
-        let parts = self.get(key)?.split(',').map(str::trim);
+        let parts = self.get(key)?.split(',').map(str::trim_ascii);
         Some(parts.filter(|part| !part.is_empty()))
     }
 

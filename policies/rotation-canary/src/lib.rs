@@ -33,9 +33,14 @@ pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
         resolution.warn(format!("the plan has no variable {name}"));
         return Ok(resolution.into());
     };
-    let mut versions: Vec<_> = variable.candidates().collect();
-    versions.sort_unstable_by_key(|candidate| candidate.version());
-    let [.., older, newest] = versions[..] else {
+    let newest = variable
+        .candidates()
+        .max_by_key(|candidate| candidate.version());
+    let before = variable
+        .candidates()
+        .filter(|candidate| newest.is_some_and(|newest| candidate.version() < newest.version()));
+    let older = before.max_by_key(|candidate| candidate.version());
+    let (Some(newest), Some(older)) = (newest, older) else {
         // One version is no rotation: the choice so far stands.
         return Ok(resolution.into());
     };
