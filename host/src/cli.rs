@@ -1,1 +1,141 @@
-//! (being written)
+//! The command line: one file for each verb, and what they share.
+//!
+//! A verb is a struct of arguments with a `run` method. To add one, write its file, then name it
+//! in [`Verb`] and in `Verb::run`; a verb that is not wired is not listed, so that help never
+//! promises what does not work.
+
+pub mod boot;
+pub mod completions;
+pub mod connection;
+pub mod exit;
+pub mod explain;
+pub mod facts;
+pub mod hardening;
+pub mod output;
+pub mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::output::{Color, Output};
+
+/// Hands every runtime instance the right configuration at the moment it boots
+///
+/// A deployment ships one variable name, DATABASE_URL; Bootlace puts in the value that belongs to
+/// the environment the instance boots in, after asking the tenant's own policy, a sandboxed
+/// WebAssembly component.
+#[derive(Debug, Parser)]
+#[command(name = "bootlace", version, arg_required_else_help = true, after_long_help = NOTES)]
+pub struct Cli {
+    /// Print JSON: the host's answer as it came, and errors as one object on stderr
+    #[arg(long, global = true, help_heading = "Output")]
+    pub json: bool,
+
+    /// When to use colours
+    ///
+    /// `auto` means on a terminal, unless NO_COLOR is set.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Output")]
+    pub color: Color,
+
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What `bootlace` can do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Fetch this instance's configuration and print it
+    Boot(boot::Args),
+    /// Fetch this instance's configuration and become a command that has it
+    Run(run::Args),
+    /// Say where a value comes from, and why
+    Explain(explain::Args),
+    /// Print a shell's completion script
+    Completions(completions::Args),
+}
+
+const NOTES: &str = "\
+Environment:
+  BOOTLACE_URL          where instances boot (http://127.0.0.1:7300)
+  BOOTLACE_ADMIN_URL    where tenants and operators work (http://127.0.0.1:7301)
+  BOOTLACE_TOKEN_FILE   a file that holds the token
+  BOOTLACE_TOKEN        the token itself, where a file is not possible
+  NO_COLOR              no colours, unless --color always
+
+Exit status:
+  0   done
+  1   refused by the host
+  2   wrong usage
+  3   the host cannot be reached
+  `bootlace run` exits as its command does; 127 if there is no such command, 126 if it cannot run.
+
+Examples:
+  bootlace boot --format dotenv
+  bootlace run -- ./checkout --port 8080
+  bootlace explain DATABASE_URL --deployment checkout --environment production";
+
+/// Parses the command line, does what it says, reports what went wrong.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Cli { json, color, verb } = Cli::parse();
+    let output = Output::new(json, color);
+    match verb.run(&output) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output had enough: `bootlace boot | head -1`.
+        Err(error) if exit::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.failure(&error);
+            exit::code(&error).into()
+        }
+    }
+}
+
+impl Verb {
+    fn run(self, output: &Output) -> anyhow::Result<()> {
+        match self {
+            Self::Boot(args) => args.run(output),
+            Self::Run(args) => args.run(output),
+            Self::Explain(args) => args.run(output),
+            Self::Completions(args) => args.run(output),
+        }
+    }
+}
+
+/// Waits for `future` on this thread. For verbs that talk to a host; `serve` builds its own.
+fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::*;
+
+    fn verbs() -> Vec<Command> {
+        Cli::command().get_subcommands().cloned().collect()
+    }
+
+    #[test]
+    fn every_verb_is_well_formed_and_shows_examples() {
+        Cli::command().debug_assert();
+        for mut verb in verbs() {
+            let help = verb.render_long_help().to_string();
+            assert!(help.contains("Examples:\n"), "{}", verb.get_name());
+            verb.debug_assert();
+        }
+    }
+
+    #[test]
+    fn help_never_shows_what_the_environment_holds() {
+        fn check(command: &Command) {
+            for arg in command.get_arguments().filter(|arg| arg.get_env().is_some()) {
+                assert!(arg.is_hide_env_values_set(), "{} of {}", arg.get_id(), command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        verbs().iter().for_each(check);
+    }
+}

@@ -12,6 +12,7 @@ pub struct Problem {
     /// Stable and machine-readable, such as `missing-required`.
     pub code: String,
     /// The code in words, the same every time.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,
     /// The HTTP status, repeated.
     pub status: u16,

@@ -1,0 +1,113 @@
+//! How verbs find a host and prove who they are. A token is never an argument: every user of the
+//! machine can read another process's arguments.
+
+use std::{env, fs, path::PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+
+use super::exit::Misuse;
+use crate::{
+    client::{Access, BearerToken, Client, Request, Roots},
+    id::WorkspaceId,
+};
+
+/// The listener where instances boot.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct BootHost {
+    /// Where instances boot
+    #[arg(long, env = "BOOTLACE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(default_value = "http://127.0.0.1:7300")]
+    url: String,
+
+    #[command(flatten)]
+    credentials: Credentials,
+}
+
+/// The listener where tenants and operators work.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct AdminHost {
+    /// Where tenants and operators work
+    #[arg(long, env = "BOOTLACE_ADMIN_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(default_value = "http://127.0.0.1:7301")]
+    admin_url: String,
+
+    /// The workspace, for operators; a tenant's token implies its own
+    #[arg(long, env = "BOOTLACE_WORKSPACE", hide_env_values = true, value_name = "NAME")]
+    workspace: Option<WorkspaceId>,
+
+    #[command(flatten)]
+    credentials: Credentials,
+}
+
+/// Who asks, and whom to believe.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+struct Credentials {
+    /// A file that holds the token; goes before BOOTLACE_TOKEN
+    #[arg(long, env = "BOOTLACE_TOKEN_FILE", hide_env_values = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// Trust the certificates of this PEM file, instead of the machine's authorities
+    #[arg(long, env = "BOOTLACE_CA_CERT", hide_env_values = true, value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
+
+    /// Send the token in the clear to a host that is not on this machine
+    ///
+    /// Everyone on the way can read the token and every secret of the answer.
+    #[arg(long)]
+    insecure_plaintext: bool,
+}
+
+impl BootHost {
+    /// A client for the boot listener.
+    ///
+    /// # Errors
+    /// The address, the token or the certificates are not usable: wrong usage.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        self.credentials.client("BOOTLACE_URL", &self.url)
+    }
+}
+
+impl AdminHost {
+    /// A client for the admin listener.
+    ///
+    /// # Errors
+    /// As [`BootHost::client`].
+    pub fn client(&self) -> anyhow::Result<Client> {
+        self.credentials.client("BOOTLACE_ADMIN_URL", &self.admin_url)
+    }
+
+    /// The request, in the workspace that an operator named.
+    #[must_use]
+    pub fn within(&self, request: Request) -> Request {
+        request.query_if("workspace", self.workspace.as_ref().map(WorkspaceId::as_str))
+    }
+}
+
+impl Credentials {
+    fn client(&self, variable: &str, url: &str) -> anyhow::Result<Client> {
+        let url = url.parse().map_err(|error| Misuse(format!("{variable} (or its option): {error}")))?;
+        let ca_cert = self.ca_cert.clone().filter(|file| !file.as_os_str().is_empty());
+        let roots = ca_cert.map_or(Roots::System, Roots::File);
+        let token = Some(self.token()?);
+        let access = Access { url, token, roots, insecure_plaintext: self.insecure_plaintext };
+        Client::new(access).map_err(|error| anyhow!(error).context(Misuse("cannot set up TLS".into())))
+    }
+
+    fn token(&self) -> anyhow::Result<BearerToken> {
+        if let Some(file) = self.token_file.as_ref().filter(|file| !file.as_os_str().is_empty()) {
+            let misuse = || Misuse(format!("cannot take a token from {}", file.display()));
+            return fs::read_to_string(file).with_context(misuse)?.parse().with_context(misuse);
+        }
+        let token = env::var("BOOTLACE_TOKEN").unwrap_or_default();
+        if token.is_empty() {
+            let advice =
+                "no token: name its file with --token-file or BOOTLACE_TOKEN_FILE, or set BOOTLACE_TOKEN";
+            return Err(Misuse(advice.into()).into());
+        }
+        token.parse().context(Misuse("cannot take the token from BOOTLACE_TOKEN".into()))
+    }
+}

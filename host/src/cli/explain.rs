@@ -1,0 +1,205 @@
+//! `bootlace explain`: where a value comes from, and why.
+
+mod answer;
+
+use self::answer::{Candidate, Explanation, Key};
+use super::{
+    block_on,
+    connection::AdminHost,
+    facts::FactArgs,
+    output::{MASK, Output, Page, Table},
+};
+use crate::{
+    client::Request,
+    id::{DeploymentId, EnvironmentName, VariableName},
+};
+
+/// Say where a value comes from, and why
+///
+/// Shows the layer a key comes from and what it overrode, the candidates a policy could choose
+/// from, what was decided and by which policy. Values are previews; secrets are never shown. Give
+/// the facts of an instance to see what it would get.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bootlace explain DATABASE_URL --deployment checkout --environment production
+  bootlace explain DATABASE_URL -d checkout -e production --region eu-west
+  bootlace explain -d checkout -e preview/pr-42                 every key, in a table
+  bootlace explain -d checkout -e staging --json | jq .keys")]
+pub struct Args {
+    /// The key; every key without it
+    key: Option<VariableName>,
+
+    /// The deployment
+    #[arg(long, short, value_name = "NAME")]
+    deployment: DeploymentId,
+
+    /// The environment
+    #[arg(long, short, value_name = "NAME")]
+    environment: EnvironmentName,
+
+    #[command(flatten)]
+    facts: FactArgs,
+
+    #[command(flatten)]
+    host: AdminHost,
+}
+
+impl Args {
+    pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
+        let client = self.host.client()?;
+        let path = ["api", "v1", "deployments", self.deployment.as_str(), "explain"];
+        let request = Request::get(&path)
+            .query("environment", self.environment.as_str())
+            .query_if("key", self.key.as_ref().map(VariableName::as_str));
+        let request = self.host.within(self.facts.tell(request));
+        let answer = block_on(async { Ok(client.send(&request).await?) })?;
+        if output.is_json() {
+            return Ok(output.raw(&answer.body)?);
+        }
+        let mut page = output.page();
+        render(&answer.json()?, self.key.is_some(), &mut page);
+        Ok(output.show(&page)?)
+    }
+}
+
+fn render(explanation: &Explanation, in_full: bool, page: &mut Page) {
+    if in_full {
+        explanation.keys.iter().for_each(|key| render_key(key, page));
+    } else {
+        page.table(&summary(&explanation.keys));
+    }
+    if let Some(denial) = &explanation.denial {
+        page.heading("This boot is refused", &format!("by policy {}", denial.policy));
+        for violation in &denial.violations {
+            page.line(&format!("  - {} ({})", violation.message, violation.code));
+        }
+        page.gap();
+    }
+    page.table(&policies(explanation));
+    let Explanation { workspace, deployment, environment, revision, .. } = explanation;
+    page.line(&format!("{workspace}/{deployment} in {environment}, revision {revision}"));
+}
+
+fn render_key(key: &Key, page: &mut Page) {
+    page.heading(&key.name, &key.qualities().join(", "));
+    let overrides = key.overrides.iter().map(|lower| format!("{} ({})", lower.layer, lower.source));
+    page.fields(&[
+        ("about", key.description.clone()),
+        ("value", shown(key).to_owned()),
+        ("from", key.source.clone()),
+        ("layer", key.layer.clone()),
+        ("version", key.version.map(|version| version.to_string()).unwrap_or_default()),
+        ("overrides", overrides.collect::<Vec<_>>().join(", ")),
+        ("decision", key.decision.clone()),
+        ("decided by", key.decided_by.clone().unwrap_or_else(|| "the plan, no policy changed it".into())),
+    ]);
+    page.table(&candidates(&key.candidates));
+    page.gap();
+}
+
+fn summary(keys: &[Key]) -> Table {
+    let mut table = Table::new(&["KEY", "VALUE", "FROM", "LAYER", "DECIDED BY"]);
+    for key in keys {
+        let decided_by = key.decided_by.as_deref().unwrap_or("-");
+        table.row(&[&key.name, shown(key), &key.source, &key.layer, decided_by]);
+    }
+    table
+}
+
+fn candidates(candidates: &[Candidate]) -> Table {
+    let mut table = Table::new(&["CHOSEN", "CANDIDATE", "SOURCE", "OWNER", "VERSION", "LABELS"]);
+    for candidate in candidates {
+        let labels: Vec<_> = candidate.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        table.row(&[
+            if candidate.chosen { "*" } else { "" },
+            &candidate.index.to_string(),
+            &candidate.source,
+            &candidate.owner,
+            &candidate.version.to_string(),
+            &labels.join(" "),
+        ]);
+    }
+    table
+}
+
+fn policies(explanation: &Explanation) -> Table {
+    let mut table = Table::new(&["POLICY", "DIGEST", "SETTINGS", "FUEL"]);
+    for policy in &explanation.policies {
+        let settings: Vec<_> = policy.settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let fuel = policy.fuel.map(|fuel| fuel.to_string()).unwrap_or_default();
+        table.row(&[&policy.name, &policy.digest, &settings.join(" "), &fuel]);
+    }
+    table
+}
+
+/// A secret is masked here whatever the host sent: two have to fail before one is shown.
+fn shown(key: &Key) -> &str {
+    if key.secret { MASK } else { key.value.as_deref().unwrap_or("(no value)") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::Layout;
+
+    const ANSWER: &str = r#"{"workspace":"acme","deployment":"checkout","environment":"production","revision":42,
+        "keys":[{"name":"DATABASE_URL","secret":true,"required":true,"declared":true,
+            "source":"service orders-db","layer":"deployment in environment","version":3,
+            "overrides":[{"layer":"environment","source":"variable"}],
+            "candidates":[
+                {"index":0,"source":"service orders-db","owner":"production","version":3,
+                 "labels":{"region":"us-east","role":"primary"},"chosen":false},
+                {"index":1,"source":"service orders-db","owner":"production","version":3,
+                 "labels":{"region":"eu-west","role":"replica"},"chosen":true}],
+            "decided_by":"region-affinity","decision":"bind candidate 1","value":"postgres://leaked",
+            "injected":true,"description":"The orders database"}],
+        "policies":[{"name":"region-affinity","digest":"sha256:ab","settings":{"fallback":"primary"},"fuel":5120}],
+        "denial":null,"added-later":7}"#;
+
+    fn rendered(answer: &str, in_full: bool) -> String {
+        let mut page = Page::new(Layout::Pipe);
+        render(&serde_json::from_str(answer).unwrap(), in_full, &mut page);
+        anstream::adapter::strip_str(page.as_str()).to_string()
+    }
+
+    #[test]
+    fn one_key_is_told_in_full_and_its_secret_is_not() {
+        let expected = "\
+DATABASE_URL  secret, required, declared
+about\tThe orders database
+value\t••••
+from\tservice orders-db
+layer\tdeployment in environment
+version\t3
+overrides\tenvironment (variable)
+decision\tbind candidate 1
+decided by\tregion-affinity
+CHOSEN\tCANDIDATE\tSOURCE\tOWNER\tVERSION\tLABELS
+\t0\tservice orders-db\tproduction\t3\tregion=us-east role=primary
+*\t1\tservice orders-db\tproduction\t3\tregion=eu-west role=replica
+POLICY\tDIGEST\tSETTINGS\tFUEL
+region-affinity\tsha256:ab\tfallback=primary\t5120
+acme/checkout in production, revision 42
+";
+        assert_eq!(rendered(ANSWER, true), expected);
+    }
+
+    #[test]
+    fn every_key_is_a_row_and_no_secret_is_in_one() {
+        let text = rendered(ANSWER, false);
+        assert!(
+            text.contains(
+                "DATABASE_URL\t••••\tservice orders-db\tdeployment in environment\tregion-affinity\n"
+            )
+        );
+        assert!(!text.contains("leaked"));
+    }
+
+    #[test]
+    fn an_answer_of_bare_bones_is_enough() {
+        let bare = r#"{"workspace":"acme","deployment":"checkout","environment":"staging","revision":1,
+            "keys":[{"name":"LOG_LEVEL","source":"variable","layer":"workspace base","value":"debug"}]}"#;
+        assert!(rendered(bare, true).contains("value\tdebug\n"));
+    }
+}
