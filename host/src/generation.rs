@@ -8,13 +8,14 @@ use std::{
 };
 
 use crate::{
+    auth::InstanceCaller,
     id::{DeploymentId, EnvironmentName, WorkspaceId},
     model::{
         TokenHash, TokenRecord,
-        question::{Answer, Facts},
+        question::{Answer, Facts, Resolution},
     },
-    permit::{Grant, Refusal},
-    policy::{Decisions, Lanes, PolicyFailure, Verdict},
+    permit::{Grant, Refusal, resolution_digest},
+    policy::{Decisions, Lanes, PolicyFailure, Share, Verdict, decisions},
     prepared::Prepared,
     seal::CapsuleKey,
     snapshot::Snapshot,
@@ -31,6 +32,7 @@ pub struct Generation {
     tokens: Arc<HashMap<TokenHash, Arc<TokenRecord>>>,
     workspaces: BTreeMap<WorkspaceId, Arc<Served>>,
     decisions: Decisions<Decided>,
+    grants: Decisions<Decided>,
     engine: Arc<DecisionEngine>,
 }
 
@@ -41,26 +43,30 @@ pub struct DecisionEngine {
     /// Seals what is kept in memory.
     pub capsule_key: CapsuleKey,
     /// How many decisions a generation remembers; 0 for none.
-    pub remembered: usize,
+    pub decisions: usize,
+    /// How many outcomes a generation keeps put together, whoever decided them.
+    pub grants: usize,
 }
 
 /// A workspace's snapshot and what was prepared from it.
 pub struct Served {
     /// The snapshot.
     pub snapshot: Snapshot,
+    /// The tenant's share of the host.
+    pub share: Arc<Share>,
     pairs: HashMap<DeploymentId, BTreeMap<EnvironmentName, Arc<Prepared>>>,
 }
 
 impl Served {
     /// A snapshot with its prepared pairs.
     #[must_use]
-    pub fn new(snapshot: Snapshot, prepared: Vec<Arc<Prepared>>) -> Self {
+    pub fn new(snapshot: Snapshot, share: Arc<Share>, prepared: Vec<Arc<Prepared>>) -> Self {
         let mut pairs: HashMap<_, BTreeMap<_, _>> = HashMap::new();
         for one in prepared {
             let (deployment, environment) = (one.plan.deployment.clone(), one.plan.environment.name.clone());
             pairs.entry(deployment).or_default().insert(environment, one);
         }
-        Self { snapshot, pairs }
+        Self { snapshot, share, pairs }
     }
 
     /// What `deployment` gets in `environment`.
@@ -88,7 +94,9 @@ impl Generation {
         workspaces: BTreeMap<WorkspaceId, Arc<Served>>,
         engine: Arc<DecisionEngine>,
     ) -> Self {
-        Self { sequence, tokens, workspaces, decisions: Decisions::new(engine.remembered), engine }
+        let decisions = Decisions::new(engine.decisions, weigh);
+        let grants = Decisions::new(engine.grants, weigh);
+        Self { sequence, tokens, workspaces, decisions, grants, engine }
     }
 
     /// The token with that hash.
@@ -121,43 +129,60 @@ impl Generation {
         &self.engine.capsule_key
     }
 
-    /// Asks the policies of `prepared`, or their memory. `facts` are already narrowed to what the
-    /// policies declared.
-    pub async fn decide(&self, prepared: &Arc<Prepared>, facts: &Facts, metrics: &Metrics) -> Decided {
+    /// Asks the policies of what `caller` boots, or their memory. `facts` are already narrowed to
+    /// what the policies declared.
+    pub async fn decide(&self, caller: &InstanceCaller, facts: &Facts, metrics: &Metrics) -> Decided {
+        let prepared = &caller.prepared;
         if prepared.chain.is_empty() {
             return prepared.unasked.clone();
         }
-        let key = self.decisions.key(prepared.plan.digest, prepared.chain.digest(), facts);
-        if let Some(remembered) = self.decisions.find(&key) {
+        let key = decisions::Key {
+            plan: prepared.plan.digest,
+            chain: prepared.chain.digest(),
+            facts: facts.clone(),
+        };
+        if let Some(remembered) = self.decisions.recall(&key) {
             metrics.decisions_remembered.inc();
             return remembered;
         }
         metrics.decisions_fresh.inc();
-        let tenant = &prepared.plan.workspace;
-        let asked = self.engine.lanes.decide(tenant, &prepared.chain, facts).await;
-        let may_be_remembered = asked.as_ref().err().is_none_or(PolicyFailure::is_deterministic);
+        let asked = self.engine.lanes.decide(&caller.served.share, &prepared.chain, facts).await;
+        let stays_true = asked.as_ref().err().is_none_or(|failure| failure.kind.is_deterministic());
         let decided = self.settle(prepared, asked);
-        if may_be_remembered {
-            self.decisions.remember(key, decided.clone(), decided.as_ref().map_or(256, |grant| grant.weight()));
+        if stays_true {
+            self.decisions.remember(key, decided.clone());
         }
         decided
     }
 
-    /// What a verdict comes to.
+    /// What a verdict comes to. Whoever decides alike is given the same grant.
     fn settle(&self, prepared: &Prepared, asked: Result<Verdict, PolicyFailure>) -> Decided {
-        match asked {
-            Ok(Verdict { answer: Answer::Resolved(resolution), .. }) => {
-                if resolution.is_silent() {
-                    return prepared.unasked.clone();
-                }
-                let mut entropy = crate::system::entropy;
-                Grant::compose(prepared, &resolution, &self.engine.capsule_key, &mut entropy).map(Arc::new)
+        let resolution = match asked?.answer {
+            Answer::Resolved(resolution) => resolution,
+            Answer::Denied(denial) => {
+                let policy = prepared.chain.names().nth(denial.denied_by as usize);
+                let policy = policy.unwrap_or_default().to_owned();
+                return Err(Refusal::Denied { policy, violations: denial.violations });
             }
-            Ok(Verdict { answer: Answer::Denied(denial), .. }) => Err(Refusal::Denied {
-                policy: prepared.policy_name(denial.denied_by),
-                violations: denial.violations,
-            }),
-            Err(failure) => Err(Refusal::from(failure)),
+        };
+        if resolution == Resolution::default() {
+            return prepared.unasked.clone();
         }
+        let key = decisions::Key {
+            plan: prepared.plan.digest,
+            chain: resolution_digest(&resolution),
+            facts: Facts::default(),
+        };
+        if let Some(granted) = self.grants.recall(&key) {
+            return granted;
+        }
+        let mut entropy = crate::system::entropy;
+        let granted = Grant::compose(prepared, &resolution, &self.engine.capsule_key, &mut entropy).map(Arc::new);
+        self.grants.remember(key, granted.clone());
+        granted
     }
+}
+
+fn weigh(decided: &Decided) -> usize {
+    decided.as_ref().map_or(256, |grant| grant.weight())
 }

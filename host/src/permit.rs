@@ -15,9 +15,10 @@ use crate::{
     id::{Digest, VariableName},
     model::{
         Piece,
-        question::{Attribute, Encoding, Fragment, Resolution, Violation},
+        question::{Attribute, Decision, Encoding, Fragment, Resolution, Violation},
     },
     plan::What,
+    policy::{FailureKind, PolicyFailure},
     prepared::Prepared,
     render,
     resolve::{self, Choice, MissingRequired, Settled},
@@ -65,6 +66,15 @@ impl Refusal {
             Self::Busy => "busy",
             Self::TooLarge => "too-large",
             Self::Damaged => "unseal-failed",
+        }
+    }
+}
+
+impl From<PolicyFailure> for Refusal {
+    fn from(failure: PolicyFailure) -> Self {
+        match failure.kind {
+            FailureKind::Busy => Self::Busy,
+            kind => Self::Failed { policy: failure.policy, reason: kind.to_string() },
         }
     }
 }
@@ -130,14 +140,34 @@ fn identity(plan: &Digest, choices: &[Choice]) -> Digest {
     hash.each(choices.iter(), |hash, choice| match choice {
         Choice::Omitted => hash.number(0),
         Choice::Candidate(candidate) => hash.number(1).number(u64::from(*candidate)),
-        Choice::Template(fragments) => hash.number(2).each(fragments.iter(), |hash, fragment| match fragment {
-            Fragment::Literal(text) => hash.number(0).text(text),
-            Fragment::Reference { candidate, encoding } => {
-                hash.number(1).number(u64::from(*candidate)).number(*encoding as u64)
-            }
-        }),
+        Choice::Template(fragments) => hash.number(2).each(fragments.iter(), add_fragment),
     })
     .finish()
+}
+
+/// Hashes all that policies answered.
+#[must_use]
+pub fn resolution_digest(resolution: &Resolution) -> Digest {
+    let hash = Canonical::new("bootlace resolution 1");
+    let hash = hash.each(resolution.assignments.iter(), |hash, assignment| {
+        let hash = hash.number(u64::from(assignment.variable)).number(u64::from(assignment.decided_by));
+        match &assignment.decision {
+            Decision::Omit => hash.number(0),
+            Decision::Bind(candidate) => hash.number(1).number(u64::from(*candidate)),
+            Decision::Template(fragments) => hash.number(2).each(fragments.iter(), add_fragment),
+        }
+    });
+    let hash = hash.each(resolution.warnings.iter(), |hash, warning| hash.text(warning));
+    hash.each(resolution.annotations.iter(), |hash, note| hash.text(&note.key).text(&note.value)).finish()
+}
+
+fn add_fragment(hash: Canonical, fragment: &Fragment) -> Canonical {
+    match fragment {
+        Fragment::Literal(text) => hash.number(0).text(text),
+        Fragment::Reference { candidate, encoding } => {
+            hash.number(1).number(u64::from(*candidate)).number(*encoding as u64)
+        }
+    }
 }
 
 /// Writes chosen values out of one opened buffer.
@@ -206,7 +236,7 @@ impl Composer<'_> {
                 Piece::Literal(text) => out.extend_from_slice(text.as_bytes()),
                 Piece::Reference { name, encoding } => {
                     let mut referred = Zeroizing::new(Vec::new());
-                    if let Some(referred_index) = plan.index_of(name) {
+                    if let Some(referred_index) = plan.index_of(name.as_str()) {
                         self.write_text(referred_index, &mut referred)?;
                     }
                     encode(&referred, *encoding, out);

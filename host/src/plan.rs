@@ -142,8 +142,13 @@ impl<V> Plan<V> {
     /// The variable of that name.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&Planned> {
-        let index = self.variables.binary_search_by(|variable| variable.name.as_str().cmp(name)).ok()?;
-        self.variables.get(index)
+        self.variables.get(self.index_of(name)?)
+    }
+
+    /// The index of the variable of that name.
+    #[must_use]
+    pub fn index_of(&self, name: &str) -> Option<usize> {
+        self.variables.binary_search_by(|variable| variable.name.as_str().cmp(name)).ok()
     }
 
     /// A candidate's labels.

@@ -14,6 +14,7 @@ use crate::{
     policy::Chain,
     render,
     seal::{self, Buffer, Capsule, CapsuleKey, OpenReason, capsule_binding, open_capsule, seal_capsule},
+    secret::Secret,
 };
 
 /// A (deployment, environment), ready to boot.
@@ -156,13 +157,17 @@ fn write(
     match &candidate.what {
         What::Template(_) => Ok(0..0),
         What::Stored { address, value } => {
-            keyring.open_into(address, value, texts).map_err(|error| error.to_string())
+            let key = keyring.key_for(address.environment, value).map_err(|error| error.to_string())?;
+            seal::open_into(key, address, value, texts).map_err(|error| error.reason.to_string())
         }
         What::Endpoint(bound) => {
             let BoundEndpoint { kind, endpoint, user, credential } = &**bound;
-            let password = credential.as_ref().map(|(address, value)| keyring.open(address, value));
-            let password = password.transpose().map_err(|error| error.to_string())?;
-            let exposed = password.as_ref().map(crate::secret::Secret::expose);
+            let password = credential.as_ref().map(|(address, value)| {
+                let key = keyring.key_for(address.environment, value).map_err(|error| error.to_string())?;
+                seal::open(key, address, value).map_err(|error| error.reason.to_string())
+            });
+            let password = password.transpose()?;
+            let exposed = password.as_ref().map(Secret::expose);
             let length = exposed.map_or(0, <[u8]>::len);
             let mut url = zeroize::Zeroizing::new(Vec::with_capacity(render::url_capacity(endpoint, user, length)));
             render::url(*kind, endpoint, user, exposed, &mut url).map_err(|error| error.to_string())?;

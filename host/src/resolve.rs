@@ -80,7 +80,7 @@ fn refers_to_omitted<'p, V>(plan: &'p Plan<V>, choices: &[Choice], index: usize)
     let What::Template(template) = &plan.candidates[candidate as usize].what else { return None };
     template.0.iter().find_map(|piece| {
         let Piece::Reference { name, .. } = piece else { return None };
-        let referred = plan.index_of(name);
+        let referred = plan.index_of(name.as_str());
         let omitted = referred.is_none_or(|referred| choices[referred] == Choice::Omitted);
         omitted.then_some(name)
     })

@@ -3,7 +3,6 @@
 
 pub mod boot;
 pub mod facts;
-pub mod format;
 pub mod listener;
 pub mod respond;
 
@@ -17,7 +16,9 @@ use respond::{Body, Problem, Response};
 /// Answers one request of the boot listener.
 pub async fn answer(host: Arc<Host>, request: Request<Incoming>) -> Response {
     let answered = match (request.method(), request.uri().path()) {
-        (&Method::GET | &Method::POST, "/v1/boot") => boot::boot(&host, request).await,
+        (&Method::GET | &Method::POST, "/v1/boot") => {
+            boot::boot(&host, request).await.inspect_err(|problem| host.metrics.boot_refused(problem.code()))
+        }
         (_, "/v1/boot") => Err(Problem::method_not_allowed("GET, POST")),
         (&Method::GET, "/livez") => Ok(respond::text("ok\n")),
         (&Method::GET, "/readyz") => host.readiness().map(respond::text).map_err(Problem::from),

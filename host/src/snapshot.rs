@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     id::{Digest, EnvironmentName, Revision, UnixSeconds},
-    keyring::WrappedKey,
+    keyring::WrappedDataKey,
     model::{Configuration, SealedValue},
 };
 
@@ -22,5 +22,5 @@ pub struct Snapshot {
     /// Everything, every value sealed under a data key.
     pub configuration: Configuration<SealedValue>,
     /// The data keys, each wrapped by a root key.
-    pub keys: Vec<WrappedKey>,
+    pub keys: Vec<WrappedDataKey>,
 }

@@ -97,7 +97,7 @@ impl std::fmt::Debug for SealedValue {
 
 /// Where a value lives. It is bound into the seal, so that a value moved anywhere else does not
 /// open.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
     /// What the bytes are.
     pub kind: AddressKind,
@@ -114,7 +114,7 @@ pub struct Address {
 }
 
 /// What a sealed value is. Part of what the seal is bound to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum AddressKind {
     /// A variable's value.

@@ -9,12 +9,12 @@ use hyper::{Method, Request, body::Incoming};
 
 use super::{
     facts::{self, BootQuery},
-    format::Format,
     respond::{self, Body, Problem, Response},
 };
 use crate::{
     audit::BootRecord,
     auth,
+    format::Format,
     host::Host,
     model::question::Facts,
     permit::{Permit, Refusal},
@@ -26,17 +26,16 @@ use crate::{
 /// Every refusal, as the problem to answer with.
 pub async fn boot(host: &Host, request: Request<Incoming>) -> Result<Response, Problem> {
     let began = Instant::now();
-    let (head, facts, format) = read(request).await.inspect_err(|problem| count(host, problem))?;
+    let (head, facts, format) = read(request).await?;
 
     let live = host.store.load_full(); // one generation for the whole request
     let now = host.clock.now();
     let caller = auth::instance(&head, &live, now) // the token decides workspace, deployment, environment
-        .map_err(Problem::from)
-        .inspect_err(|problem| count(host, problem))?;
+        .map_err(Problem::from)?;
 
     let facts = caller.prepared.chain.vary().narrow(&facts); // what no policy declared, nobody sees
-    let decided = live.decide(&caller.prepared, &facts, &host.metrics).await; // Wasm, or the remembered decision
-    let permit = decided.and_then(|grant| Permit::new(&caller, grant)); // required keys present
+    let decided = live.decide(&caller, &facts, &host.metrics).await; // Wasm, or remembered
+    let permit = decided.map(|grant| Permit::new(&caller, grant)); // nothing required is missing
 
     let id = host.audit.next_boot();
     let etag = permit.as_ref().ok().map(|permit| permit.etag(format));
@@ -47,26 +46,23 @@ pub async fn boot(host: &Host, request: Request<Incoming>) -> Result<Response, P
         outcome: permit.as_ref().map_or_else(Refusal::code, |_| if unchanged { "unchanged" } else { "allowed" }),
         principal: &caller.token.principal,
         token: &caller.token.id,
-        revision: caller.served.revision(),
+        revision: caller.served.snapshot.revision,
         subject: &caller.prepared.audit_subject,
         keys: permit.as_ref().ok().filter(|_| !unchanged).map(Permit::keys),
         facts: &facts,
     };
-    host.audit.append(&record).map_err(Problem::from).inspect_err(|problem| {
-        host.metrics.audit_failures.inc(); // no record, no secret
-        count(host, problem);
-    })?;
+    let recorded = host.audit.append(&record); // no record, no secret
+    recorded.inspect_err(|_| host.metrics.audit_failures.inc_by(1))?;
 
-    let permit = permit.map_err(Problem::from).inspect_err(|problem| count(host, problem))?;
+    let permit = permit?;
     if unchanged {
         host.metrics.boots_unchanged.inc();
         return Ok(respond::not_modified(&etag.unwrap_or_default()));
     }
-    let body = permit.open(format, live.capsule_key()).map_err(Problem::from); // one open, encode, wipe after
-    let body = body.inspect_err(|problem| count(host, problem))?;
+    let body = permit.open(format, live.capsule_key())?; // one open; wiped when it is sent
     host.metrics.boots_allowed.inc();
     host.metrics.boot_seconds.observe(began.elapsed().as_secs_f64());
-    Ok(respond::boot(body, format, &etag.unwrap_or_default(), caller.served.revision(), id))
+    Ok(respond::boot(body, format, &etag.unwrap_or_default(), caller.served.snapshot.revision, id))
 }
 
 /// Headers, facts and format, with nothing believed yet.
@@ -100,8 +96,4 @@ fn matches(headers: &HeaderMap, etag: &str) -> bool {
     let given = headers.get(header::IF_NONE_MATCH).map(HeaderValue::to_str);
     let Some(Ok(given)) = given else { return false };
     given.split(',').any(|one| one.trim() == etag || one.trim() == "*")
-}
-
-fn count(host: &Host, problem: &Problem) {
-    host.metrics.boot_refused(problem.code());
 }

@@ -1,0 +1,112 @@
+//! Who calls the control API, and in which workspace.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    auth,
+    generation::{Generation, Served},
+    host::Host,
+    id::{EnvironmentName, WorkspaceId},
+    model::{Role, Scope, TokenRecord},
+    serve::respond::Problem,
+};
+
+/// A person (or a pipeline) with a working tenant or operator token.
+pub struct Caller {
+    /// The token's record.
+    pub token: Arc<TokenRecord>,
+    /// One generation for the whole request.
+    pub live: Arc<Generation>,
+}
+
+impl Caller {
+    /// Finds out who sent `headers`.
+    ///
+    /// # Errors
+    /// 401 without a working token of a kind that this listener takes.
+    pub fn of(host: &Host, headers: &HeaderMap) -> Result<Self, Problem> {
+        let live = host.store.load_full();
+        let token = auth::person(headers, &live, host.clock.now())?;
+        Ok(Self { token, live })
+    }
+
+    /// Lets only operators on.
+    ///
+    /// # Errors
+    /// 403 for tenants.
+    pub fn operator(&self) -> Result<&Self, Problem> {
+        match self.token.scope {
+            Scope::Operator => Ok(self),
+            _ => Err(Problem::forbidden("this is an operator's; ask who runs the host")),
+        }
+    }
+
+    /// Lets operators on, and tenants whose role is `least` or more.
+    ///
+    /// # Errors
+    /// 403 naming the role.
+    pub fn role(&self, least: Role) -> Result<&Self, Problem> {
+        match &self.token.scope {
+            Scope::Operator => Ok(self),
+            Scope::Tenant { role, .. } if *role >= least => Ok(self),
+            _ => Err(Problem::forbidden(format!("this needs the role {}", least.as_str()))),
+        }
+    }
+
+    /// Whether the token may see `environment`.
+    #[must_use]
+    pub fn sees(&self, environment: &EnvironmentName) -> bool {
+        match &self.token.scope {
+            Scope::Operator => true,
+            Scope::Tenant { environments, .. } => {
+                environments.is_empty() || environments.contains(environment)
+            }
+            Scope::Instance { .. } => false,
+        }
+    }
+
+    /// The workspace that is asked about: a tenant's own, an operator's by `?workspace=`.
+    ///
+    /// # Errors
+    /// 400 when an operator names none, 404 when a tenant names another.
+    pub fn workspace(&self, query: Option<&str>) -> Result<WorkspaceId, Problem> {
+        let named = parameter(query, "workspace")?;
+        match (&self.token.scope, named) {
+            (Scope::Tenant { workspace, .. }, None) => Ok(workspace.clone()),
+            (Scope::Tenant { workspace, .. }, Some(named)) if named == workspace.as_str() => {
+                Ok(workspace.clone())
+            }
+            (Scope::Operator, Some(named)) => named.parse().map_err(|_| Problem::not_found()),
+            (Scope::Operator, None) => {
+                Err(Problem::bad_request("an operator serves many workspaces; name one with ?workspace="))
+            }
+            _ => Err(Problem::not_found()),
+        }
+    }
+
+    /// What is served of the workspace that is asked about.
+    ///
+    /// # Errors
+    /// As [`Caller::workspace`]; 404 when nothing is served of it.
+    pub fn served(&self, query: Option<&str>) -> Result<&Arc<Served>, Problem> {
+        self.live.workspace(&self.workspace(query)?).ok_or_else(Problem::not_found)
+    }
+}
+
+/// The one value of a query parameter.
+///
+/// # Errors
+/// 400 when it is given twice or is not UTF-8.
+pub(super) fn parameter(query: Option<&str>, name: &str) -> Result<Option<String>, Problem> {
+    let pairs = query.unwrap_or("").split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let mut given = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
+    let (first, second) = (given.next(), given.next());
+    if second.is_some() {
+        return Err(Problem::bad_request(format!("`{name}` is given twice; give it once")));
+    }
+    let decode = |value: &str| percent_decode_str(value).decode_utf8().map(String::from);
+    first.map(decode).transpose().map_err(|_| Problem::bad_request("the query is not UTF-8"))
+}

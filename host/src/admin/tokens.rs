@@ -1,0 +1,181 @@
+//! Tokens: minted and shown once, listed without being shown, revoked at the next swap.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Caller, snapshot::blocking};
+use crate::{
+    clock::rfc3339,
+    host::{Host, MintRequest},
+    id::{DeploymentId, EnvironmentName},
+    model::{Role, Scope, TokenRecord},
+    serve::respond::Problem,
+};
+
+type Answer = Result<Response, Problem>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireMint {
+    kind: String,
+    principal: String,
+    deployment: Option<String>,
+    environment: Option<String>,
+    role: Option<String>,
+    #[serde(default)]
+    environments: Vec<String>,
+    /// Seconds from now.
+    expires_in: Option<u64>,
+}
+
+/// `POST /api/v1/tokens`: the answer is the only place where the token is ever shown.
+pub(super) async fn mint(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    caller.role(Role::Admin)?;
+    let wire: WireMint = serde_json::from_slice(&body).map_err(|error| {
+        Problem::bad_request(format!(
+            "not a token request (line {}, column {}); send kind, principal, and what the kind needs",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    let request = checked(&caller, query.as_deref(), wire)?;
+    let minter = caller.token.principal.clone();
+    let minted = blocking(move || host.mint(&minter, request)).await??;
+    let mut body = entry(&minted.record);
+    body["token"] = json!(minted.token.expose());
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+fn checked(caller: &Caller, query: Option<&str>, wire: WireMint) -> Result<MintRequest, Problem> {
+    let name = |field: &str, text: Option<String>| {
+        text.ok_or_else(|| Problem::invalid(format!("a token of this kind needs `{field}`")))
+    };
+    let scope = match wire.kind.as_str() {
+        "operator" => {
+            caller.operator()?;
+            Scope::Operator
+        }
+        "tenant" => Scope::Tenant {
+            workspace: caller.workspace(query)?,
+            role: parsed::<Role>(&name("role", wire.role)?)?,
+            environments: wire
+                .environments
+                .iter()
+                .map(|text| parsed::<EnvironmentName>(text))
+                .collect::<Result<_, _>>()?,
+        },
+        "instance" => Scope::Instance {
+            workspace: caller.workspace(query)?,
+            deployment: parsed::<DeploymentId>(&name("deployment", wire.deployment)?)?,
+            environment: parsed::<EnvironmentName>(&name("environment", wire.environment)?)?,
+        },
+        _ => return Err(Problem::invalid("`kind` is instance, tenant or operator")),
+    };
+    within(caller, &scope)?;
+    Ok(MintRequest { scope, principal: wire.principal, expires_in: wire.expires_in })
+}
+
+/// A token limited to some environments mints none that reaches further.
+fn within(caller: &Caller, scope: &Scope) -> Result<(), Problem> {
+    let reaches = match scope {
+        Scope::Operator => true,
+        Scope::Instance { environment, .. } => caller.sees(environment),
+        Scope::Tenant { environments, .. } => match &caller.token.scope {
+            Scope::Tenant { environments: own, .. } if !own.is_empty() => {
+                !environments.is_empty() && environments.is_subset(own)
+            }
+            _ => true,
+        },
+    };
+    if reaches { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error| Problem::invalid(format!("{error}")))
+}
+
+/// `GET /api/v1/tokens`: records, never tokens.
+pub(super) async fn list(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    caller.role(Role::Admin)?;
+    let workspace = caller.workspace(query.as_deref())?;
+    let tokens = caller.live.tokens().values().filter(|record| belongs(&caller, &workspace, record));
+    let mut listed: Vec<Value> = tokens.map(|record| entry(record)).collect();
+    listed.sort_by_key(|entry| entry["id"].to_string());
+    Ok(Json(json!({ "tokens": listed })).into_response())
+}
+
+/// `DELETE /api/v1/tokens/{id}`.
+pub(super) async fn revoke(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    caller.role(Role::Admin)?;
+    let record = caller.live.tokens().values().find(|record| record.id == id).cloned();
+    let record = record.ok_or_else(Problem::not_found)?;
+    let visible = match &record.scope {
+        Scope::Operator => caller.operator().is_ok(),
+        _ => belongs(&caller, &caller.workspace(query.as_deref())?, &record),
+    };
+    if !visible {
+        return Err(Problem::not_found());
+    }
+    let revoker = caller.token.principal.clone();
+    blocking(move || host.revoke(&revoker, &record.hash)).await??;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn belongs(caller: &Caller, of: &crate::id::WorkspaceId, record: &TokenRecord) -> bool {
+    match &record.scope {
+        Scope::Operator => false,
+        Scope::Instance { workspace, environment, .. } => workspace == of && caller.sees(environment),
+        Scope::Tenant { workspace, environments, .. } => {
+            let limited = environments.iter().all(|environment| caller.sees(environment));
+            let own_is_whole = !matches!(&caller.token.scope, Scope::Tenant { environments, .. } if !environments.is_empty());
+            workspace == of && limited && (own_is_whole || !environments.is_empty())
+        }
+    }
+}
+
+fn entry(record: &TokenRecord) -> Value {
+    let mut entry = json!({
+        "id": record.id, "kind": record.scope.kind().as_str(), "principal": record.principal,
+        "created": rfc3339(record.created_at), "expires": record.expires_at.map(rfc3339),
+    });
+    match &record.scope {
+        Scope::Operator => {}
+        Scope::Instance { workspace, deployment, environment } => {
+            entry["workspace"] = json!(workspace.as_str());
+            entry["deployment"] = json!(deployment.as_str());
+            entry["environment"] = json!(environment.as_str());
+        }
+        Scope::Tenant { workspace, role, environments } => {
+            entry["workspace"] = json!(workspace.as_str());
+            entry["role"] = json!(role.as_str());
+            entry["environments"] = json!(environments.iter().map(EnvironmentName::as_str).collect::<Vec<_>>());
+        }
+    }
+    entry
+}

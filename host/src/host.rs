@@ -1,0 +1,168 @@
+//! A running host: the live generation, and the one writer that makes the next. Reads never wait
+//! for a change; changes wait for each other.
+
+mod prepare;
+mod push;
+mod restore;
+mod tokens;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    audit::{Audit, ChangeRecord},
+    bundle::BundleLimits,
+    clock::Clock,
+    generation::DecisionEngine,
+    id::{Digest, Revision, UnixSeconds, WorkspaceId},
+    keyring::RootKeys,
+    policy::{Engine, Limits, lanes::LaneSettings},
+    signing::{SignerId, StoreKey, TrustedSigners},
+    slots::DataDirectory,
+    state::State,
+    store::Store,
+    telemetry::Metrics,
+    upload::{Compiler, Uploads},
+};
+
+pub use push::ChangeError;
+pub use restore::StartError;
+pub use tokens::{Minted, MintRequest};
+
+/// What a host is started with.
+pub struct HostSettings {
+    /// The data directory.
+    pub data: PathBuf,
+    /// The root keys that this host may use; the first wraps new keys.
+    pub roots: RootKeys,
+    /// Whose pushes are accepted.
+    pub trusted: TrustedSigners,
+    /// State for an empty data directory; ignored by any other.
+    pub bootstrap: Option<State>,
+    /// How policies are compiled.
+    pub compiler: Compiler,
+    /// Bounds of a push.
+    pub bundle_limits: BundleLimits,
+    /// Bounds of a policy.
+    pub policy_limits: Limits,
+    /// Threads and shares of expensive policies.
+    pub lanes: LaneSettings,
+    /// Decisions that a generation remembers; 0 for none.
+    pub decisions: usize,
+    /// Whether an audit record is on the disk before its secrets leave.
+    pub strict_audit: bool,
+    /// What time it is.
+    pub clock: Clock,
+    /// Signed permissions to load a revision older than the highest seen.
+    pub overrides: Vec<crate::slots::SignedOverride>,
+}
+
+/// A running host.
+pub struct Host {
+    /// What is served.
+    pub store: Store,
+    /// What time it is.
+    pub clock: Clock,
+    /// What an operator can watch.
+    pub metrics: Arc<Metrics>,
+    /// Who was given what.
+    pub audit: Arc<Audit>,
+    /// Bounds of a push.
+    pub limits: BundleLimits,
+    writer: Mutex<Writer>,
+    engine: Arc<DecisionEngine>,
+    draining: AtomicBool,
+    degraded: RwLock<Option<String>>,
+}
+
+/// Everything that only changes need.
+struct Writer {
+    data: DataDirectory,
+    uploads: Uploads,
+    policies: Engine,
+    roots: RootKeys,
+    trusted: TrustedSigners,
+    store_key: StoreKey,
+    state: State,
+}
+
+/// A change that is durable and served.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// Its new revision.
+    pub revision: Revision,
+    /// The snapshot's digest.
+    pub digest: Digest,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// A revision that a rollback can go back to.
+#[derive(Debug, Clone)]
+pub struct HistoryEntry {
+    /// The revision.
+    pub revision: Revision,
+    /// When it was made.
+    pub created: UnixSeconds,
+    /// SHA-256 of the pushed bundle.
+    pub pushed: Option<Digest>,
+    /// Who signed the push.
+    pub signer: Option<SignerId>,
+}
+
+/// The host does not want traffic now, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// Nothing was pushed yet.
+    #[error("no snapshot yet; push one with `bootlace snapshot push`")]
+    Empty,
+    /// It is shutting down.
+    #[error("shutting down")]
+    Draining,
+}
+
+impl Host {
+    /// `ready`, or `degraded` with the reason; names no tenant.
+    ///
+    /// # Errors
+    /// When there is nothing to serve, or the host is on its way down.
+    pub fn readiness(&self) -> Result<&'static str, NotReady> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(NotReady::Draining);
+        }
+        if self.store.load().workspaces().is_empty() {
+            return Err(NotReady::Empty);
+        }
+        Ok(if self.degraded.read().is_some() { "degraded\n" } else { "ready\n" })
+    }
+
+    /// Turns readiness off; requests are still answered.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// What the host has doubts about, for the log.
+    #[must_use]
+    pub fn degraded(&self) -> Option<String> {
+        self.degraded.read().clone()
+    }
+
+    /// Records a change that was made or refused. A change that was made stays made: its record
+    /// is also in the data directory's history.
+    fn record(&self, kind: &str, outcome: &str, principal: &str, details: serde_json::Value) {
+        let record = ChangeRecord { at: self.clock.now(), kind, outcome, principal, details };
+        if let Err(error) = self.audit.append_change(&record) {
+            self.metrics.audit_failures.inc();
+            tracing::error!(error = %error, kind, "a change could not be recorded in the audit log");
+        }
+    }
+}

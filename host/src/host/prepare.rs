@@ -1,0 +1,195 @@
+//! A snapshot made ready to serve: planned, policies compiled, values put together. What did not
+//! change since the parent is shared with it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::Writer;
+use crate::{
+    generation::{DecisionEngine, Served},
+    id::{Digest, EnvironmentName, PolicyName, Revision, UnixSeconds},
+    keyring::{Keyring, WrappedDataKey},
+    model::{
+        Configuration, PolicyKind, SealedValue,
+        question::{Attribute, Facts},
+    },
+    plan::{Attached, Chains, Plan, environment_digest, snapshot_digest},
+    policy::{Chain, Link, Loaded},
+    prepared::Prepared,
+    snapshot::Snapshot,
+};
+
+/// Why a snapshot cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// Policies that may not serve; everything that is wrong with each.
+    #[error("{}", .0.join("; "))]
+    Policies(Vec<String>),
+    /// Plans that cannot be made, or whose policies fail; all of them.
+    #[error("{}", .0.join("; "))]
+    Plans(Vec<String>),
+}
+
+/// What a snapshot is made from.
+pub(super) struct Ingredients<'a> {
+    pub(super) configuration: Configuration<SealedValue>,
+    pub(super) keys: Vec<WrappedDataKey>,
+    pub(super) keyring: &'a Keyring,
+    pub(super) revision: Revision,
+    pub(super) created: UnixSeconds,
+    /// What is served now: plans with the same digest are taken over as they are.
+    pub(super) parent: Option<&'a Served>,
+}
+
+impl Writer {
+    /// Prepares a workspace.
+    ///
+    /// # Errors
+    /// Everything that keeps it from being served.
+    pub(super) fn prepare(
+        &self,
+        from: Ingredients<'_>,
+        engine: &DecisionEngine,
+    ) -> Result<Served, PrepareError> {
+        let policies = self.admit(&from.configuration)?;
+        let (mut prepared, mut errors) = (Vec::new(), Vec::new());
+        for plan in self.plans(&from.configuration, &mut errors) {
+            let parent = from.parent.and_then(|parent| parent.prepared(&plan.deployment, &plan.environment.name));
+            if let Some(shared) = parent.filter(|shared| may_be_shared(shared, &plan)) {
+                prepared.push(Arc::clone(shared));
+                continue;
+            }
+            let place = format!("{} in {}", plan.deployment, plan.environment.name);
+            match self.prepare_plan(plan, &policies, from.keyring, engine) {
+                Ok(one) => prepared.push(Arc::new(one)),
+                Err(reason) => errors.push(format!("{place}: {reason}")),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(PrepareError::Plans(errors));
+        }
+        let environments = environments(&from.configuration, &prepared);
+        let snapshot = Snapshot {
+            revision: from.revision,
+            created: from.created,
+            digest: snapshot_digest(from.configuration.uid, &environments),
+            environments,
+            configuration: from.configuration,
+            keys: from.keys,
+        };
+        let share = engine.lanes.share(&snapshot.configuration.workspace);
+        Ok(Served::new(snapshot, share, prepared))
+    }
+
+    /// Every policy through its way in; all refusals at once.
+    fn admit(
+        &self,
+        configuration: &Configuration<SealedValue>,
+    ) -> Result<BTreeMap<PolicyName, Arc<Loaded>>, PrepareError> {
+        let mut admitted = BTreeMap::new();
+        let mut refused = Vec::new();
+        for (name, policy) in &configuration.policies {
+            let settings = settings_of(configuration, name);
+            match self.uploads.admit(&configuration.workspace, &policy.component, &settings) {
+                Ok(loaded) => drop(admitted.insert(name.clone(), loaded)),
+                Err(error) => {
+                    refused.extend(error.violations().iter().map(|reason| format!("policy {name}: {reason}")));
+                }
+            }
+        }
+        if refused.is_empty() { Ok(admitted) } else { Err(PrepareError::Policies(refused)) }
+    }
+
+    fn plans(
+        &self,
+        configuration: &Configuration<SealedValue>,
+        errors: &mut Vec<String>,
+    ) -> Vec<Plan<SealedValue>> {
+        let chains = Chains::of(configuration);
+        let mut plans = Vec::new();
+        for (id, deployment) in &configuration.deployments {
+            for environment in deployment.environments.keys() {
+                let active = self.state.active(&configuration.workspace, id, environment);
+                match Plan::merge_with(configuration, &chains, id, environment, active) {
+                    Ok(plan) => plans.push(plan),
+                    Err(error) => errors.push(format!("{id} in {environment}: {error}")),
+                }
+            }
+        }
+        plans
+    }
+
+    fn prepare_plan(
+        &self,
+        plan: Plan<SealedValue>,
+        policies: &BTreeMap<PolicyName, Arc<Loaded>>,
+        keyring: &Keyring,
+        engine: &DecisionEngine,
+    ) -> Result<Prepared, String> {
+        let links = plan.chain.iter().filter_map(|attached| link(attached, policies)).collect();
+        let chain = Chain::new(&self.policies, links, Arc::new(plan.subject()));
+        let chain = chain.map_err(|error| error.to_string())?;
+        let mut entropy = crate::system::entropy;
+        let prepared = Prepared::new(plan, chain, keyring, &engine.capsule_key, &mut entropy);
+        let prepared = prepared.map_err(|error| error.to_string())?;
+        dry_run(&prepared, engine)?;
+        Ok(prepared)
+    }
+}
+
+/// Equal digests mean equal environments; a value that did not open may open by now.
+fn may_be_shared(shared: &Prepared, plan: &Plan<SealedValue>) -> bool {
+    shared.plan.digest == plan.digest
+        && shared.plan.environment == plan.environment
+        && shared.values.unopened.is_empty()
+}
+
+/// Asks the policies once, for an instance that says nothing about itself. A denial is an answer;
+/// a policy that fails here would fail at boot, and refuses the push.
+fn dry_run(prepared: &Prepared, engine: &DecisionEngine) -> Result<(), String> {
+    if prepared.chain.is_empty() {
+        return Ok(());
+    }
+    let share = engine.lanes.share(&prepared.plan.workspace);
+    match engine.lanes.decide_blocking(&share, &prepared.chain, &Facts::default()) {
+        // Not the policy's own doing: the next boot may find the host less busy.
+        Err(failure) if !failure.is_deterministic() => Ok(()),
+        Err(failure) => Err(format!("in a dry run, {failure}")),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn link(attached: &Attached, policies: &BTreeMap<PolicyName, Arc<Loaded>>) -> Option<Link> {
+    let loaded = policies.get(&attached.policy)?;
+    // Promotion policies stand in the same lists, and are asked when a release wants to move.
+    (loaded.kind() == PolicyKind::Resolve).then(|| Link {
+        loaded: Arc::clone(loaded),
+        settings: attributes(&attached.settings),
+        name: attached.policy.to_string(),
+    })
+}
+
+fn attributes(settings: &BTreeMap<String, String>) -> Vec<Attribute> {
+    settings.iter().map(|(key, value)| Attribute::new(key, value)).collect()
+}
+
+/// The settings of every attachment of a policy.
+fn settings_of(configuration: &Configuration<SealedValue>, name: &PolicyName) -> Vec<Vec<Attribute>> {
+    let attached = configuration.attachments.iter().filter(|attachment| attachment.policy == *name);
+    attached.map(|attachment| attributes(&attachment.settings)).collect()
+}
+
+fn environments(
+    configuration: &Configuration<SealedValue>,
+    prepared: &[Arc<Prepared>],
+) -> BTreeMap<EnvironmentName, Digest> {
+    let mut plans: BTreeMap<&EnvironmentName, BTreeMap<_, Digest>> = BTreeMap::new();
+    for one in prepared {
+        let of_environment = plans.entry(&one.plan.environment.name).or_default();
+        of_environment.insert(one.plan.deployment.clone(), one.plan.digest);
+    }
+    let none = BTreeMap::new();
+    let digests = configuration.environments.iter().map(|(name, environment)| {
+        (name.clone(), environment_digest(name, environment.uid, plans.get(name).unwrap_or(&none)))
+    });
+    digests.collect()
+}

@@ -1,0 +1,126 @@
+//! Tokens minted and revoked: a change of state, so nothing is compiled or planned for it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde_json::json;
+
+use super::{ChangeError, Host};
+use crate::{
+    entropy::fresh_key,
+    id::UnixSeconds,
+    model::{Scope, TokenHash, TokenRecord},
+    state::{MAX_TOKENS, State},
+    system,
+    token::{Token, token_id},
+};
+
+/// The longest principal, in bytes.
+pub const MAX_PRINCIPAL_BYTES: usize = 128;
+
+/// A token that is wanted.
+pub struct MintRequest {
+    /// What it may.
+    pub scope: Scope,
+    /// On whose behalf it acts.
+    pub principal: String,
+    /// Seconds until it stops working; none for never.
+    pub expires_in: Option<u64>,
+}
+
+/// A token, once.
+pub struct Minted {
+    /// The token itself.
+    pub token: Token,
+    /// What the host keeps.
+    pub record: TokenRecord,
+}
+
+impl Minted {
+    /// Mints a token without a host: its record goes into a `bootstrap.toml`.
+    ///
+    /// # Errors
+    /// When the principal is empty, too long or holds control characters.
+    pub fn offline(request: MintRequest, now: UnixSeconds) -> Result<Self, ChangeError> {
+        let MintRequest { scope, principal, expires_in } = request;
+        let sound = !principal.is_empty()
+            && principal.len() <= MAX_PRINCIPAL_BYTES
+            && !principal.contains(char::is_control);
+        if !sound {
+            let rule = format!("a principal is 1 to {MAX_PRINCIPAL_BYTES} bytes without control characters");
+            return Err(ChangeError::Invalid(vec![rule]));
+        }
+        let token = Token::mint(scope.kind(), fresh_key(&mut system::entropy));
+        let hash = token.hash();
+        let seconds = expires_in.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
+        let record = TokenRecord {
+            id: token_id(&hash),
+            hash,
+            principal,
+            scope,
+            created_at: now,
+            expires_at: seconds.map(|seconds| UnixSeconds(now.0.saturating_add(seconds))),
+        };
+        Ok(Self { token, record })
+    }
+}
+
+impl Host {
+    /// Mints a token; it works when this returns.
+    ///
+    /// # Errors
+    /// When the request is not sound, the limit is reached or the disk refuses.
+    pub fn mint(&self, minter: &str, request: MintRequest) -> Result<Minted, ChangeError> {
+        let minted = Minted::offline(request, self.clock.now())?;
+        let details = json!({
+            "token": minted.record.id, "for": minted.record.principal,
+            "kind": minted.record.scope.kind().as_str(),
+        });
+        let record = minted.record.clone();
+        self.change_tokens("token-mint", minter, details, |state| {
+            if state.tokens.len() >= MAX_TOKENS {
+                return Err(ChangeError::Invalid(vec![format!("a host keeps {MAX_TOKENS} tokens; revoke some")]));
+            }
+            state.tokens.insert(record.hash, record);
+            Ok(())
+        })?;
+        Ok(minted)
+    }
+
+    /// Revokes a token; it has stopped working when this returns.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn revoke(&self, revoker: &str, hash: &TokenHash) -> Result<(), ChangeError> {
+        let details = json!({ "token": token_id(hash) });
+        self.change_tokens("token-revoke", revoker, details, |state| {
+            state.tokens.remove(hash);
+            Ok(())
+        })
+    }
+
+    fn change_tokens(
+        &self,
+        kind: &str,
+        principal: &str,
+        details: serde_json::Value,
+        change: impl FnOnce(&mut State) -> Result<(), ChangeError>,
+    ) -> Result<(), ChangeError> {
+        let mut writer = self.writer.lock();
+        let mut next = writer.state.clone();
+        change(&mut next)?;
+        let sequence = writer.data.commit_state(&next.to_bytes())?;
+        writer.state = next;
+        let live = self.store.load_full();
+        let tokens = Arc::new(index(&writer.state));
+        let generation = live.with_tokens(sequence, tokens);
+        self.store.publish(Arc::new(generation));
+        self.metrics.swaps.inc();
+        self.record(kind, "done", principal, details);
+        Ok(())
+    }
+}
+
+/// The tokens as requests look them up.
+pub(super) fn index(state: &State) -> HashMap<TokenHash, Arc<TokenRecord>> {
+    state.tokens.iter().map(|(hash, record)| (*hash, Arc::new(record.clone()))).collect()
+}

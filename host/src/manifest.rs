@@ -1,0 +1,73 @@
+//! A plan without its values: names, secrecy and value ids, so that two revisions, two
+//! environments or a directory and a host can be compared by anyone who may read masked.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::question::Sensitivity,
+    plan::{Identified, Plan, What},
+};
+
+/// A plan's names and value ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanManifest {
+    /// The deployment.
+    pub deployment: String,
+    /// The environment.
+    pub environment: String,
+    /// The active release.
+    pub release: Option<u64>,
+    /// The plan's digest.
+    pub digest: String,
+    /// The policies in running order, each with its digest.
+    pub policies: Vec<String>,
+    /// Every name, in order.
+    pub keys: Vec<KeyManifest>,
+}
+
+/// One name of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyManifest {
+    /// The name.
+    pub name: String,
+    /// Whether it is a secret.
+    pub secret: bool,
+    /// The layer its value came from.
+    pub layer: String,
+    /// Names what it may be given: value ids, endpoints or the template's text. Never a secret.
+    pub values: Vec<String>,
+}
+
+/// `plan` without its values.
+pub fn of_plan<V: Identified>(plan: &Plan<V>) -> PlanManifest {
+    let keys = plan.variables.iter().map(|variable| {
+        let range = variable.candidates.start as usize..variable.candidates.end as usize;
+        let candidates = plan.candidates.get(range).unwrap_or_default();
+        KeyManifest {
+            name: variable.name.to_string(),
+            secret: variable.sensitivity == Sensitivity::Secret,
+            layer: variable.provenance.layer.to_string(),
+            values: candidates.iter().map(|candidate| describe(candidate.version, &candidate.what)).collect(),
+        }
+    });
+    PlanManifest {
+        deployment: plan.deployment.to_string(),
+        environment: plan.environment.name.to_string(),
+        release: plan.release.as_ref().map(|release| release.number),
+        digest: plan.digest.to_string(),
+        policies: plan.chain.iter().map(|link| format!("{}@{}", link.policy, link.digest)).collect(),
+        keys: keys.collect(),
+    }
+}
+
+fn describe<V: Identified>(version: u64, what: &What<V>) -> String {
+    match what {
+        What::Stored { address, value } => format!("v{version} {}", value.id(&address.name)),
+        What::Template(_) => "template".to_owned(),
+        What::Endpoint(bound) => {
+            let credential = bound.credential.as_ref();
+            let id = credential.map_or_else(String::new, |(address, value)| format!(" {}", value.id(&address.name)));
+            format!("{} {}:{}{id}", bound.endpoint.role, bound.endpoint.host, bound.endpoint.port)
+        }
+    }
+}
