@@ -50,3 +50,9 @@ impl Canonical {
         Digest(self.0.finalize().into())
     }
 }
+
+/// Plain SHA-256 (FIPS 180-4), as `sha256sum` prints it: for whole files, components and blobs.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Digest {
+    Digest(Sha256::digest(bytes).into())
+}
