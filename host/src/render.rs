@@ -114,12 +114,14 @@ fn scheme(kind: ServiceKind, endpoint: &Endpoint) -> Result<&str, RenderError> {
     })
 }
 
-/// `redis-cli` takes a user info without a colon for a password, so that a user who has none needs
-/// the colon there.
+/// `redis-cli` (7.0, checked) takes a user info without a colon for a password, and an empty user for
+/// a user of that name: so a user without a password keeps the colon, and nobody in particular is
+/// `default`, as Redis calls it.
 fn user_info(kind: ServiceKind, user: &str, password: Option<&[u8]>, out: &mut Vec<u8>) {
     if user.is_empty() && password.is_none() {
         return;
     }
+    let user = if user.is_empty() && kind == ServiceKind::Redis { "default" } else { user };
     percent(user.as_bytes(), out);
     if password.is_some() || kind == ServiceKind::Redis {
         out.push(b':');

@@ -60,7 +60,7 @@ fn user_and_password_may_each_be_absent() {
     let plain = endpoint("h", Tls::Disable, &[]);
     let redis = |user, password| written(ServiceKind::Redis, &plain, user, password);
     assert_eq!(redis("", None), "redis://h:5432/orders");
-    assert_eq!(redis("", Some("p")), "redis://:p@h:5432/orders");
+    assert_eq!(redis("", Some("p")), "redis://default:p@h:5432/orders");
     assert_eq!(redis("u", None), "redis://u:@h:5432/orders");
     let postgres = written(ServiceKind::Postgres, &plain, "u", None);
     assert_eq!(postgres, "postgres://u@h:5432/orders?sslmode=disable");
