@@ -5,10 +5,11 @@ use std::sync::Arc;
 use http::{HeaderMap, header};
 
 use crate::{
-    generation::{Generation, Prepared, Served},
+    generation::{Generation, Served},
     id::UnixSeconds,
     model::{Scope, TokenKind, TokenRecord},
-    token,
+    prepared::Prepared,
+    token::Token,
 };
 
 /// Why a request is nobody's, or not anybody's who may ask this.
@@ -82,7 +83,7 @@ fn bearer(headers: &HeaderMap, live: &Generation, now: UnixSeconds) -> Result<Ar
         return Err(AuthError::Unauthenticated);
     }
     // The checksum turns garbage away before anything is looked up.
-    let parsed = token::Token::parse(token).map_err(|_| AuthError::Unauthenticated)?;
+    let parsed: Token = token.parse().map_err(|_| AuthError::Unauthenticated)?;
     let record = live.token(&parsed.hash()).ok_or(AuthError::Unauthenticated)?;
     let kind_agrees = record.scope.kind() == parsed.kind();
     let expired = record.expires_at.is_some_and(|expires| expires <= now);

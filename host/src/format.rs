@@ -71,6 +71,14 @@ pub struct CannotCarry {
     format: &'static str,
 }
 
+impl CannotCarry {
+    /// The variable's name.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
 /// Writes `variables` (name and value, in name order) to `out`. `name` is what the Kubernetes
 /// secret is called.
 ///

@@ -99,6 +99,20 @@ impl Generation {
         Self { sequence, tokens, workspaces, decisions, grants, engine }
     }
 
+    /// The same, with other tokens.
+    #[must_use]
+    pub fn with_tokens(&self, sequence: u64, tokens: Arc<HashMap<TokenHash, Arc<TokenRecord>>>) -> Self {
+        Self::new(sequence, tokens, self.workspaces.clone(), Arc::clone(&self.engine))
+    }
+
+    /// The same, with `served` in place of what was served of its workspace.
+    #[must_use]
+    pub fn with_workspace(&self, sequence: u64, served: Served) -> Self {
+        let mut workspaces = self.workspaces.clone();
+        workspaces.insert(served.snapshot.configuration.workspace.clone(), Arc::new(served));
+        Self::new(sequence, Arc::clone(&self.tokens), workspaces, Arc::clone(&self.engine))
+    }
+
     /// The token with that hash.
     #[must_use]
     pub fn token(&self, hash: &TokenHash) -> Option<&Arc<TokenRecord>> {
@@ -153,6 +167,20 @@ impl Generation {
             self.decisions.remember(key, decided.clone());
         }
         decided
+    }
+
+    /// Asks the policies once more, for an explanation: the verdict itself, and what it comes to.
+    pub async fn explain(
+        &self,
+        served: &Served,
+        prepared: &Arc<Prepared>,
+        facts: &Facts,
+    ) -> (Option<Verdict>, Decided) {
+        if prepared.chain.is_empty() {
+            return (None, prepared.unasked.clone());
+        }
+        let asked = self.engine.lanes.decide(&served.share, &prepared.chain, facts).await;
+        (asked.as_ref().ok().cloned(), self.settle(prepared, asked))
     }
 
     /// What a verdict comes to. Whoever decides alike is given the same grant.

@@ -23,6 +23,7 @@ use crate::{
     generation::DecisionEngine,
     id::{Digest, Revision, UnixSeconds, WorkspaceId},
     keyring::RootKeys,
+    model::KeyId,
     policy::{Engine, Limits, lanes::LaneSettings},
     signing::{SignerId, StoreKey, TrustedSigners},
     slots::DataDirectory,
@@ -40,8 +41,10 @@ pub use tokens::{Minted, MintRequest};
 pub struct HostSettings {
     /// The data directory.
     pub data: PathBuf,
-    /// The root keys that this host may use; the first wraps new keys.
+    /// The root keys that this host may use.
     pub roots: RootKeys,
+    /// Which of them wraps the host's own keys.
+    pub base_root: KeyId,
     /// Whose pushes are accepted.
     pub trusted: TrustedSigners,
     /// State for an empty data directory; ignored by any other.
@@ -88,6 +91,7 @@ struct Writer {
     uploads: Uploads,
     policies: Engine,
     roots: RootKeys,
+    base_root: KeyId,
     trusted: TrustedSigners,
     store_key: StoreKey,
     state: State,

@@ -30,6 +30,7 @@ pub mod generation;
 // pub mod host;
 pub mod permit;
 pub mod prepared;
+pub mod preview;
 pub mod reseal;
 pub mod slots;
 pub mod store;

@@ -92,7 +92,10 @@ pub struct Grant {
     /// Plan digest and final assignments.
     identity: Digest,
     keys: KeySet,
-    warnings: String,
+    /// The warnings as a JSON list, ready for an answer.
+    warnings_json: String,
+    /// For the person who boots.
+    pub warnings: Vec<String>,
     /// For `explain`.
     pub choices: Vec<Choice>,
     /// What the policies noted.
@@ -121,7 +124,8 @@ impl Grant {
             environment: sealed.ok_or(Refusal::TooLarge)?,
             identity,
             keys: KeySet::new(keys),
-            warnings: serde_json::Value::from(warnings).to_string(),
+            warnings_json: serde_json::Value::from(warnings.as_slice()).to_string(),
+            warnings,
             choices,
             annotations: resolution.annotations.clone(),
         })
@@ -130,7 +134,7 @@ impl Grant {
     /// About how many bytes it keeps, for the memory's bound.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.environment.room() + self.warnings.len() + self.keys.names.len() * 16 + self.choices.len() * 32
+        self.environment.room() + 2 * self.warnings_json.len() + self.keys.names.len() * 16 + self.choices.len() * 32
     }
 }
 
@@ -288,7 +292,7 @@ impl<'a> Permit<'a> {
         let grant = &self.grant;
         if format == Format::Json {
             let revision = served.snapshot.revision;
-            let fixed = prepared.body_head.len() + prepared.body_middle.len() + grant.warnings.len() + 64;
+            let fixed = prepared.body_head.len() + prepared.body_middle.len() + grant.warnings_json.len() + 64;
             // Sized once: a buffer that grew would leave copies of values behind.
             let mut body = Buffer::with_capacity(fixed + grant.environment.room());
             body.push(prepared.body_head.as_bytes())?;
@@ -296,7 +300,7 @@ impl<'a> Permit<'a> {
             body.push(prepared.body_middle.as_bytes())?;
             open_capsule(key, &grant.identity, &grant.environment, &mut body)?;
             body.push(b",\"warnings\":")?;
-            body.push(grant.warnings.as_bytes())?;
+            body.push(grant.warnings_json.as_bytes())?;
             body.push(b"}")?;
             return Ok(body.into_inner());
         }

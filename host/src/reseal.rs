@@ -18,8 +18,8 @@ use crate::{
 pub struct Sealing<'a> {
     /// The root keys of this host.
     pub roots: &'a RootKeys,
-    /// Wraps data keys made now.
-    pub newest_root: &'a RootKey,
+    /// Wraps the key of the base layers, which belong to no environment.
+    pub base_root: &'a RootKey,
     /// The revision that this one replaces: values that did not change are not sealed again.
     pub parent: Option<&'a Configuration<SealedValue>>,
     /// The parent's data keys.
@@ -59,7 +59,7 @@ pub fn reseal(
 ) -> Result<Resealed, Vec<ResealError>> {
     let privates = private_keys(pushed, sealing.roots)?;
     let mut keys = live_keys(pushed, sealing.keys);
-    add_missing_keys(pushed, &privates, sealing.newest_root, &mut keys, entropy);
+    add_missing_keys(pushed, &privates, sealing, &mut keys, entropy);
     let keyring = Keyring::unwrap(pushed.uid, &keys, sealing.roots);
     let known = sealing.parent.map(addresses).unwrap_or_default();
 
@@ -125,16 +125,22 @@ fn live_keys(pushed: &Configuration<InputValue>, keys: &[WrappedDataKey]) -> Vec
     keys.iter().filter(|key| live(key.environment)).cloned().collect()
 }
 
+/// A new data key is wrapped by the root key that wraps the environment's private key: what keeps
+/// a host from opening the one keeps it from opening the other.
 fn add_missing_keys(
     pushed: &Configuration<InputValue>,
     privates: &BTreeMap<Uid, EnvironmentPrivateKey>,
-    root: &RootKey,
+    sealing: &Sealing<'_>,
     keys: &mut Vec<WrappedDataKey>,
     entropy: &mut Entropy<'_>,
 ) {
-    for environment in std::iter::once(Uid::NONE).chain(privates.keys().copied()) {
-        if !keys.iter().any(|key| key.environment == environment) {
-            let (_, wrapped) = keyring::new_data_key(root, pushed.uid, environment, 1, entropy);
+    let of_environments = pushed.keys.iter().filter_map(|(name, pair)| {
+        let uid = pushed.environments.get(name)?.uid;
+        privates.contains_key(&uid).then_some((uid, sealing.roots.named(pair.root_key)?))
+    });
+    for (uid, root) in std::iter::once((Uid::NONE, sealing.base_root)).chain(of_environments) {
+        if !keys.iter().any(|key| key.environment == uid) {
+            let (_, wrapped) = keyring::new_data_key(root, pushed.uid, uid, 1, entropy);
             keys.push(wrapped);
         }
     }

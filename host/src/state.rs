@@ -9,7 +9,7 @@ pub use wire::StateError;
 
 use crate::{
     id::{DeploymentId, EnvironmentName, WorkspaceId},
-    model::{TokenHash, TokenRecord},
+    model::{Configuration, TokenHash, TokenRecord},
 };
 
 /// The most tokens that a host keeps, over all workspaces.
@@ -25,7 +25,7 @@ pub struct State {
 }
 
 /// The active release of each (deployment, environment).
-pub type Activations = BTreeMap<(DeploymentId, EnvironmentName), u64>;
+pub type Activations = BTreeMap<DeploymentId, BTreeMap<EnvironmentName, u64>>;
 
 impl State {
     /// The release that is active in `environment`.
@@ -36,7 +36,22 @@ impl State {
         deployment: &DeploymentId,
         environment: &EnvironmentName,
     ) -> Option<u64> {
-        self.active.get(workspace)?.get(&(deployment.clone(), environment.clone())).copied()
+        self.active.get(workspace)?.get(deployment)?.get(environment).copied()
+    }
+
+    /// The activations of what is in `configuration`. A push may prune a deployment or stop using
+    /// an environment; what was active there stays in the state and says nothing.
+    #[must_use]
+    pub fn active_in<V>(&self, configuration: &Configuration<V>) -> Activations {
+        let mut active = self.active.get(&configuration.workspace).cloned().unwrap_or_default();
+        active.retain(|deployment, environments| {
+            let uses = configuration.deployments.get(deployment);
+            environments.retain(|environment, _| {
+                uses.is_some_and(|deployment| deployment.environments.contains_key(environment))
+            });
+            uses.is_some()
+        });
+        active
     }
 
     /// As bytes for the data directory.

@@ -10,6 +10,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::id::Revision;
+
 /// Upper bounds of the boot duration's buckets, in seconds.
 const BOOT_SECONDS: [f64; 12] = [5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 0.1];
 
@@ -43,7 +45,7 @@ pub struct Metrics {
     /// 1 while the host serves a last-known-good it has doubts about.
     pub degraded: Gauge,
     /// The live revision, by workspace.
-    pub revision: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
+    revision: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,11 +53,9 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
-/// Labels a metric with a workspace's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct WorkspaceLabel {
-    /// The workspace.
-    pub workspace: String,
+struct WorkspaceLabel {
+    workspace: String,
 }
 
 impl Default for Metrics {
@@ -94,9 +94,11 @@ impl Metrics {
         registry.register("boot_seconds", "Time to answer a boot, without the socket", boot_seconds.clone());
         let revision = Family::default();
         registry.register("revision", "The live revision of each workspace", revision.clone());
+        let outcome = |outcome| boots.get_or_create(&OutcomeLabel { outcome }).clone();
+        let (boots_allowed, boots_unchanged) = (outcome("allowed"), outcome("unchanged"));
         Self {
-            boots_allowed: boots.get_or_create(&OutcomeLabel { outcome: "allowed" }).clone(),
-            boots_unchanged: boots.get_or_create(&OutcomeLabel { outcome: "unchanged" }).clone(),
+            boots_allowed,
+            boots_unchanged,
             registry,
             boots,
             boot_seconds,
@@ -116,6 +118,12 @@ impl Metrics {
     /// Counts a boot that was refused with `code`.
     pub fn boot_refused(&self, code: &'static str) {
         self.boots.get_or_create(&OutcomeLabel { outcome: code }).inc();
+    }
+
+    /// Shows `workspace` at `revision`.
+    pub fn set_revision(&self, workspace: &str, revision: Revision) {
+        let label = WorkspaceLabel { workspace: workspace.to_owned() };
+        self.revision.get_or_create(&label).set(i64::try_from(revision.0).unwrap_or(i64::MAX));
     }
 
     /// Everything in the Prometheus (OpenMetrics) text format.

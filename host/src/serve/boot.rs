@@ -52,12 +52,12 @@ pub async fn boot(host: &Host, request: Request<Incoming>) -> Result<Response, P
         facts: &facts,
     };
     let recorded = host.audit.append(&record); // no record, no secret
-    recorded.inspect_err(|_| host.metrics.audit_failures.inc_by(1))?;
+    recorded.inspect_err(|_| drop(host.metrics.audit_failures.inc()))?;
 
     let permit = permit?;
     if unchanged {
         host.metrics.boots_unchanged.inc();
-        return Ok(respond::not_modified(&etag.unwrap_or_default()));
+        return Ok(respond::not_modified(&etag.unwrap_or_default(), caller.served.snapshot.revision, id));
     }
     let body = permit.open(format, live.capsule_key())?; // one open; wiped when it is sent
     host.metrics.boots_allowed.inc();

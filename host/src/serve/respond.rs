@@ -2,11 +2,20 @@
 //! `code`; what they say is dull to a stranger and exact to whom it concerns.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response as HttpResponse, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
-use crate::{id::VariableName, model::question::Violation};
+use crate::{
+    audit::{AuditUnavailable, BootId},
+    auth::AuthError,
+    format::Format,
+    host::{ChangeError, NotReady},
+    id::{Revision, VariableName},
+    model::question::Violation,
+    permit::{OpenError, Refusal},
+};
 
 /// The body of an answer.
 pub type Body = Full<Bytes>;
@@ -193,4 +202,120 @@ pub fn text(text: impl Into<Bytes>) -> Response {
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, plain);
     response
+}
+
+/// An environment, on its way to the instance that booted. The body is wiped when it was sent.
+pub fn boot(
+    body: Zeroizing<Vec<u8>>,
+    format: Format,
+    etag: &str,
+    revision: Revision,
+    id: BootId,
+) -> Response {
+    let mut response = HttpResponse::new(Body::new(Bytes::from_owner(body)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    identify(headers, etag, revision, id);
+    response
+}
+
+/// 304: what the instance has is what it would get.
+#[must_use]
+pub fn not_modified(etag: &str, revision: Revision, id: BootId) -> Response {
+    let mut response = HttpResponse::new(Body::default());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    identify(response.headers_mut(), etag, revision, id);
+    response
+}
+
+fn identify(headers: &mut HeaderMap, etag: &str, revision: Revision, id: BootId) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Both are hex digits and dashes, which any header carries.
+    if let Ok(etag) = HeaderValue::from_str(etag) {
+        headers.insert(header::ETAG, etag);
+    }
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert("bootlace-boot", id);
+    }
+    headers.insert("bootlace-revision", HeaderValue::from(revision.0));
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Unauthenticated => Self::unauthenticated(),
+            AuthError::NotFound => Self::not_found(),
+            AuthError::NotReady => Self::not_ready("this host has no snapshot of your workspace yet"),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied { policy, violations } => Self::policy_denied(&policy, &violations),
+            Refusal::Missing(keys) => Self::missing_required(&keys),
+            Refusal::Failed { policy, reason } => Self::policy_failed(&policy, &reason),
+            Refusal::Unseal(key) => Self::unseal_failed(&key),
+            Refusal::Busy => Self::busy("too many policies run at once; try again"),
+            Refusal::TooLarge => Self::too_large("this environment's values are more than one answer holds"),
+            Refusal::Damaged => Self::internal(),
+        }
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::CannotCarry(error) => Self::invalid(error.to_string()).with("keys", vec![error.key()]),
+            OpenError::Capsule(_) | OpenError::NoRoom(_) => Self::internal(),
+        }
+    }
+}
+
+impl From<AuditUnavailable> for Problem {
+    fn from(error: AuditUnavailable) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "no boots: the audit log cannot be written");
+        Self::busy("this host cannot record boots now, so it hands out nothing")
+    }
+}
+
+impl From<NotReady> for Problem {
+    fn from(reason: NotReady) -> Self {
+        Self::not_ready(reason.to_string())
+    }
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Stale { current, .. } => Self::conflict(error.to_string(), current.0),
+            ChangeError::TooLarge { .. } => Self::too_large(error.to_string()),
+            ChangeError::Unknown => Self::not_found(),
+            ChangeError::Invalid(ref violations) => {
+                let listed: Vec<_> =
+                    violations.iter().map(|message| json!({ "code": "invalid", "message": message })).collect();
+                Self::invalid(error.to_string()).with("violations", listed)
+            }
+            ChangeError::Bundle(ref cause) => Self::invalid(format!("the bundle is refused: {}", chain(cause))),
+            ChangeError::NoRootKey => Self::not_ready(error.to_string()),
+            ChangeError::Disk(ref cause) => {
+                tracing::error!(error = cause as &dyn std::error::Error, "a change could not be made durable");
+                let detail = "the change could not be made durable, and nothing changed; see the host's log";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail)
+            }
+        }
+    }
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

@@ -65,11 +65,13 @@ struct WireActivation {
 
 pub(super) fn encode(state: &State) -> Vec<u8> {
     let activations = state.active.iter().flat_map(|(workspace, pairs)| {
-        pairs.iter().map(move |((deployment, environment), release)| WireActivation {
-            workspace: workspace.to_string(),
-            deployment: deployment.to_string(),
-            environment: environment.to_string(),
-            release: *release,
+        pairs.iter().flat_map(move |(deployment, environments)| {
+            environments.iter().map(move |(environment, release)| WireActivation {
+                workspace: workspace.to_string(),
+                deployment: deployment.to_string(),
+                environment: environment.to_string(),
+                release: *release,
+            })
         })
     });
     let wire = WireState {
@@ -91,8 +93,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<State, StateError> {
         state.tokens.insert(record.hash, record);
     }
     for WireActivation { workspace, deployment, environment, release } in wire.active {
-        let pair = (name(&deployment)?, name(&environment)?);
-        state.active.entry(name(&workspace)?).or_default().insert(pair, release);
+        let of_workspace = state.active.entry(name(&workspace)?).or_default();
+        of_workspace.entry(name(&deployment)?).or_default().insert(name(&environment)?, release);
     }
     Ok(state)
 }
@@ -177,8 +179,9 @@ mod tests {
             };
             state.tokens.insert(hash, record);
         }
-        let pair = ("checkout".parse().unwrap(), "production".parse().unwrap());
-        state.active.entry("acme".parse().unwrap()).or_default().insert(pair, 17);
+        let of_workspace = state.active.entry("acme".parse().unwrap()).or_default();
+        let of_deployment = of_workspace.entry("checkout".parse().unwrap()).or_default();
+        of_deployment.insert("production".parse().unwrap(), 17);
         assert_eq!(State::from_bytes(&state.to_bytes()).unwrap(), state);
     }
 

@@ -1,0 +1,282 @@
+//! A push, read top to bottom: bytes, size, signature, expiry, parent, digest, decode, validate,
+//! seal, policies, dry run, durable, published. Any failure leaves the live generation untouched.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Changed, HistoryEntry, Host, Writer, prepare::{Ingredients, PrepareError}};
+use crate::{
+    bundle::{self, BundleError, Envelope, Expected},
+    generation::Served,
+    id::{Digest, Revision, WorkspaceId},
+    keyring::Keyring,
+    model::Configuration,
+    reseal::{Sealing, reseal},
+    signing::SignerId,
+    slots::{Committing, SlotError},
+    validate,
+};
+
+/// Why a change was refused. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Made against another revision than the live one.
+    #[error("made against revision {made_against}, but the live one is {current}; build again from that and push")]
+    Stale {
+        /// What the change was made against.
+        made_against: Revision,
+        /// What is live.
+        current: Revision,
+    },
+    /// Over the limit.
+    #[error("the bundle is larger than this host's limit of {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// No such workspace, revision or token.
+    #[error("there is no such thing here")]
+    Unknown,
+    /// Not a bundle of somebody trusted, or damaged.
+    #[error("the bundle is refused")]
+    Bundle(#[source] BundleError),
+    /// It may not be served; everything that is wrong with it.
+    #[error("{}", .0.join("; "))]
+    Invalid(Vec<String>),
+    /// The root key that this host was started with is gone.
+    #[error("this host has no root key to wrap new keys with")]
+    NoRootKey,
+    /// The disk refused.
+    #[error("the change could not be made durable")]
+    Disk(#[from] SlotError),
+}
+
+impl ChangeError {
+    /// The stable code of contract.md.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Stale { .. } => "conflict",
+            Self::TooLarge { .. } => "too-large",
+            Self::Unknown => "not-found",
+            Self::Bundle(_) | Self::Invalid(_) => "invalid",
+            Self::NoRootKey | Self::Disk(_) => "not-ready",
+        }
+    }
+}
+
+impl From<BundleError> for ChangeError {
+    fn from(error: BundleError) -> Self {
+        match error {
+            BundleError::TooLarge { limit } => Self::TooLarge { limit },
+            BundleError::StaleParent { parent, current } => Self::Stale { made_against: parent, current },
+            other => Self::Bundle(other),
+        }
+    }
+}
+
+impl From<PrepareError> for ChangeError {
+    fn from(error: PrepareError) -> Self {
+        let (PrepareError::Policies(reasons) | PrepareError::Plans(reasons)) = error;
+        Self::Invalid(reasons)
+    }
+}
+
+/// Where a new revision's content came from.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    pushed: Option<Digest>,
+    signer: Option<SignerId>,
+}
+
+impl Host {
+    /// Replaces a workspace's configuration by that of `bytes`, a bundle made against `parent`.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub fn push(&self, principal: &str, bytes: &[u8], parent: Revision) -> Result<Changed, ChangeError> {
+        let pushed = self.try_push(bytes, parent);
+        let details = match &pushed {
+            Ok(changed) => json!({
+                "workspace": changed.workspace.as_str(), "revision": changed.revision.0,
+                "digest": changed.digest.to_string(), "bundle": crate::canonical::sha256(bytes).to_string(),
+            }),
+            Err(error) => json!({ "reason": error.to_string(), "parent": parent.0 }),
+        };
+        self.finished("push", principal, details, pushed)
+    }
+
+    fn try_push(&self, bytes: &[u8], parent: Revision) -> Result<Changed, ChangeError> {
+        let header = bundle::inspect(bytes, &self.limits)?;
+        let mut writer = self.writer.lock();
+        let live = self.store.load_full();
+        let served = live.workspace(&header.workspace);
+        let current = served.map_or(Revision(0), |served| served.snapshot.revision);
+        if parent != current {
+            return Err(ChangeError::Stale { made_against: parent, current });
+        }
+        let now = self.clock.now();
+        let uid = served.map_or(header.uid, |served| served.snapshot.configuration.uid);
+        let expected = Expected { workspace: uid, revision: current, now };
+        let opened = bundle::open_input(bytes, &writer.trusted, &self.limits, expected)?;
+        writer.validate(&opened.configuration)?;
+        let sealing = Sealing {
+            roots: &writer.roots,
+            base_root: writer.roots.named(writer.base_root).ok_or(ChangeError::NoRootKey)?,
+            parent: served.map(|served| &served.snapshot.configuration),
+            keys: served.map_or(&[], |served| &served.snapshot.keys),
+        };
+        let resealed = reseal(&opened.configuration, &sealing, &mut crate::system::entropy)
+            .map_err(|errors| ChangeError::Invalid(errors.iter().map(ToString::to_string).collect()))?;
+        let origin = Origin { pushed: Some(opened.digest), signer: Some(opened.header.signer) };
+        let ingredients = Ingredients {
+            configuration: resealed.configuration,
+            keys: resealed.keys,
+            keyring: &resealed.keyring,
+            revision: current.next(),
+            created: now,
+            parent: served.map(|served| &**served),
+        };
+        self.take_over(&mut writer, ingredients, origin)
+    }
+
+    /// Goes back to the content of revision `to`, under a new revision.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub fn rollback(
+        &self,
+        principal: &str,
+        workspace: &WorkspaceId,
+        to: Revision,
+        parent: Revision,
+    ) -> Result<Changed, ChangeError> {
+        let changed = self.try_rollback(workspace, to, parent);
+        let details = match &changed {
+            Ok(changed) => json!({
+                "workspace": workspace.as_str(), "content_of": to.0, "revision": changed.revision.0,
+                "digest": changed.digest.to_string(),
+            }),
+            Err(error) => json!({ "workspace": workspace.as_str(), "content_of": to.0, "reason": error.to_string() }),
+        };
+        self.finished("rollback", principal, details, changed)
+    }
+
+    fn try_rollback(
+        &self,
+        workspace: &WorkspaceId,
+        to: Revision,
+        parent: Revision,
+    ) -> Result<Changed, ChangeError> {
+        let mut writer = self.writer.lock();
+        let live = self.store.load_full();
+        let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
+        let current = served.snapshot.revision;
+        if parent != current {
+            return Err(ChangeError::Stale { made_against: parent, current });
+        }
+        let bytes = writer.data.configuration_of(workspace, to)?.ok_or(ChangeError::Unknown)?;
+        let opened = bundle::open_stored(&bytes, &writer.store_key.verifying_key(), &self.limits)?;
+        writer.validate(&opened.configuration)?;
+        let keyring = Keyring::unwrap(opened.configuration.uid, &opened.data_keys, &writer.roots);
+        let ingredients = Ingredients {
+            configuration: opened.configuration,
+            keys: opened.data_keys,
+            keyring: &keyring,
+            revision: current.next(),
+            created: self.clock.now(),
+            parent: Some(served),
+        };
+        self.take_over(&mut writer, ingredients, Origin { pushed: None, signer: None })
+    }
+
+    /// Prepared, durable, published, in this order: nothing unservable is ever durable, and
+    /// nothing is served that a restart would lose.
+    fn take_over(
+        &self,
+        writer: &mut Writer,
+        ingredients: Ingredients<'_>,
+        origin: Origin,
+    ) -> Result<Changed, ChangeError> {
+        let parent = Revision(ingredients.revision.0 - 1);
+        let warnings: Vec<_> = ingredients.keyring.missing().map(ToString::to_string).collect();
+        let served = writer.prepare(ingredients, &self.engine)?;
+        let changed = changed(&served, warnings);
+        let snapshot = &served.snapshot;
+        let envelope = Envelope { parent, created: snapshot.created, not_after: snapshot.created };
+        let stored =
+            bundle::sign_stored(&snapshot.configuration, &snapshot.keys, envelope, &writer.store_key)?;
+        let sequence = writer.data.commit_configuration(&Committing {
+            workspace: &snapshot.configuration.workspace,
+            uid: snapshot.configuration.uid,
+            revision: snapshot.revision,
+            created: snapshot.created,
+            configuration: &stored,
+            pushed: origin.pushed,
+            signer: origin.signer,
+        })?;
+        self.store.publish(Arc::new(self.store.load_full().with_workspace(sequence, served)));
+        self.metrics.swaps.inc();
+        self.metrics.set_revision(changed.workspace.as_str(), changed.revision);
+        Ok(changed)
+    }
+
+    fn finished(
+        &self,
+        kind: &str,
+        principal: &str,
+        details: serde_json::Value,
+        result: Result<Changed, ChangeError>,
+    ) -> Result<Changed, ChangeError> {
+        let outcome = result.as_ref().map_or_else(ChangeError::code, |_| "done");
+        self.record(kind, outcome, principal, details);
+        match &result {
+            Ok(changed) => tracing::info!(
+                kind, workspace = %changed.workspace, revision = changed.revision.0, digest = %changed.digest,
+                "a new generation is served"
+            ),
+            Err(error) => {
+                self.metrics.changes_refused.inc();
+                tracing::warn!(kind, error = error as &dyn std::error::Error, "a change was refused");
+            }
+        }
+        result
+    }
+
+    /// What a rollback of `workspace` can go back to, newest first.
+    #[must_use]
+    pub fn history(&self, workspace: &WorkspaceId) -> Vec<HistoryEntry> {
+        self.writer.lock().data.history(workspace)
+    }
+
+    /// The live configuration of `workspace` as the host keeps it.
+    ///
+    /// # Errors
+    /// When there is none, or the disk refuses.
+    pub fn stored_bundle(&self, workspace: &WorkspaceId) -> Result<Vec<u8>, ChangeError> {
+        let live = self.store.load_full();
+        let revision = live.workspace(workspace).ok_or(ChangeError::Unknown)?.snapshot.revision;
+        self.writer.lock().data.configuration_of(workspace, revision)?.ok_or(ChangeError::Unknown)
+    }
+}
+
+impl Writer {
+    /// The semantic rules, and that what is active is still there.
+    fn validate<V: validate::Inspect>(&self, configuration: &Configuration<V>) -> Result<(), ChangeError> {
+        let violations = validate::check(configuration);
+        let state = validate::check_active(configuration, &self.state.active_in(configuration));
+        let found: Vec<_> = violations.iter().chain(&state).map(ToString::to_string).collect();
+        if found.is_empty() { Ok(()) } else { Err(ChangeError::Invalid(found)) }
+    }
+}
+
+fn changed(served: &Served, warnings: Vec<String>) -> Changed {
+    let snapshot = &served.snapshot;
+    Changed {
+        workspace: snapshot.configuration.workspace.clone(),
+        revision: snapshot.revision,
+        digest: snapshot.digest,
+        warnings,
+    }
+}

@@ -1,0 +1,129 @@
+//! Both listeners of a host, running: what `bootlace serve`, the demo and the tests start.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper::{Request, body::Incoming};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use crate::{
+    admin,
+    host::Host,
+    serve::{
+        self,
+        listener::{self, ListenerLimits},
+    },
+};
+
+/// Where and how to listen.
+#[derive(Clone)]
+pub struct ServerSettings {
+    /// Where instances boot.
+    pub boot: SocketAddr,
+    /// Where tenants and operators work.
+    pub admin: SocketAddr,
+    /// TLS on both listeners.
+    pub tls: Option<TlsAcceptor>,
+    /// Listen in the clear on addresses that are not loopback.
+    pub insecure_plaintext: bool,
+    /// Bounds of each listener.
+    pub limits: ListenerLimits,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Tokens and secrets would cross a network in the clear.
+    #[error(
+        "{0} is not a loopback address, and without TLS everyone on the way could read tokens and secrets; \
+         give --tls-cert and --tls-key, or say --insecure-plaintext"
+    )]
+    Plaintext(SocketAddr),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A server that runs until it is stopped.
+pub struct Server {
+    /// Where instances boot; the port that was taken, where 0 was asked for.
+    pub boot: SocketAddr,
+    /// Where tenants and operators work.
+    pub admin: SocketAddr,
+    host: Arc<Host>,
+    stop: watch::Sender<bool>,
+    listeners: [JoinHandle<()>; 2],
+}
+
+impl Server {
+    /// Binds both listeners and serves `host` on them.
+    ///
+    /// # Errors
+    /// When an address cannot be bound, or would be served in the clear by accident.
+    pub async fn start(host: Arc<Host>, settings: ServerSettings) -> Result<Self, ListenError> {
+        let (boot_listener, boot) = bind(settings.boot, &settings).await?;
+        let (admin_listener, admin) = bind(settings.admin, &settings).await?;
+        let (stop, stopped) = watch::channel(false);
+        let answering = Arc::clone(&host);
+        let boots = listener::run(
+            boot_listener,
+            settings.tls.clone(),
+            settings.limits,
+            Arc::clone(&host.metrics),
+            stopped.clone(),
+            move |request| serve::answer(Arc::clone(&answering), request),
+        );
+        let router = admin::router(Arc::clone(&host));
+        let controls = listener::run(
+            admin_listener,
+            settings.tls,
+            settings.limits,
+            Arc::clone(&host.metrics),
+            stopped,
+            move |request: Request<Incoming>| {
+                let router = router.clone();
+                async move {
+                    match router.oneshot(request.map(axum::body::Body::new)).await {
+                        Ok(response) => response,
+                        Err(never) => match never {},
+                    }
+                }
+            },
+        );
+        Ok(Self { boot, admin, host, stop, listeners: [tokio::spawn(boots), tokio::spawn(controls)] })
+    }
+
+    /// Turns readiness off, waits `notice` for load balancers to see it, then finishes what is
+    /// under way and takes nothing new.
+    pub async fn stop(self, notice: Duration) {
+        self.host.drain();
+        tokio::time::sleep(notice).await;
+        let _ = self.stop.send(true);
+        for listener in self.listeners {
+            let _ = listener.await;
+        }
+    }
+}
+
+async fn bind(
+    address: SocketAddr,
+    settings: &ServerSettings,
+) -> Result<(TcpListener, SocketAddr), ListenError> {
+    if settings.tls.is_none() && !address.ip().is_loopback() && !settings.insecure_plaintext {
+        return Err(ListenError::Plaintext(address));
+    }
+    let failed = |source| ListenError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
