@@ -1,0 +1,123 @@
+//! What only shows once the layers of one (deployment, environment) lie on each other.
+
+use super::{Findings, Path, Rule, limits};
+use crate::{
+    id::{DeploymentId, EnvironmentName, VariableName},
+    model::{Configuration, Content, question::Sensitivity},
+    plan::{
+        Chains, LayerName,
+        layers::{Entry, Setting, Stack},
+        template::References,
+    },
+};
+
+pub(super) fn check<V>(configuration: &Configuration<V>, found: &mut Findings) {
+    let chains = Chains::of(configuration);
+    for (id, deployment) in &configuration.deployments {
+        for environment in deployment.environments.keys() {
+            let pair = Pair { deployment: id, environment };
+            let stack = Stack::of(configuration, deployment, environment);
+            pair.secrecy(&stack, found);
+            pair.requirements(&stack, found);
+            pair.templates(&stack, found);
+            let attached = chains.at(id, environment).len();
+            let limit = limits::POLICIES_PER_BOOT;
+            found.at_most(|| pair.path(), "policies attached to one boot", attached, limit);
+        }
+    }
+}
+
+struct Pair<'a> {
+    deployment: &'a DeploymentId,
+    environment: &'a EnvironmentName,
+}
+
+impl Pair<'_> {
+    /// Templates and bindings are as secret as what they are made of; only what is declared can
+    /// disagree.
+    fn secrecy<V>(&self, stack: &Stack<'_, V>, found: &mut Findings) {
+        for entries in stack.names() {
+            let declared = entries.iter().filter_map(|entry| Some((entry, declared(entry)?)));
+            let declared: Vec<_> = declared.collect();
+            for [(first, before), (entry, now)] in declared.array_windows() {
+                if before != now {
+                    let rule = Rule::SecrecyDiffers {
+                        here: word(*now),
+                        there: word(*before),
+                        layer: first.layer,
+                        environment: self.environment.clone(),
+                    };
+                    found.add(self.variable(entry), rule);
+                }
+            }
+        }
+    }
+
+    fn requirements<V>(&self, stack: &Stack<'_, V>, found: &mut Findings) {
+        let winners: Vec<&Entry<'_, V>> = stack.names().filter_map(<[_]>::last).collect();
+        for name in &stack.required {
+            match winners.binary_search_by(|entry| entry.name.cmp(name)) {
+                Err(_) => {
+                    let environment = self.environment.clone();
+                    let rule = Rule::MissingRequired { key: (*name).clone(), environment };
+                    found.add(self.path(), rule);
+                }
+                Ok(at) => {
+                    if let Setting::Variable(variable) = &winners[at].setting
+                        && !variable.inject
+                    {
+                        let rule = Rule::RequiredNotInjected(self.environment.clone());
+                        found.add(self.variable(winners[at]), rule);
+                    }
+                }
+            }
+        }
+    }
+
+    fn templates<V>(&self, stack: &Stack<'_, V>, found: &mut Findings) {
+        let winners: Vec<&Entry<'_, V>> = stack.names().filter_map(<[_]>::last).collect();
+        let templates: Vec<_> = winners.iter().map(|entry| (entry.name, entry.setting.template())).collect();
+        if templates.iter().all(|(_, template)| template.is_none()) {
+            return;
+        }
+        for (holder, fault) in References::of(&templates).faults {
+            let rule = Rule::Template {
+                fault: fault.to_string(),
+                deployment: self.deployment.clone(),
+                environment: self.environment.clone(),
+            };
+            found.add(self.variable(winners[holder]), rule);
+        }
+    }
+
+    fn path(&self) -> Path {
+        Path::of("deployments").at(self.deployment).at("environments").at(self.environment)
+    }
+
+    fn variable<V>(&self, entry: &Entry<'_, V>) -> Path {
+        let name: &VariableName = entry.name;
+        let layer = match entry.layer {
+            LayerName::Workspace => Path::of("base"),
+            LayerName::Deployment => Path::of("deployments").at(self.deployment),
+            LayerName::Environment => Path::of("environments").at(self.environment),
+            LayerName::DeploymentInEnvironment => self.path(),
+        };
+        layer.at("variables").at(name)
+    }
+}
+
+fn declared<V>(entry: &Entry<'_, V>) -> Option<Sensitivity> {
+    match &entry.setting {
+        Setting::Variable(variable) if matches!(variable.content, Content::Versions { .. }) => {
+            Some(variable.sensitivity)
+        }
+        _ => None,
+    }
+}
+
+fn word(sensitivity: Sensitivity) -> &'static str {
+    match sensitivity {
+        Sensitivity::Plain => "plain",
+        Sensitivity::Secret => "secret",
+    }
+}
