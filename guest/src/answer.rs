@@ -2,26 +2,19 @@
 
 use crate::request::{Candidate, Variable};
 use crate::wire::{
-    Assignment, Attribute, Decision, Encoding, Evaluation, Fragment, Interpolation, Outcome,
-    Resolution, Verdict, Violation,
+    Assignment, Attribute, Decision, Encoding, Evaluation, Fragment, Interpolation, Outcome, Resolution,
+    Verdict, Violation,
 };
 
 impl Resolution {
     /// Changes nothing so far: a variable without an assignment keeps the choice made before.
     pub fn new() -> Self {
-        Self {
-            assignments: Vec::new(),
-            warnings: Vec::new(),
-            annotations: Vec::new(),
-        }
+        Self { assignments: Vec::new(), warnings: Vec::new(), annotations: Vec::new() }
     }
 
     /// Gives its variable this candidate. A variable may be assigned once.
     pub fn bind(&mut self, candidate: Candidate<'_>) {
-        self.assign(
-            candidate.variable().index(),
-            Decision::Bind(candidate.index()),
-        );
+        self.assign(candidate.variable().index(), Decision::Bind(candidate.index()));
     }
 
     /// Keeps a variable from the instance.
@@ -31,11 +24,7 @@ impl Resolution {
 
     /// Gives a variable a text with plain candidates in it; a secret one makes the host refuse the
     /// answer.
-    pub fn template(
-        &mut self,
-        variable: Variable<'_>,
-        fragments: impl IntoIterator<Item = Fragment>,
-    ) {
+    pub fn template(&mut self, variable: Variable<'_>, fragments: impl IntoIterator<Item = Fragment>) {
         let fragments = fragments.into_iter().collect();
         self.assign(variable.index(), Decision::Template(fragments));
     }
@@ -81,21 +70,14 @@ impl Fragment {
 
     /// The value of a plain candidate, written by the host in this encoding.
     pub fn reference(candidate: Candidate<'_>, encoding: Encoding) -> Self {
-        Self::Reference(Interpolation {
-            candidate: candidate.index(),
-            encoding,
-        })
+        Self::Reference(Interpolation { candidate: candidate.index(), encoding })
     }
 }
 
 impl Violation {
     /// A refusal: `code` is stable and machine-readable, `message` is for a person.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            message: message.into(),
-            field: None,
-        }
+        Self { code: code.into(), message: message.into(), field: None }
     }
 
     /// Names the setting or the variable that it is about.
@@ -109,19 +91,12 @@ impl Violation {
 impl Attribute {
     /// A key and its value.
     pub fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            value: value.into(),
-        }
+        Self { key: key.into(), value: value.into() }
     }
 }
 
 impl From<Verdict> for Evaluation {
     fn from(verdict: Verdict) -> Self {
-        Self {
-            verdict,
-            warnings: Vec::new(),
-            annotations: Vec::new(),
-        }
+        Self { verdict, warnings: Vec::new(), annotations: Vec::new() }
     }
 }

@@ -6,10 +6,7 @@
 //! scaling across cores. When the arena is spent it grows the memory rather than failing: the bound
 //! on memory is the host's.
 
-#![allow(
-    unsafe_code,
-    reason = "a global allocator is an unsafe contract, and this file is only that"
-)]
+#![allow(unsafe_code, reason = "a global allocator is an unsafe contract, and this file is only that")]
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32::{memory_grow, memory_size};
@@ -17,10 +14,7 @@ use core::cell::Cell;
 use core::ptr;
 
 #[global_allocator]
-static ARENA: Arena = Arena {
-    next: Cell::new(0),
-    end: Cell::new(0),
-};
+static ARENA: Arena = Arena { next: Cell::new(0), end: Cell::new(0) };
 
 /// Bytes in a page of linear memory.
 const PAGE: usize = 64 * 1024;
@@ -55,18 +49,8 @@ unsafe impl GlobalAlloc for Arena {
 
     /// Extends the last block in place: a vector that grows alone is never copied.
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if self.is_last(block, layout.size()) {
-            self.next.set(block as usize);
-            let same = self.claim(layout.align(), new_size);
-            if same.is_null() {
-                self.next.set(block as usize + layout.size());
-            }
-            if same == block || same.is_null() {
-                return same;
-            }
-            // SAFETY: both ranges are ours; they may overlap, which `copy` allows.
-            unsafe { ptr::copy(block, same, layout.size().min(new_size)) };
-            return same;
+        if self.is_last(block, layout.size()) && self.resize_last(block, new_size) {
+            return block;
         }
         if new_size <= layout.size() {
             return block;
@@ -85,19 +69,40 @@ impl Arena {
     fn claim(&self, align: usize, size: usize) -> *mut u8 {
         if self.end.get() == 0 {
             self.next.set(heap_base());
-            self.end.set(memory_size::<0>() * PAGE);
+            self.end.set(memory_end());
         }
         loop {
-            let start = (self.next.get() + align - 1) & !(align - 1);
-            match start.checked_add(size) {
-                Some(after) if after <= self.end.get() => {
-                    self.next.set(after);
-                    return start as *mut u8;
-                }
-                Some(after) if self.make_room(after - self.end.get()) => {}
-                _ => return ptr::null_mut(),
+            let Some(padded) = self.next.get().checked_add(align - 1) else {
+                return ptr::null_mut();
+            };
+            let start = padded & !(align - 1);
+            let Some(after) = start.checked_add(size) else {
+                return ptr::null_mut();
+            };
+            if after <= self.end.get() {
+                self.next.set(after);
+                return start as *mut u8;
+            }
+            if !self.make_room(after - self.end.get()) {
+                return ptr::null_mut();
             }
         }
+    }
+
+    /// Moves the end of the last block; false when it cannot stay where it is.
+    fn resize_last(&self, block: *mut u8, new_size: usize) -> bool {
+        let Some(after) = (block as usize).checked_add(new_size) else {
+            return false;
+        };
+        let next = self.next.get();
+        if after > self.end.get() && !self.make_room(after - self.end.get()) {
+            return false;
+        }
+        let in_place = self.next.get() == next;
+        if in_place {
+            self.next.set(after);
+        }
+        in_place
     }
 
     /// Grows the memory by at least `missing` bytes; false when the host refuses.
@@ -107,16 +112,21 @@ impl Arena {
             return false;
         }
         if grown * PAGE != self.end.get() {
-            // Somebody else grew the memory in between: what is left before it is given up.
+            // Somebody else grew the memory in between: go on behind what is theirs.
             self.next.set(grown * PAGE);
         }
-        self.end.set(memory_size::<0>() * PAGE);
+        self.end.set(memory_end());
         true
     }
 
     fn is_last(&self, block: *mut u8, size: usize) -> bool {
         block as usize + size == self.next.get()
     }
+}
+
+/// Saturating: 65,536 pages are one byte more than an address can say.
+fn memory_end() -> usize {
+    memory_size::<0>().saturating_mul(PAGE)
 }
 
 fn heap_base() -> usize {

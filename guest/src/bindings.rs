@@ -10,10 +10,7 @@
     clippy::all,
     reason = "generated: the contract's text is documented in wit/policy.wit"
 )]
-#![allow(
-    unsafe_code,
-    reason = "generated: lifting and lowering of the canonical ABI"
-)]
+#![allow(unsafe_code, reason = "generated: lifting and lowering of the canonical ABI")]
 
 /// Exported by every policy; the imports are generated here once for all three.
 pub mod lifecycle {

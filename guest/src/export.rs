@@ -151,10 +151,6 @@ pub mod plumbing {
         for check in checks {
             violations.extend(check(settings));
         }
-        if violations.is_empty() {
-            Ok(())
-        } else {
-            Err(violations)
-        }
+        if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
 }

@@ -29,6 +29,8 @@
 //! Reading order: [`Request`] (the question), [`Resolution`] and [`Outcome`] (the answer),
 //! [`Settings`], then the macros. [`wire`] has the contract's own records.
 
+#![deny(missing_docs)]
+
 mod answer;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 mod arena;
@@ -47,7 +49,7 @@ pub use promotion::PromotionRequest;
 pub use request::{Candidate, Request, Variable};
 pub use settings::Settings;
 pub use wire::{
-    Attribute, ChangeKind, Check, Conclusion, Encoding, Environment, EnvironmentType, Evaluation,
-    Fragment, Instance, Level, Outcome, PolicyError, Release, Resolution, Sensitivity, Verdict,
-    Violation, log,
+    Attribute, ChangeKind, Check, Conclusion, Deferral, Encoding, Environment, EnvironmentType, Evaluation,
+    Fragment, Instance, Level, Outcome, PolicyError, Release, Resolution, Sensitivity, Verdict, Violation,
+    log,
 };

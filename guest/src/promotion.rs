@@ -18,18 +18,17 @@ impl promotion::Request {
         self.source.checks.iter().find(|check| check.name == name)
     }
 
-    /// How many different principals approved in a role.
+    /// How many different principals approved in a role. Whoever asked for the promotion does not
+    /// count.
     pub fn approvals_as(&self, role: &str) -> usize {
-        let of_role = self.approvals.iter().enumerate();
-        let of_role = of_role.filter(|(_, approval)| approval.role == role);
-        of_role
-            .filter(|(at, approval)| {
-                let before = &self.approvals[..*at];
-                !before
-                    .iter()
-                    .any(|earlier| earlier.role == role && earlier.principal == approval.principal)
-            })
-            .count()
+        let mut principals: Vec<&str> = Vec::new();
+        for approval in self.approvals.iter().filter(|approval| approval.role == role) {
+            let principal = approval.principal.as_str();
+            if principal != self.requested_by && !principals.contains(&principal) {
+                principals.push(principal);
+            }
+        }
+        principals.len()
     }
 
     /// Seconds that the release has been active where it comes from; none if it is not.

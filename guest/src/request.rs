@@ -4,9 +4,7 @@ use std::cell::OnceCell;
 
 use crate::groups::Groups;
 use crate::settings::{Settings, value_of};
-use crate::wire::{
-    Attribute, Environment, Instance, PolicyError, Release, Sensitivity, Violation, resolve,
-};
+use crate::wire::{Attribute, Environment, Instance, PolicyError, Release, Sensitivity, Violation, resolve};
 
 /// What should this instance be given? Every index in it has been checked.
 #[derive(Debug)]
@@ -44,10 +42,7 @@ impl Request {
 
     /// Every variable of the plan.
     pub fn variables(&self) -> impl ExactSizeIterator<Item = Variable<'_>> {
-        (0..self.wire.variables.len() as u32).map(|index| Variable {
-            request: self,
-            index,
-        })
+        (0..self.wire.variables.len() as u32).map(|index| Variable { request: self, index })
     }
 
     /// The variable of this name.
@@ -61,10 +56,7 @@ impl Request {
     }
 
     fn candidate(&self, index: u32) -> Candidate<'_> {
-        Candidate {
-            request: self,
-            index,
-        }
+        Candidate { request: self, index }
     }
 }
 
@@ -91,11 +83,7 @@ impl TryFrom<resolve::Request> for Request {
         if !valid {
             return Err(PolicyError::InvalidInput("an index is out of range".into()));
         }
-        Ok(Self {
-            wire,
-            candidates: OnceCell::new(),
-            labels: OnceCell::new(),
-        })
+        Ok(Self { wire, candidates: OnceCell::new(), labels: OnceCell::new() })
     }
 }
 
@@ -168,10 +156,7 @@ pub struct Candidate<'a> {
 impl<'a> Candidate<'a> {
     /// The variable that may be given this.
     pub fn variable(self) -> Variable<'a> {
-        Variable {
-            request: self.request,
-            index: self.row().variable,
-        }
+        Variable { request: self.request, index: self.row().variable }
     }
 
     /// The layer or the service that it comes from.

@@ -25,9 +25,7 @@ impl<'a> Settings<'a> {
 
     /// All settings, as keys and values.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.0
-            .iter()
-            .map(|setting| (setting.key.as_str(), setting.value.as_str()))
+        self.0.iter().map(|setting| (setting.key.as_str(), setting.value.as_str()))
     }
 
     /// A violation for each setting that is not among `known`. A misspelt setting that is silently
@@ -38,9 +36,7 @@ impl<'a> Settings<'a> {
         }
         let unknown = self.iter().filter(|(key, _)| !known.contains(key));
         unknown
-            .map(|(key, _)| {
-                Violation::new("unknown-setting", "this policy has no such setting").about(key)
-            })
+            .map(|(key, _)| Violation::new("unknown-setting", "this policy has no such setting").about(key))
             .collect()
     }
 }

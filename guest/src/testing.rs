@@ -14,10 +14,11 @@
 //! assert_eq!(request.variable("DATABASE_URL").unwrap().candidates().len(), 2);
 //! ```
 
+use crate::promotion::PromotionRequest;
 use crate::request::Request;
 use crate::wire::{
-    Attribute, CandidateLabel, Environment, EnvironmentType, Instance, Outcome, Release,
-    Resolution, Sensitivity, resolve,
+    Attribute, CandidateLabel, Environment, EnvironmentType, Instance, Outcome, Release, Resolution,
+    Sensitivity, Stage, resolve,
 };
 
 /// A question in the making.
@@ -35,18 +36,9 @@ impl Question {
         };
         Self(resolve::Request {
             deployment: "checkout".into(),
-            environment: Environment {
-                name: name.into(),
-                kind,
-                labels: Vec::new(),
-            },
+            environment: Environment { name: name.into(), kind, labels: Vec::new() },
             release: None,
-            instance: Instance {
-                region: None,
-                zone: None,
-                instance_id: None,
-                attributes: Vec::new(),
-            },
+            instance: Instance { region: None, zone: None, instance_id: None, attributes: Vec::new() },
             variables: Vec::new(),
             candidates: Vec::new(),
             sources: Vec::new(),
@@ -59,12 +51,7 @@ impl Question {
     /// There is an active release.
     #[must_use]
     pub fn release(mut self, number: u64) -> Self {
-        self.0.release = Some(Release {
-            number,
-            digest: "sha256:00".into(),
-            created_at: 0,
-            labels: Vec::new(),
-        });
+        self.0.release = Some(release(number));
         self
     }
 
@@ -92,11 +79,7 @@ impl Question {
     /// A variable, plain, optional and declared unless `describe` says otherwise. Its first
     /// candidate is the plan's choice.
     #[must_use]
-    pub fn variable(
-        mut self,
-        name: &str,
-        describe: impl FnOnce(&mut VariableInMaking<'_>),
-    ) -> Self {
+    pub fn variable(mut self, name: &str, describe: impl FnOnce(&mut VariableInMaking<'_>)) -> Self {
         let first = self.0.candidates.len() as u32;
         self.0.variables.push(resolve::Variable {
             name: name.into(),
@@ -149,20 +132,10 @@ impl VariableInMaking<'_> {
     pub fn candidate(&mut self, owner: &str) -> &mut Self {
         let variable = self.0.variables.len() as u32 - 1;
         let owner = place(&mut self.0.sources, owner.to_owned());
-        let of_this = self
-            .0
-            .candidates
-            .iter()
-            .filter(|row| row.variable == variable);
+        let of_this = self.0.candidates.iter().filter(|row| row.variable == variable);
         let version = of_this.count() as u64 + 1;
         let sensitivity = last_variable(self.0).sensitivity;
-        self.0.candidates.push(resolve::Candidate {
-            variable,
-            source: owner,
-            owner,
-            sensitivity,
-            version,
-        });
+        self.0.candidates.push(resolve::Candidate { variable, source: owner, owner, sensitivity, version });
         self
     }
 
@@ -173,6 +146,30 @@ impl VariableInMaking<'_> {
         let row = CandidateLabel { candidate, label };
         self.0.candidate_labels.push(row);
         self
+    }
+}
+
+/// Release 7 of deployment `checkout` wants to move from `staging`, where it is active since
+/// second 0, to `production`; it is second 3,600. No checks, approvals, changes or settings.
+pub fn promotion() -> PromotionRequest {
+    let release = release(7);
+    let stage = |name: &str, kind, active: Option<Release>| Stage {
+        environment: Environment { name: name.into(), kind, labels: Vec::new() },
+        active_since: active.as_ref().map(|_| 0),
+        active,
+        checks: Vec::new(),
+    };
+    PromotionRequest {
+        deployment: "checkout".into(),
+        source: stage("staging", EnvironmentType::PreProduction, Some(release.clone())),
+        target: stage("production", EnvironmentType::Production, None),
+        release,
+        requested_by: "releaser".into(),
+        approvals: Vec::new(),
+        changes: Vec::new(),
+        secret_shared_with_other_environment: false,
+        settings: Vec::new(),
+        evaluated_at: 3_600,
     }
 }
 
@@ -190,6 +187,10 @@ pub fn denied(outcome: Outcome) -> Vec<String> {
         Outcome::Denied(violations) => violations.into_iter().map(|one| one.code).collect(),
         Outcome::Resolved(resolution) => panic!("not denied: {resolution:?}"),
     }
+}
+
+fn release(number: u64) -> Release {
+    Release { number, digest: "sha256:00".into(), created_at: 0, labels: Vec::new() }
 }
 
 fn last_variable(request: &mut resolve::Request) -> &mut resolve::Variable {

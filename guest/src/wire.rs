@@ -13,8 +13,8 @@ pub use bindings::promotion::exports::bootlace::policy::promotion::{
 };
 pub use bindings::resolve::exports::bootlace::policy::resolve;
 pub use bindings::resolve::exports::bootlace::policy::resolve::{
-    Assignment, CandidateIndex, CandidateLabel, Decision, Encoding, Fragment, Instance,
-    Interpolation, Outcome, Resolution, Sensitivity,
+    Assignment, CandidateIndex, CandidateLabel, Decision, Encoding, Fragment, Instance, Interpolation,
+    Outcome, Resolution, Sensitivity,
 };
 
 /// Writes a line for the policy's author, shown in the boot's explanation. A policy that never

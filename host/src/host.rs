@@ -21,12 +21,12 @@ use crate::{
     bundle::BundleLimits,
     clock::Clock,
     generation::DecisionEngine,
-    id::{Digest, Revision, UnixSeconds, WorkspaceId},
-    keyring::RootKeys,
+    id::{Digest, Revision, WorkspaceId},
+    keyring::{HostKeys, RootKeys},
     model::KeyId,
     policy::{Engine, Limits, lanes::LaneSettings},
-    signing::{SignerId, StoreKey, TrustedSigners},
-    slots::DataDirectory,
+    signing::TrustedSigners,
+    slots::{FloorOverride, Slots},
     state::State,
     store::Store,
     telemetry::Metrics,
@@ -64,7 +64,7 @@ pub struct HostSettings {
     /// What time it is.
     pub clock: Clock,
     /// Signed permissions to load a revision older than the highest seen.
-    pub overrides: Vec<crate::slots::SignedOverride>,
+    pub overrides: Vec<FloorOverride>,
 }
 
 /// A running host.
@@ -87,13 +87,13 @@ pub struct Host {
 
 /// Everything that only changes need.
 struct Writer {
-    data: DataDirectory,
+    slots: Slots,
+    keys: Arc<HostKeys>,
     uploads: Uploads,
     policies: Engine,
     roots: RootKeys,
     base_root: KeyId,
     trusted: TrustedSigners,
-    store_key: StoreKey,
     state: State,
 }
 
@@ -108,19 +108,6 @@ pub struct Changed {
     pub digest: Digest,
     /// What the operator should know.
     pub warnings: Vec<String>,
-}
-
-/// A revision that a rollback can go back to.
-#[derive(Debug, Clone)]
-pub struct HistoryEntry {
-    /// The revision.
-    pub revision: Revision,
-    /// When it was made.
-    pub created: UnixSeconds,
-    /// SHA-256 of the pushed bundle.
-    pub pushed: Option<Digest>,
-    /// Who signed the push.
-    pub signer: Option<SignerId>,
 }
 
 /// The host does not want traffic now, and why.
@@ -158,6 +145,15 @@ impl Host {
     #[must_use]
     pub fn degraded(&self) -> Option<String> {
         self.degraded.read().clone()
+    }
+
+    /// Notes a doubt about what is on disk, or that there is none any more.
+    fn doubt(&self, reason: Option<String>) {
+        if let Some(reason) = &reason {
+            tracing::error!(reason, "degraded: the last known good on disk is not as it should be");
+        }
+        self.metrics.degraded.set(i64::from(reason.is_some()));
+        *self.degraded.write() = reason;
     }
 
     /// Records a change that was made or refused. A change that was made stays made: its record

@@ -27,7 +27,7 @@ pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod generation;
-// pub mod host;
+pub mod host;
 pub mod permit;
 pub mod prepared;
 pub mod preview;
@@ -38,8 +38,9 @@ pub mod system;
 pub mod telemetry;
 pub mod upload;
 
-// pub mod admin;
+pub mod admin;
 pub mod client;
-// pub mod serve;
+pub mod serve;
+pub mod server;
 
 pub mod cli;

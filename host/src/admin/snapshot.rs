@@ -16,10 +16,11 @@ use super::{Caller, tagged};
 use crate::{
     clock::rfc3339,
     generation::Served,
-    host::{Changed, HistoryEntry, Host},
+    host::{Changed, Host},
     id::Revision,
     manifest,
     serve::respond::Problem,
+    slots::KeptRevision,
 };
 
 type Answer = Result<Response, Problem>;
@@ -131,11 +132,11 @@ pub(super) async fn history(
     Ok(Json(json!({ "snapshots": entries })).into_response())
 }
 
-fn history_entry(entry: &HistoryEntry) -> Value {
+fn history_entry(kept: &KeptRevision) -> Value {
     json!({
-        "revision": entry.revision.0, "created": rfc3339(entry.created),
-        "bundle": entry.pushed.map(|digest| digest.to_string()),
-        "signer": entry.signer.map(|signer| signer.to_string()),
+        "revision": kept.revision.0, "created": rfc3339(kept.created),
+        "bundle": kept.pushed.map(|pushed| pushed.digest.to_string()),
+        "signer": kept.pushed.map(|pushed| pushed.signer.to_string()),
     })
 }
 

@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Changed, HistoryEntry, Host, Writer, prepare::{Ingredients, PrepareError}};
+use super::{Changed, Host, Writer, prepare::{Ingredients, PrepareError}};
 use crate::{
     bundle::{self, BundleError, Envelope, Expected},
     generation::Served,
-    id::{Digest, Revision, WorkspaceId},
+    id::{Revision, WorkspaceId},
     keyring::Keyring,
     model::Configuration,
     reseal::{Sealing, reseal},
-    signing::SignerId,
-    slots::{Committing, SlotError},
+    slots::{BlobError, Change, CommitError, KeptRevision, Pushed},
     validate,
 };
 
@@ -49,7 +48,10 @@ pub enum ChangeError {
     NoRootKey,
     /// The disk refused.
     #[error("the change could not be made durable")]
-    Disk(#[from] SlotError),
+    Disk(#[from] CommitError),
+    /// What was kept cannot be read back.
+    #[error("what was kept of that revision cannot be read")]
+    Kept(#[from] BlobError),
 }
 
 impl ChangeError {
@@ -61,7 +63,7 @@ impl ChangeError {
             Self::TooLarge { .. } => "too-large",
             Self::Unknown => "not-found",
             Self::Bundle(_) | Self::Invalid(_) => "invalid",
-            Self::NoRootKey | Self::Disk(_) => "not-ready",
+            Self::NoRootKey | Self::Disk(_) | Self::Kept(_) => "not-ready",
         }
     }
 }
@@ -81,13 +83,6 @@ impl From<PrepareError> for ChangeError {
         let (PrepareError::Policies(reasons) | PrepareError::Plans(reasons)) = error;
         Self::Invalid(reasons)
     }
-}
-
-/// Where a new revision's content came from.
-#[derive(Debug, Clone, Copy)]
-struct Origin {
-    pushed: Option<Digest>,
-    signer: Option<SignerId>,
 }
 
 impl Host {
@@ -129,7 +124,7 @@ impl Host {
         };
         let resealed = reseal(&opened.configuration, &sealing, &mut crate::system::entropy)
             .map_err(|errors| ChangeError::Invalid(errors.iter().map(ToString::to_string).collect()))?;
-        let origin = Origin { pushed: Some(opened.digest), signer: Some(opened.header.signer) };
+        let pushed = Pushed { digest: opened.digest, signer: opened.header.signer };
         let ingredients = Ingredients {
             configuration: resealed.configuration,
             keys: resealed.keys,
@@ -138,7 +133,7 @@ impl Host {
             created: now,
             parent: served.map(|served| &**served),
         };
-        self.take_over(&mut writer, ingredients, origin)
+        self.take_over(&mut writer, ingredients, Some(pushed))
     }
 
     /// Goes back to the content of revision `to`, under a new revision.
@@ -176,8 +171,8 @@ impl Host {
         if parent != current {
             return Err(ChangeError::Stale { made_against: parent, current });
         }
-        let bytes = writer.data.configuration_of(workspace, to)?.ok_or(ChangeError::Unknown)?;
-        let opened = bundle::open_stored(&bytes, &writer.store_key.verifying_key(), &self.limits)?;
+        let bytes = writer.stored(workspace, to)?;
+        let opened = bundle::open_stored(&bytes, &writer.keys.store.verifying_key(), &self.limits)?;
         writer.validate(&opened.configuration)?;
         let keyring = Keyring::unwrap(opened.configuration.uid, &opened.data_keys, &writer.roots);
         let ingredients = Ingredients {
@@ -188,7 +183,7 @@ impl Host {
             created: self.clock.now(),
             parent: Some(served),
         };
-        self.take_over(&mut writer, ingredients, Origin { pushed: None, signer: None })
+        self.take_over(&mut writer, ingredients, None)
     }
 
     /// Prepared, durable, published, in this order: nothing unservable is ever durable, and
@@ -197,25 +192,25 @@ impl Host {
         &self,
         writer: &mut Writer,
         ingredients: Ingredients<'_>,
-        origin: Origin,
+        pushed: Option<Pushed>,
     ) -> Result<Changed, ChangeError> {
-        let parent = Revision(ingredients.revision.0 - 1);
+        let parent = Revision(ingredients.revision.0.saturating_sub(1));
         let warnings: Vec<_> = ingredients.keyring.missing().map(ToString::to_string).collect();
         let served = writer.prepare(ingredients, &self.engine)?;
         let changed = changed(&served, warnings);
         let snapshot = &served.snapshot;
         let envelope = Envelope { parent, created: snapshot.created, not_after: snapshot.created };
         let stored =
-            bundle::sign_stored(&snapshot.configuration, &snapshot.keys, envelope, &writer.store_key)?;
-        let sequence = writer.data.commit_configuration(&Committing {
-            workspace: &snapshot.configuration.workspace,
+            bundle::sign_stored(&snapshot.configuration, &snapshot.keys, envelope, &writer.keys.store)?;
+        let change = Change::Configuration {
+            workspace: snapshot.configuration.workspace.clone(),
             uid: snapshot.configuration.uid,
             revision: snapshot.revision,
+            bundle: stored,
             created: snapshot.created,
-            configuration: &stored,
-            pushed: origin.pushed,
-            signer: origin.signer,
-        })?;
+            pushed,
+        };
+        let sequence = self.commit(writer, change)?;
         self.store.publish(Arc::new(self.store.load_full().with_workspace(sequence, served)));
         self.metrics.swaps.inc();
         self.metrics.set_revision(changed.workspace.as_str(), changed.revision);
@@ -244,10 +239,20 @@ impl Host {
         result
     }
 
+    /// Makes a change durable; what failed after that leaves the host degraded, not the change
+    /// undone.
+    pub(super) fn commit(&self, writer: &mut Writer, change: Change) -> Result<u64, CommitError> {
+        let committed = writer.slots.commit(&[change])?;
+        self.doubt(committed.incomplete.map(|error| format!("the second slot could not be written: {error}")));
+        Ok(writer.slots.root().sequence)
+    }
+
     /// What a rollback of `workspace` can go back to, newest first.
     #[must_use]
-    pub fn history(&self, workspace: &WorkspaceId) -> Vec<HistoryEntry> {
-        self.writer.lock().data.history(workspace)
+    pub fn history(&self, workspace: &WorkspaceId) -> Vec<KeptRevision> {
+        let writer = self.writer.lock();
+        let Some(kept) = writer.slots.root().workspaces.get(workspace) else { return Vec::new() };
+        std::iter::once(&kept.current).chain(kept.earlier.iter().rev()).cloned().collect()
     }
 
     /// The live configuration of `workspace` as the host keeps it.
@@ -257,11 +262,19 @@ impl Host {
     pub fn stored_bundle(&self, workspace: &WorkspaceId) -> Result<Vec<u8>, ChangeError> {
         let live = self.store.load_full();
         let revision = live.workspace(workspace).ok_or(ChangeError::Unknown)?.snapshot.revision;
-        self.writer.lock().data.configuration_of(workspace, revision)?.ok_or(ChangeError::Unknown)
+        self.writer.lock().stored(workspace, revision)
     }
 }
 
 impl Writer {
+    /// The stored bundle of a revision that is kept.
+    fn stored(&self, workspace: &WorkspaceId, revision: Revision) -> Result<Vec<u8>, ChangeError> {
+        let kept = self.slots.root().workspaces.get(workspace).ok_or(ChangeError::Unknown)?;
+        let mut all = kept.earlier.iter().chain([&kept.current]);
+        let found = all.find(|kept| kept.revision == revision).ok_or(ChangeError::Unknown)?;
+        Ok(self.slots.read(found.configuration)?)
+    }
+
     /// The semantic rules, and that what is active is still there.
     fn validate<V: validate::Inspect>(&self, configuration: &Configuration<V>) -> Result<(), ChangeError> {
         let violations = validate::check(configuration);

@@ -9,13 +9,14 @@ use crate::{
     entropy::fresh_key,
     id::UnixSeconds,
     model::{Scope, TokenHash, TokenRecord},
+    slots::Change,
     state::{MAX_TOKENS, State},
     system,
     token::{Token, token_id},
 };
 
 /// The longest principal, in bytes.
-pub const MAX_PRINCIPAL_BYTES: usize = 128;
+const MAX_PRINCIPAL_BYTES: usize = 128;
 
 /// A token that is wanted.
 pub struct MintRequest {
@@ -108,7 +109,7 @@ impl Host {
         let mut writer = self.writer.lock();
         let mut next = writer.state.clone();
         change(&mut next)?;
-        let sequence = writer.data.commit_state(&next.to_bytes())?;
+        let sequence = self.commit(&mut writer, Change::HostState(next.to_bytes()))?;
         writer.state = next;
         let live = self.store.load_full();
         let tokens = Arc::new(index(&writer.state));

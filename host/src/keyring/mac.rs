@@ -44,7 +44,7 @@ macro_rules! mac_key {
                 Mac(hmac.finalize().into_bytes().into())
             }
 
-            pub(super) fn expose(&self) -> &[u8; 32] {
+            pub(crate) fn expose(&self) -> &[u8; 32] {
                 &self.0
             }
         }

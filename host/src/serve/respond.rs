@@ -299,10 +299,9 @@ impl From<ChangeError> for Problem {
             }
             ChangeError::Bundle(ref cause) => Self::invalid(format!("the bundle is refused: {}", chain(cause))),
             ChangeError::NoRootKey => Self::not_ready(error.to_string()),
-            ChangeError::Disk(ref cause) => {
-                tracing::error!(error = cause as &dyn std::error::Error, "a change could not be made durable");
-                let detail = "the change could not be made durable, and nothing changed; see the host's log";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail)
+            // The host's log says more; a path or an errno is nobody else's business.
+            ChangeError::Disk(_) | ChangeError::Kept(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", error.to_string())
             }
         }
     }

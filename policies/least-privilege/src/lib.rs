@@ -37,9 +37,7 @@ pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
     let kept = |variable: Variable<'_>| {
         variable.is_declared()
             || variable.is_required()
-            || always
-                .clone()
-                .is_some_and(|mut names| names.any(|name| name == variable.name()))
+            || always.clone().is_some_and(|mut names| names.any(|name| name == variable.name()))
     };
     let mut resolution = Resolution::new();
     let mut omitted = 0;

@@ -32,9 +32,7 @@ fn what_the_release_does_not_declare_is_omitted_unless_required() {
 
 #[test]
 fn names_in_always_are_kept() {
-    let question = question()
-        .release(7)
-        .setting("always", "SENTRY_DSN, STRIPE_KEY");
+    let question = question().release(7).setting("always", "SENTRY_DSN, STRIPE_KEY");
     assert!(omitted(question).is_empty());
 }
 
@@ -47,8 +45,5 @@ fn a_boot_without_a_release_is_denied() {
 #[test]
 fn an_always_that_names_nothing_is_refused() {
     let settings = [Attribute::new("always", "")];
-    assert_eq!(
-        super::validate(Settings::new(&settings))[0].code,
-        "empty-setting"
-    );
+    assert_eq!(super::validate(Settings::new(&settings))[0].code, "empty-setting");
 }

@@ -40,8 +40,7 @@ pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
         match own {
             Some(own) => resolution.bind(own),
             None if variable.is_required() => {
-                let message =
-                    format!("{name} belongs to {owner}, and {environment} has none of its own");
+                let message = format!("{name} belongs to {owner}, and {environment} has none of its own");
                 violations.push(variable.violation("foreign-owner", message));
             }
             None => {
@@ -50,11 +49,7 @@ pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
             }
         }
     }
-    if violations.is_empty() {
-        Ok(resolution.into())
-    } else {
-        Ok(Outcome::Denied(violations))
-    }
+    if violations.is_empty() { Ok(resolution.into()) } else { Ok(Outcome::Denied(violations)) }
 }
 
 #[cfg(test)]

@@ -44,10 +44,7 @@ fn an_optional_variable_is_omitted_with_a_warning() {
     });
     let resolution = resolved(decide(question));
     assert_eq!(resolution.assignments[0].decision, Decision::Omit);
-    assert_eq!(
-        resolution.warnings,
-        ["SEARCH_URL is omitted: it belongs to staging"]
-    );
+    assert_eq!(resolution.warnings, ["SEARCH_URL is omitted: it belongs to staging"]);
 }
 
 #[test]

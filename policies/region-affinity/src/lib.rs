@@ -8,8 +8,7 @@
 //! variable that has a replica among its candidates.
 
 use bootlace_policy::{
-    Candidate, Outcome, PolicyError, Request, Resolution, Settings, Variable, Violation,
-    resolve_policy,
+    Candidate, Outcome, PolicyError, Request, Resolution, Settings, Variable, Violation, resolve_policy,
 };
 
 resolve_policy!(

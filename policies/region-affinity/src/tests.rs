@@ -8,11 +8,9 @@ fn question() -> Question {
     Question::in_environment("production")
         .variable("DATABASE_URL", |variable| {
             variable.secret().required();
-            for (role, region) in [
-                ("primary", "eu-central"),
-                ("replica", "eu-central"),
-                ("replica", "us-east"),
-            ] {
+            for (role, region) in
+                [("primary", "eu-central"), ("replica", "eu-central"), ("replica", "us-east")]
+            {
                 let candidate = variable.candidate("production");
                 candidate.label("role", role).label("region", region);
             }
@@ -33,22 +31,13 @@ fn bound(variable: u32, candidate: u32) -> Vec<Assignment> {
 
 #[test]
 fn the_replica_of_the_instances_region_is_chosen() {
-    assert_eq!(
-        decide(question().region("us-east")).assignments,
-        bound(0, 2)
-    );
-    assert_eq!(
-        decide(question().region("eu-central")).assignments,
-        bound(0, 1)
-    );
+    assert_eq!(decide(question().region("us-east")).assignments, bound(0, 2));
+    assert_eq!(decide(question().region("eu-central")).assignments, bound(0, 1));
 }
 
 #[test]
 fn another_region_reads_from_the_primary() {
-    assert_eq!(
-        decide(question().region("ap-south")).assignments,
-        bound(0, 0)
-    );
+    assert_eq!(decide(question().region("ap-south")).assignments, bound(0, 0));
 }
 
 #[test]
@@ -67,9 +56,7 @@ fn a_replica_without_a_region_is_never_near() {
 
 #[test]
 fn only_the_named_variables_are_touched() {
-    let named = question()
-        .region("us-east")
-        .setting("variables", "LOG_LEVEL");
+    let named = question().region("us-east").setting("variables", "LOG_LEVEL");
     assert_eq!(decide(named), Resolution::new());
 }
 
@@ -85,10 +72,7 @@ fn settings_that_cannot_work_are_refused() {
     let codes = |value: &str| {
         let settings = [Attribute::new("variables", value)];
         let violations = super::validate(Settings::new(&settings));
-        violations
-            .into_iter()
-            .map(|one| one.code)
-            .collect::<Vec<_>>()
+        violations.into_iter().map(|one| one.code).collect::<Vec<_>>()
     };
     assert!(codes("A, B").is_empty());
     assert_eq!(codes(" , "), ["empty-setting"]);

@@ -7,9 +7,7 @@
 //!
 //! An instance that does not say its id gets the older version, with a warning.
 
-use bootlace_policy::{
-    Outcome, PolicyError, Request, Resolution, Settings, Violation, resolve_policy,
-};
+use bootlace_policy::{Outcome, PolicyError, Request, Resolution, Settings, Violation, resolve_policy};
 
 resolve_policy!(
     name: "rotation-canary",
@@ -24,18 +22,14 @@ resolve_policy!(
 pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
     let settings = request.settings();
     let (Some(name), Some(percent)) = (settings.get("variable"), percent(settings)) else {
-        return Err(PolicyError::InvalidSettings(
-            "variable and percent are needed".into(),
-        ));
+        return Err(PolicyError::InvalidSettings("variable and percent are needed".into()));
     };
     let mut resolution = Resolution::new();
     let Some(variable) = request.variable(name) else {
         resolution.warn(format!("the plan has no variable {name}"));
         return Ok(resolution.into());
     };
-    let newest = variable
-        .candidates()
-        .max_by_key(|candidate| candidate.version());
+    let newest = variable.candidates().max_by_key(|candidate| candidate.version());
     let before = variable
         .candidates()
         .filter(|candidate| newest.is_some_and(|newest| candidate.version() < newest.version()));
@@ -46,9 +40,7 @@ pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
     };
     let id = request.instance().instance_id.as_deref();
     if id.is_none() {
-        resolution.warn(format!(
-            "an instance without an id gets the older version of {name}"
-        ));
+        resolution.warn(format!("an instance without an id gets the older version of {name}"));
     }
     let salt = settings.get("salt").unwrap_or_default();
     let canary = id.is_some_and(|id| bucket(salt, id) < percent);

@@ -84,9 +84,7 @@ fn one_version_is_no_rotation() {
 
 #[test]
 fn settings_are_needed() {
-    let question = Question::in_environment("production")
-        .setting("percent", "101")
-        .ask();
+    let question = Question::in_environment("production").setting("percent", "101").ask();
     let error = super::decide(&question).unwrap_err();
     assert!(matches!(error, PolicyError::InvalidSettings(_)));
 }
@@ -94,15 +92,9 @@ fn settings_are_needed() {
 #[test]
 fn everything_wrong_with_the_settings_is_listed() {
     let fields = |percent: &str, variable: &str| {
-        let settings = [
-            Attribute::new("percent", percent),
-            Attribute::new("variable", variable),
-        ];
+        let settings = [Attribute::new("percent", percent), Attribute::new("variable", variable)];
         let violations = super::validate(Settings::new(&settings));
-        violations
-            .into_iter()
-            .filter_map(|one| one.field)
-            .collect::<Vec<_>>()
+        violations.into_iter().filter_map(|one| one.field).collect::<Vec<_>>()
     };
     assert!(fields("0", "A").is_empty());
     assert!(fields("100", "A").is_empty());

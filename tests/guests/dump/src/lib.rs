@@ -1,9 +1,7 @@
 //! A policy that tells everything it can see, in log lines, warnings and annotations, so that the
 //! host's tests can look for what should not be there. It varies by every fact.
 
-use bootlace_policy::{
-    Attribute, Level, Outcome, PolicyError, Request, Resolution, log, resolve_policy,
-};
+use bootlace_policy::{Attribute, Level, Outcome, PolicyError, Request, Resolution, log, resolve_policy};
 
 resolve_policy!(
     name: "dump",
@@ -103,8 +101,6 @@ fn everything(request: &Request) -> Vec<(String, String)> {
 }
 
 fn labels(attributes: &[Attribute]) -> String {
-    let pairs = attributes
-        .iter()
-        .map(|one| format!("{}={}", one.key, one.value));
+    let pairs = attributes.iter().map(|one| format!("{}={}", one.key, one.value));
     pairs.collect::<Vec<_>>().join(",")
 }

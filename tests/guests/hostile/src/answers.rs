@@ -49,10 +49,7 @@ pub(crate) fn secret_to_plain(request: &Request) -> Answer {
 /// Puts a secret into a URL of its own choice, in a plain variable if there is one.
 pub(crate) fn template_secret(request: &Request) -> Answer {
     let carrier = request.variables().find(|variable| !variable.is_secret());
-    let secret = request
-        .variables()
-        .flat_map(Variable::candidates)
-        .find(is_secret);
+    let secret = request.variables().flat_map(Variable::candidates).find(is_secret);
     let (Some(carrier), Some(secret)) = (carrier.or(request.variables().next()), secret) else {
         return Err(unsuitable("a secret candidate"));
     };
@@ -104,9 +101,7 @@ pub(crate) fn undeclared_fact(request: &Request) -> Answer {
 fn assign<const N: usize>(assignments: [(u32, Decision); N]) -> Answer {
     let mut resolution = Resolution::new();
     for (variable, decision) in assignments {
-        resolution
-            .assignments
-            .push(Assignment { variable, decision });
+        resolution.assignments.push(Assignment { variable, decision });
     }
     Ok(resolution.into())
 }
@@ -116,9 +111,7 @@ fn is_secret(candidate: &Candidate<'_>) -> bool {
 }
 
 fn index_of(request: &Request, secret: bool) -> Option<u32> {
-    let found = request
-        .variables()
-        .position(|variable| variable.is_secret() == secret);
+    let found = request.variables().position(|variable| variable.is_secret() == secret);
     found.map(|index| index as u32)
 }
 

@@ -1,10 +1,7 @@
 //! What would show that an instance is not fresh, or that an answer is not a function of the
 //! question.
 
-#![allow(
-    unsafe_code,
-    reason = "looks at memory that no allocation has handed out, which is the point"
-)]
+#![allow(unsafe_code, reason = "looks at memory that no allocation has handed out, which is the point")]
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,10 +42,9 @@ pub(crate) fn find_marks() -> Result<Outcome, PolicyError> {
 
 /// Annotates `nan` with the bits of a NaN that the engine computed: canonical, on every machine.
 pub(crate) fn nan() -> Result<Outcome, PolicyError> {
-    let zero = black_box(0.0_f32);
+    let (zero, other) = (black_box(0.0_f32), black_box(0.0_f32));
     let payload = black_box(f32::from_bits(0xffab_cdef));
-    let bits =
-        [zero / zero, -(zero / zero), payload + zero].map(|nan| format!("{:08x}", nan.to_bits()));
+    let bits = [zero / other, -(zero / other), payload + zero].map(|nan| format!("{:08x}", nan.to_bits()));
     annotated("nan", bits.join(" "))
 }
 

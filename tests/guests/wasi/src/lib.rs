@@ -31,16 +31,10 @@ pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
     }
     let mut resolution = Resolution::new();
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    resolution.annotate(
-        "wall-clock-ns",
-        now.map_or(0, |now| now.as_nanos()).to_string(),
-    );
+    resolution.annotate("wall-clock-ns", now.map_or(0, |now| now.as_nanos()).to_string());
     let start = Instant::now();
     let passed = (0..1_000).map(|_| start.elapsed()).max();
-    resolution.annotate(
-        "elapsed-ns",
-        passed.unwrap_or_default().as_nanos().to_string(),
-    );
+    resolution.annotate("elapsed-ns", passed.unwrap_or_default().as_nanos().to_string());
     resolution.annotate("random", format!("{:016x}", RandomState::new().hash_one(0)));
     resolution.annotate("arguments", env::args().count().to_string());
     resolution.annotate("environment", env::vars_os().count().to_string());
