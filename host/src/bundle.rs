@@ -7,6 +7,7 @@
 //! expiry, parent, digest, decode, content. Nothing is decoded before the signature holds.
 //! Decoding costs time in proportion to the bundle: callers do it off the serving threads.
 
+mod checked;
 mod error;
 mod form;
 mod header;

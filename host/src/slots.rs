@@ -7,6 +7,7 @@
 //! 0700; `*.new` is a file that was being written.
 
 mod blobs;
+mod change;
 mod directory;
 mod floor;
 mod load;
@@ -15,6 +16,7 @@ mod root;
 use std::{io, sync::Arc};
 
 pub use blobs::BlobError;
+pub use change::Change;
 pub use directory::{DataDirectory, DirectoryError};
 use floor::Floor;
 pub use floor::{FloorOverride, InvalidOverride};
@@ -23,7 +25,7 @@ pub use root::{InvalidSlot, KeptRevision, MAX_REVISIONS, Pushed, Root, Workspace
 
 use crate::{
     canonical::sha256,
-    id::{Digest, Revision, Uid, UnixSeconds, WorkspaceId},
+    id::{Digest, Revision, Uid, WorkspaceId},
     keyring::HostKeys,
     signing::TrustedSigners,
 };
@@ -41,37 +43,6 @@ pub struct Slots {
     newest: usize,
     /// A commit ended without anybody knowing which root is in place.
     unknown: bool,
-}
-
-/// One thing that a commit changes.
-#[derive(Debug, Clone)]
-pub enum Change {
-    /// A new revision of a workspace, or its first.
-    Configuration {
-        /// The workspace.
-        workspace: WorkspaceId,
-        /// Its random id.
-        uid: Uid,
-        /// The revision: the one after the current one.
-        revision: Revision,
-        /// The stored bundle.
-        bundle: Vec<u8>,
-        /// When it was made.
-        created: UnixSeconds,
-        /// The push that it came from.
-        pushed: Option<Pushed>,
-    },
-    /// A workspace's state.
-    State {
-        /// The workspace.
-        workspace: WorkspaceId,
-        /// Opaque here.
-        state: Vec<u8>,
-    },
-    /// The state that belongs to no workspace; opaque here.
-    HostState(Vec<u8>),
-    /// The workspace goes, with its revisions and state.
-    Remove(WorkspaceId),
 }
 
 /// A commit that is durable.
@@ -217,7 +188,7 @@ impl Slots {
         let aborted = |doing| move |source| CommitError::Aborted { doing, source };
         let next = self.apply(changes)?;
         let contents: Vec<_> =
-            changes.iter().filter_map(content).map(|bytes| (sha256(bytes), bytes)).collect();
+            changes.iter().filter_map(Change::content).map(|bytes| (sha256(bytes), bytes)).collect();
         blobs::write(&self.directory.blobs(), &contents).map_err(aborted("make the blobs durable"))?;
         observe(Step::BlobsDurable);
         let target = 1 - self.newest;
@@ -269,71 +240,6 @@ impl Slots {
 
     fn write_other_slot(&self) -> io::Result<()> {
         self.directory.replace(SLOTS[1 - self.newest], &self.root.to_bytes(&self.keys.store))
-    }
-}
-
-impl Change {
-    fn apply(&self, root: &mut Root, floor: &Floor) -> Result<(), CommitError> {
-        match self {
-            Self::HostState(state) => root.host_state = Some(sha256(state)),
-            Self::State { workspace, state } => {
-                let unknown = || CommitError::UnknownWorkspace { workspace: workspace.clone() };
-                root.workspaces.get_mut(workspace).ok_or_else(unknown)?.state = Some(sha256(state));
-            }
-            Self::Remove(workspace) => {
-                let unknown = || CommitError::UnknownWorkspace { workspace: workspace.clone() };
-                root.workspaces.remove(workspace).ok_or_else(unknown)?;
-            }
-            Self::Configuration { workspace, uid, revision, bundle, created, pushed } => {
-                let kept = KeptRevision {
-                    revision: *revision,
-                    configuration: sha256(bundle),
-                    created: *created,
-                    pushed: *pushed,
-                };
-                advance(root, workspace, *uid, kept, floor.of(*uid))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Makes `kept` the current revision, by comparison with the one that is.
-fn advance(
-    root: &mut Root,
-    workspace: &WorkspaceId,
-    uid: Uid,
-    kept: KeptRevision,
-    seen: Revision,
-) -> Result<(), CommitError> {
-    let known = root.workspaces.get_mut(workspace);
-    if known.as_ref().is_some_and(|known| known.uid != uid) {
-        return Err(CommitError::OtherWorkspace { workspace: workspace.clone() });
-    }
-    let current = known.as_ref().map_or(seen, |known| known.current.revision);
-    if kept.revision != current.next() {
-        return Err(CommitError::Conflict { workspace: workspace.clone(), current });
-    }
-    match known {
-        None => {
-            let first = WorkspaceRoot { uid, state: None, current: kept, earlier: Vec::new() };
-            root.workspaces.insert(workspace.clone(), first);
-        }
-        Some(known) => {
-            known.earlier.push(std::mem::replace(&mut known.current, kept));
-            let surplus = known.earlier.len().saturating_sub(MAX_REVISIONS - 1);
-            known.earlier.drain(..surplus);
-        }
-    }
-    Ok(())
-}
-
-fn content(change: &Change) -> Option<&[u8]> {
-    match change {
-        Change::Configuration { bundle: bytes, .. }
-        | Change::State { state: bytes, .. }
-        | Change::HostState(bytes) => Some(bytes),
-        Change::Remove(_) => None,
     }
 }
 

@@ -1,21 +1,18 @@
 //! Wire types as the model: every name checked, every count and length bounded, every code known.
 //! What one part says about another (a binding's service, a template's cycle) is `validate`'s.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    str::FromStr,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    BundleLimits, ContentError, Header, InvalidContent,
+    BundleLimits, Header, InvalidContent,
+    checked::{Read, attributes, bounded, decode, each, entries, name_of, names, text, under},
     form::Form,
     wire,
     write::{ENCODINGS, FALLBACKS, SERVICES, TLS, TYPES},
 };
 use crate::{
     canonical::sha256,
-    id::{Digest, EnvironmentName, InvalidName, Uid, UnixSeconds},
+    id::{Digest, EnvironmentName, Uid, UnixSeconds},
     keyring::{WrappedDataKey, WrappedKey},
     model::{
         Attachment, Binding, Configuration, Content, Deployment, Endpoint, Environment, EnvironmentKeys,
@@ -26,8 +23,6 @@ use crate::{
 
 /// The longest wrapped key, in bytes; ours are 136.
 const MAX_WRAPPED_BYTES: usize = 512;
-
-type Read<T> = Result<T, ContentError>;
 
 /// Reads a configuration and its data keys.
 pub(super) fn body<V: Form>(
@@ -281,77 +276,4 @@ fn data_key(entry: wire::DataKey) -> Read<WrappedDataKey> {
     bounded("bytes", entry.bytes.len(), MAX_WRAPPED_BYTES)?;
     let key = WrappedKey { root_key: KeyId(entry.root_key), epoch: entry.epoch, bytes: entry.bytes };
     Ok(WrappedDataKey { environment: Uid(entry.environment), key })
-}
-
-fn entries<K: FromStr<Err = InvalidName> + Ord, W, V>(
-    at: &'static str,
-    found: BTreeMap<String, W>,
-    limit: usize,
-    mut read: impl FnMut(&K, W) -> Read<V>,
-) -> Read<BTreeMap<K, V>> {
-    bounded(at, found.len(), limit)?;
-    let read = |(key, entry): (String, W)| {
-        let name = name_of(at, &key)?;
-        let entry = read(&name, entry).map_err(|error| error.under(&key).under(at))?;
-        Ok((name, entry))
-    };
-    found.into_iter().map(read).collect()
-}
-
-fn each<W, V>(
-    at: &'static str,
-    found: Vec<W>,
-    limit: usize,
-    mut read: impl FnMut(W) -> Read<V>,
-) -> Read<Vec<V>> {
-    bounded(at, found.len(), limit)?;
-    let numbered = found.into_iter().enumerate();
-    numbered
-        .map(|(index, entry)| read(entry).map_err(|error| error.under(&index.to_string()).under(at)))
-        .collect()
-}
-
-fn names<K: FromStr<Err = InvalidName> + Ord>(
-    at: &'static str,
-    found: BTreeSet<String>,
-    limit: usize,
-) -> Read<BTreeSet<K>> {
-    bounded(at, found.len(), limit)?;
-    found.iter().map(|text| name_of(at, text)).collect()
-}
-
-fn attributes(
-    at: &'static str,
-    found: BTreeMap<String, String>,
-    limits: &BundleLimits,
-) -> Read<BTreeMap<String, String>> {
-    bounded(at, found.len(), limits.attributes)?;
-    let length = |(key, value): (&String, &String)| key.len().max(value.len());
-    match found.iter().map(length).max() {
-        Some(longest) if longest > limits.text_bytes => {
-            Err(InvalidContent::TooLong { limit: limits.text_bytes }.at(at))
-        }
-        _ => Ok(found),
-    }
-}
-
-/// The refused text is not quoted: it may be anything.
-fn name_of<K: FromStr<Err = InvalidName>>(at: &'static str, text: &str) -> Read<K> {
-    text.parse().map_err(|error| InvalidContent::Name(error).at(at))
-}
-
-fn text(at: &'static str, text: String, limit: usize) -> Read<String> {
-    if text.len() > limit { Err(InvalidContent::TooLong { limit }.at(at)) } else { Ok(text) }
-}
-
-fn bounded(at: &'static str, count: usize, limit: usize) -> Read<()> {
-    if count > limit { Err(InvalidContent::TooMany { limit }.at(at)) } else { Ok(()) }
-}
-
-fn decode<T: Copy>(at: &'static str, all: &[T], code: u8) -> Read<T> {
-    all.get(usize::from(code)).copied().ok_or_else(|| InvalidContent::UnknownCode.at(at))
-}
-
-fn under(at: &'static str) -> impl Fn(ContentError) -> ContentError {
-    move |error| error.under(at)
 }

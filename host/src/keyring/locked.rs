@@ -91,3 +91,24 @@ fn protect<K>(pages: &mut [Page<K>]) -> Protection {
 fn extent<K>(pages: &mut [Page<K>]) -> (*mut std::ffi::c_void, usize) {
     (pages.as_mut_ptr().cast(), size_of_val(pages))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As large as a data key.
+    struct Key([u64; 6]);
+
+    #[test]
+    fn keys_are_found_again_across_pages() {
+        for count in [0, 1, 64, 65, 200] {
+            let locked = Locked::new((0..count).map(|number| Key([number; 6])).collect());
+            for number in 0..count {
+                assert_eq!(locked.at(number as usize).map(|key| key.0), Some([number; 6]));
+            }
+            assert!(locked.at(count as usize).is_none());
+            let (start, length) = (locked.pages.as_ptr() as usize, size_of_val(&*locked.pages));
+            assert!(start.is_multiple_of(4096) && length.is_multiple_of(4096));
+        }
+    }
+}

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::{
+    id::UnixSeconds,
     keyring::{RootKey, RootKeys},
     signing::OperatorKey,
 };
@@ -235,7 +236,7 @@ fn an_operators_override_lets_an_older_snapshot_load_once() {
     assert!(load_with(directory.path(), &refused).is_err());
     let allowed = FloorOverride::sign(&operator(), ACME, Revision(2), 3);
     let allowed: FloorOverride = allowed.to_string().parse().unwrap();
-    let (mut slots, degraded) = load_with(directory.path(), &[allowed.clone()]).unwrap();
+    let (mut slots, degraded) = load_with(directory.path(), std::slice::from_ref(&allowed)).unwrap();
     assert!(degraded.iter().any(|each| matches!(each, Degraded::Overridden { .. })), "{degraded:?}");
     commit(&mut slots, &[revision(3)]);
     drop(slots);
