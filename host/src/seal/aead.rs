@@ -51,7 +51,6 @@ pub(super) fn open(
     match opened {
         Some(at) => Ok(start + at.start..start + at.end),
         None => {
-            zeroize::Zeroize::zeroize(buffer.tail(start));
             buffer.rewind(start);
             Err(OpenReason::Refused)
         }

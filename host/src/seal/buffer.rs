@@ -1,7 +1,5 @@
 use std::ops::Range;
 
-use zeroize::Zeroizing;
-
 /// The buffer has too little capacity left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the buffer is too small")]
@@ -9,13 +7,13 @@ pub struct NoRoom;
 
 /// Where opened bytes live: one allocation that never grows, because growing leaves a copy behind,
 /// wiped in full when it is dropped. No `Debug`, no `Clone`.
-pub struct Buffer(Zeroizing<Vec<u8>>);
+pub struct Buffer(Vec<u8>);
 
 impl Buffer {
     /// An empty buffer for `capacity` bytes.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self(Zeroizing::new(Vec::with_capacity(capacity)))
+        Self(Vec::with_capacity(capacity))
     }
 
     /// The bytes at `range`, for as long as the borrow lasts; none when it is out of bounds.
@@ -49,18 +47,27 @@ impl Buffer {
         self.0.is_empty()
     }
 
-    /// Hands over the allocation. Whoever takes it wipes it.
-    #[must_use]
-    pub fn into_inner(self) -> Zeroizing<Vec<u8>> {
-        self.0
-    }
-
     pub(super) fn tail(&mut self, start: usize) -> &mut [u8] {
         self.0.get_mut(start..).unwrap_or_default()
     }
 
-    /// Forgets what is behind `len`. For ciphertext that did not open: nothing secret is left.
+    /// Wipes and forgets what is behind `len`.
     pub(super) fn rewind(&mut self, len: usize) {
+        wipe(self.tail(len));
         self.0.truncate(len);
     }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // Nothing is ever written behind the length: what `rewind` gave up, it has wiped.
+        wipe(&mut self.0);
+    }
+}
+
+/// As `zeroize`, which writes byte by byte, but as one `memset`: a boot wipes kilobytes. The
+/// barrier keeps the compiler from taking the writes for useless.
+fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    zeroize::optimization_barrier(bytes);
 }
