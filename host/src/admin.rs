@@ -40,7 +40,9 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/metrics", get(metrics))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed("other methods; see the API's description") })
+        .method_not_allowed_fallback(|| async {
+            Problem::method_not_allowed("other methods; see the API's description")
+        })
         .fallback(|| async { Problem::not_found() })
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .with_state(host)

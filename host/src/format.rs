@@ -64,7 +64,9 @@ impl FromStr for Format {
 
 /// A value that the format cannot carry.
 #[derive(Debug, thiserror::Error)]
-#[error("the value of {key} holds {what}, which the format {format} cannot carry; use json or another format")]
+#[error(
+    "the value of {key} holds {what}, which the format {format} cannot carry; use json or another format"
+)]
 pub struct CannotCarry {
     key: String,
     what: &'static str,

@@ -205,7 +205,8 @@ impl Generation {
             return granted;
         }
         let mut entropy = crate::system::entropy;
-        let granted = Grant::compose(prepared, &resolution, &self.engine.capsule_key, &mut entropy).map(Arc::new);
+        let granted =
+            Grant::compose(prepared, &resolution, &self.engine.capsule_key, &mut entropy).map(Arc::new);
         self.grants.remember(key, granted.clone());
         granted
     }

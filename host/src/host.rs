@@ -35,7 +35,7 @@ use crate::{
 
 pub use push::ChangeError;
 pub use restore::StartError;
-pub use tokens::{Minted, MintRequest};
+pub use tokens::{MintRequest, Minted};
 
 /// What a host is started with.
 pub struct HostSettings {

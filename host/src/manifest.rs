@@ -66,7 +66,8 @@ fn describe<V: Identified>(version: u64, what: &What<V>) -> String {
         What::Template(_) => "template".to_owned(),
         What::Endpoint(bound) => {
             let credential = bound.credential.as_ref();
-            let id = credential.map_or_else(String::new, |(address, value)| format!(" {}", value.id(&address.name)));
+            let id = credential
+                .map_or_else(String::new, |(address, value)| format!(" {}", value.id(&address.name)));
             format!("{} {}:{}{id}", bound.endpoint.role, bound.endpoint.host, bound.endpoint.port)
         }
     }

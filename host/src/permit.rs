@@ -134,7 +134,10 @@ impl Grant {
     /// About how many bytes it keeps, for the memory's bound.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.environment.room() + 2 * self.warnings_json.len() + self.keys.names.len() * 16 + self.choices.len() * 32
+        self.environment.room()
+            + 2 * self.warnings_json.len()
+            + self.keys.names.len() * 16
+            + self.choices.len() * 32
     }
 }
 
@@ -279,7 +282,8 @@ impl<'a> Permit<'a> {
     /// Identifies the answer: plan digest, final assignments, format.
     #[must_use]
     pub fn etag(&self, format: Format) -> String {
-        let hash = Canonical::new("bootlace etag 1").bytes(&self.grant.identity.0).text(format.as_str()).finish();
+        let hash =
+            Canonical::new("bootlace etag 1").bytes(&self.grant.identity.0).text(format.as_str()).finish();
         format!("\"{}\"", hex::encode(&hash.0[..16]))
     }
 
@@ -287,12 +291,13 @@ impl<'a> Permit<'a> {
     ///
     /// # Errors
     /// When the format cannot carry a value.
-    pub fn open(&self, format: Format, key: &CapsuleKey) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    pub fn open(&self, format: Format, key: &CapsuleKey) -> Result<Buffer, OpenError> {
         let InstanceCaller { prepared, served, .. } = self.caller;
         let grant = &self.grant;
         if format == Format::Json {
             let revision = served.snapshot.revision;
-            let fixed = prepared.body_head.len() + prepared.body_middle.len() + grant.warnings_json.len() + 64;
+            let fixed =
+                prepared.body_head.len() + prepared.body_middle.len() + grant.warnings_json.len() + 64;
             // Sized once: a buffer that grew would leave copies of values behind.
             let mut body = Buffer::with_capacity(fixed + grant.environment.room());
             body.push(prepared.body_head.as_bytes())?;
@@ -302,16 +307,16 @@ impl<'a> Permit<'a> {
             body.push(b",\"warnings\":")?;
             body.push(grant.warnings_json.as_bytes())?;
             body.push(b"}")?;
-            return Ok(body.into_inner());
+            return Ok(body);
         }
         let mut json = Buffer::with_capacity(grant.environment.room());
         let range = open_capsule(key, &grant.identity, &grant.environment, &mut json)?;
-        let variables: BTreeMap<String, String> =
-            serde_json::from_slice(json.expose(range)).map_err(|_| OpenError::Capsule(OpenReason::Malformed))?;
+        let variables: BTreeMap<String, String> = serde_json::from_slice(json.expose(range))
+            .map_err(|_| OpenError::Capsule(OpenReason::Malformed))?;
         let variables: Vec<_> = variables.into_iter().collect();
-        let mut body = Zeroizing::new(Vec::with_capacity(json.len() * 2 + 1024));
+        let mut body = Vec::with_capacity(json.len() * 2 + 1024);
         format::write(format, &prepared.object_name(), &variables, &mut body)?;
-        Ok(body)
+        Ok(body.into())
     }
 }
 

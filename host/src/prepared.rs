@@ -83,7 +83,10 @@ impl Prepared {
 
 /// The values of one plan are more than a capsule holds.
 #[derive(Debug, thiserror::Error)]
-#[error("the values of one deployment in one environment come to more than {} bytes", seal::MAX_CAPSULE_BYTES)]
+#[error(
+    "the values of one deployment in one environment come to more than {} bytes",
+    seal::MAX_CAPSULE_BYTES
+)]
 pub struct TooLarge;
 
 /// Every candidate's text in one capsule. Templates have none: theirs depends on the choices.
@@ -169,7 +172,8 @@ fn write(
             let password = password.transpose()?;
             let exposed = password.as_ref().map(Secret::expose);
             let length = exposed.map_or(0, <[u8]>::len);
-            let mut url = zeroize::Zeroizing::new(Vec::with_capacity(render::url_capacity(endpoint, user, length)));
+            let mut url =
+                zeroize::Zeroizing::new(Vec::with_capacity(render::url_capacity(endpoint, user, length)));
             render::url(*kind, endpoint, user, exposed, &mut url).map_err(|error| error.to_string())?;
             texts.push(&url).map_err(|error| error.to_string())
         }

@@ -45,7 +45,9 @@ mod tests {
 
     #[test]
     fn shows_four_characters_and_a_quarter_at_most() {
-        for (text, shown) in [("", "…"), ("abc", "…"), ("abcd", "a…"), ("warning", "w…"), ("ü234567890123456789", "ü234…")] {
+        for (text, shown) in
+            [("", "…"), ("abc", "…"), ("abcd", "a…"), ("warning", "w…"), ("ü234567890123456789", "ü234…")]
+        {
             assert_eq!(beginning(text), shown);
         }
     }

@@ -64,8 +64,7 @@ pub fn reseal(
     let known = sealing.parent.map(addresses).unwrap_or_default();
 
     let configuration = pushed.try_map(|address, value| {
-        let fault =
-            |reason: String| ResealError { name: address.name.to_string(), reason };
+        let fault = |reason: String| ResealError { name: address.name.to_string(), reason };
         let id = value.id(&address.name);
         if let Some(same) = known.get(address).filter(|same| same.id == id)
             && keyring.key_for(address.environment, same).is_ok()
@@ -82,7 +81,8 @@ pub fn reseal(
             InputValue::Sealed(text) => {
                 let private = privates.get(&address.environment);
                 let private = private.ok_or_else(|| fault("a base layer holds no secrets".into()))?;
-                opened = seal::open_text(private, address, text).map_err(|error| fault(error.reason.to_string()))?;
+                opened = seal::open_text(private, address, text)
+                    .map_err(|error| fault(error.reason.to_string()))?;
                 checked(&opened).map_err(fault)?
             }
         };

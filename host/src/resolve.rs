@@ -41,7 +41,8 @@ pub struct MissingRequired(pub Vec<VariableName>);
 /// # Errors
 /// When a required variable gets nothing.
 pub fn settle<V>(plan: &Plan<V>, resolution: &Resolution) -> Result<Settled, MissingRequired> {
-    let mut choices: Vec<_> = plan.variables.iter().map(|variable| Choice::Candidate(variable.default)).collect();
+    let mut choices: Vec<_> =
+        plan.variables.iter().map(|variable| Choice::Candidate(variable.default)).collect();
     for Assignment { variable, decision, .. } in &resolution.assignments {
         choices[*variable as usize] = match decision {
             Decision::Bind(candidate) => Choice::Candidate(*candidate),

@@ -75,12 +75,7 @@ struct Explanation<'a> {
 }
 
 impl<'a> Explanation<'a> {
-    fn new(
-        prepared: &'a Prepared,
-        verdict: Option<Verdict>,
-        decided: &'a Decided,
-        key: &CapsuleKey,
-    ) -> Self {
+    fn new(prepared: &'a Prepared, verdict: Option<Verdict>, decided: &'a Decided, key: &CapsuleKey) -> Self {
         let fuel = verdict.iter().flat_map(|verdict| verdict.links.iter().map(|link| link.fuel)).collect();
         let assignments = match verdict.map(|verdict| verdict.answer) {
             Some(Answer::Resolved(resolution)) => resolution.assignments,
@@ -107,7 +102,8 @@ impl<'a> Explanation<'a> {
     /// The resolve policies in running order; a promotion policy attached here is not asked.
     fn policies(&self) -> Vec<Value> {
         let mut attached = self.prepared.plan.chain.iter();
-        let asked = self.prepared.chain.names().filter_map(|name| attached.find(|link| link.policy.as_str() == name));
+        let asked =
+            self.prepared.chain.names().filter_map(|name| attached.find(|link| link.policy.as_str() == name));
         let described = asked.enumerate().map(|(index, link)| {
             json!({
                 "name": link.policy.as_str(), "digest": link.digest.to_string(), "settings": link.settings,
@@ -146,8 +142,12 @@ impl<'a> Explanation<'a> {
         let assignment = self.assignments.iter().find(|one| one.variable as usize == index);
         let decided_by = assignment.and_then(|one| self.prepared.chain.names().nth(one.decided_by as usize));
         let layer = variable.provenance.layer.as_str();
-        let overrides: Vec<_> =
-            variable.provenance.overrode.iter().map(|layer| json!({ "layer": layer.as_str(), "source": layer.as_str() })).collect();
+        let overrides: Vec<_> = variable
+            .provenance
+            .overrode
+            .iter()
+            .map(|layer| json!({ "layer": layer.as_str(), "source": layer.as_str() }))
+            .collect();
         let candidates: Vec<_> =
             variable.candidates.clone().map(|candidate| self.candidate(candidate, chosen)).collect();
         json!({
@@ -189,5 +189,8 @@ fn decision(assignment: Option<&Assignment>, choice: Option<&Choice>) -> &'stati
 }
 
 fn labels<'a>(labels: impl Iterator<Item = &'a Attribute>) -> Value {
-    labels.map(|label| (label.key.clone(), Value::from(label.value.clone()))).collect::<serde_json::Map<_, _>>().into()
+    labels
+        .map(|label| (label.key.clone(), Value::from(label.value.clone())))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }

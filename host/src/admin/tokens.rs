@@ -174,7 +174,8 @@ fn entry(record: &TokenRecord) -> Value {
         Scope::Tenant { workspace, role, environments } => {
             entry["workspace"] = json!(workspace.as_str());
             entry["role"] = json!(role.as_str());
-            entry["environments"] = json!(environments.iter().map(EnvironmentName::as_str).collect::<Vec<_>>());
+            entry["environments"] =
+                json!(environments.iter().map(EnvironmentName::as_str).collect::<Vec<_>>());
         }
     }
     entry

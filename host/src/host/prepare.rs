@@ -53,7 +53,8 @@ impl Writer {
         let policies = self.admit(&from.configuration)?;
         let (mut prepared, mut errors) = (Vec::new(), Vec::new());
         for plan in self.plans(&from.configuration, &mut errors) {
-            let parent = from.parent.and_then(|parent| parent.prepared(&plan.deployment, &plan.environment.name));
+            let parent =
+                from.parent.and_then(|parent| parent.prepared(&plan.deployment, &plan.environment.name));
             if let Some(shared) = parent.filter(|shared| may_be_shared(shared, &plan)) {
                 prepared.push(Arc::clone(shared));
                 continue;
@@ -92,7 +93,8 @@ impl Writer {
             match self.uploads.admit(&configuration.workspace, &policy.component, &settings) {
                 Ok(loaded) => drop(admitted.insert(name.clone(), loaded)),
                 Err(error) => {
-                    refused.extend(error.violations().iter().map(|reason| format!("policy {name}: {reason}")));
+                    refused
+                        .extend(error.violations().iter().map(|reason| format!("policy {name}: {reason}")));
                 }
             }
         }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Changed, Host, Writer, prepare::{Ingredients, PrepareError}};
+use super::{
+    Changed, Host, Writer,
+    prepare::{Ingredients, PrepareError},
+};
 use crate::{
     bundle::{self, BundleError, Envelope, Expected},
     generation::Served,
@@ -21,7 +24,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// Made against another revision than the live one.
-    #[error("made against revision {made_against}, but the live one is {current}; build again from that and push")]
+    #[error(
+        "made against revision {made_against}, but the live one is {current}; build again from that and push"
+    )]
     Stale {
         /// What the change was made against.
         made_against: Revision,
@@ -153,7 +158,9 @@ impl Host {
                 "workspace": workspace.as_str(), "content_of": to.0, "revision": changed.revision.0,
                 "digest": changed.digest.to_string(),
             }),
-            Err(error) => json!({ "workspace": workspace.as_str(), "content_of": to.0, "reason": error.to_string() }),
+            Err(error) => {
+                json!({ "workspace": workspace.as_str(), "content_of": to.0, "reason": error.to_string() })
+            }
         };
         self.finished("rollback", principal, details, changed)
     }
@@ -243,7 +250,9 @@ impl Host {
     /// undone.
     pub(super) fn commit(&self, writer: &mut Writer, change: Change) -> Result<u64, CommitError> {
         let committed = writer.slots.commit(&[change])?;
-        self.doubt(committed.incomplete.map(|error| format!("the second slot could not be written: {error}")));
+        self.doubt(
+            committed.incomplete.map(|error| format!("the second slot could not be written: {error}")),
+        );
         Ok(writer.slots.root().sequence)
     }
 

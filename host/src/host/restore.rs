@@ -116,7 +116,8 @@ impl Host {
             grants: settings.decisions.max(1024),
         });
 
-        let (slots, doubts) = Slots::load(directory, Arc::clone(&keys), &settings.overrides, &settings.trusted)?;
+        let (slots, doubts) =
+            Slots::load(directory, Arc::clone(&keys), &settings.overrides, &settings.trusted)?;
         let first_start = slots.root().host_state.is_none();
         let state = match slots.root().host_state {
             Some(digest) => State::from_bytes(&slots.read(digest)?)?,
@@ -190,7 +191,10 @@ impl Writer {
         engine: &DecisionEngine,
     ) -> Result<BTreeMap<WorkspaceId, Arc<Served>>, StartError> {
         let roots = &self.slots.root().workspaces;
-        roots.iter().map(|(name, root)| Ok((name.clone(), Arc::new(self.load_one(name, root, limits, engine)?)))).collect()
+        roots
+            .iter()
+            .map(|(name, root)| Ok((name.clone(), Arc::new(self.load_one(name, root, limits, engine)?))))
+            .collect()
     }
 
     fn load_one(

@@ -79,7 +79,9 @@ impl Host {
         let record = minted.record.clone();
         self.change_tokens("token-mint", minter, details, |state| {
             if state.tokens.len() >= MAX_TOKENS {
-                return Err(ChangeError::Invalid(vec![format!("a host keeps {MAX_TOKENS} tokens; revoke some")]));
+                return Err(ChangeError::Invalid(vec![format!(
+                    "a host keeps {MAX_TOKENS} tokens; revoke some"
+                )]));
             }
             state.tokens.insert(record.hash, record);
             Ok(())

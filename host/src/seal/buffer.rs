@@ -58,6 +58,20 @@ impl Buffer {
     }
 }
 
+/// Takes over bytes that stand elsewhere already, to be wiped from now on.
+impl From<Vec<u8>> for Buffer {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+/// For a body on its way out, which is wiped once it was sent.
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl Drop for Buffer {
     fn drop(&mut self) {
         // Nothing is ever written behind the length: what `rewind` gave up, it has wiped.

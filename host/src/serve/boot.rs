@@ -43,7 +43,9 @@ pub async fn boot(host: &Host, request: Request<Incoming>) -> Result<Response, P
     let record = BootRecord {
         id,
         at: now,
-        outcome: permit.as_ref().map_or_else(Refusal::code, |_| if unchanged { "unchanged" } else { "allowed" }),
+        outcome: permit
+            .as_ref()
+            .map_or_else(Refusal::code, |_| if unchanged { "unchanged" } else { "allowed" }),
         principal: &caller.token.principal,
         token: &caller.token.id,
         revision: caller.served.snapshot.revision,
@@ -74,10 +76,13 @@ async fn read(request: Request<Incoming>) -> Result<(HeaderMap, Facts, Format), 
     let BootQuery { mut facts, format } = facts::from_query(head.uri.query().unwrap_or(""))?;
     if head.method == Method::POST {
         if facts != Facts::default() {
-            return Err(Problem::bad_request("a POST brings its facts in the body; leave them out of the query"));
+            return Err(Problem::bad_request(
+                "a POST brings its facts in the body; leave them out of the query",
+            ));
         }
         let body = Limited::new(body, facts::MAX_BODY_BYTES).collect().await;
-        let body = body.map_err(|_| Problem::too_large(format!("a boot takes up to {} bytes", facts::MAX_BODY_BYTES)))?;
+        let body = body
+            .map_err(|_| Problem::too_large(format!("a boot takes up to {} bytes", facts::MAX_BODY_BYTES)))?;
         facts = facts::from_json(&body.to_bytes())?;
     }
     let format = match format {
@@ -91,7 +96,8 @@ async fn read(request: Request<Incoming>) -> Result<(HeaderMap, Facts, Format), 
 fn accepted(headers: &HeaderMap) -> Format {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
     let mut wanted = accept.split(',').filter_map(|range| range.split(';').next());
-    let vendor = wanted.find_map(|range| range.trim().strip_prefix("application/vnd.bootlace.")?.parse().ok());
+    let vendor =
+        wanted.find_map(|range| range.trim().strip_prefix("application/vnd.bootlace.")?.parse().ok());
     vendor.unwrap_or(Format::Json)
 }
 

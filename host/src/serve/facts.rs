@@ -97,7 +97,9 @@ pub fn from_json(body: &[u8]) -> Result<Facts, Problem> {
 
 fn unknown(key: &str) -> Problem {
     if DECIDED_BY_TOKEN.contains(&key) {
-        return Problem::bad_request(format!("the token alone decides the {key}; leave it out of the request"));
+        return Problem::bad_request(format!(
+            "the token alone decides the {key}; leave it out of the request"
+        ));
     }
     Problem::bad_request("unknown parameter; use format, region, zone, instance and attr.<key>".to_owned())
 }
@@ -151,7 +153,9 @@ mod tests {
         for query in ["environment=production", "workspace=acme", "deployment=x", "env=staging", "%65nv=x"] {
             assert_eq!(from_query(query).unwrap_err().status(), 400, "{query}");
         }
-        for body in [r#"{"environment":"production"}"#, r#"{"deployment":{}}"#, r#"{"nope":1}"#, "[", "null x"] {
+        for body in
+            [r#"{"environment":"production"}"#, r#"{"deployment":{}}"#, r#"{"nope":1}"#, "[", "null x"]
+        {
             assert_eq!(from_json(body.as_bytes()).unwrap_err().status(), 400, "{body}");
         }
     }
@@ -159,7 +163,9 @@ mod tests {
     #[test]
     fn what_is_too_long_repeated_or_odd_is_refused() {
         let long = "r".repeat(MAX_FACT_BYTES + 1);
-        for query in [format!("region={long}"), "region=a&region=b".into(), "zone=%00".into(), "zone=%ff".into()] {
+        for query in
+            [format!("region={long}"), "region=a&region=b".into(), "zone=%00".into(), "zone=%ff".into()]
+        {
             assert!(from_query(&query).is_err(), "{query}");
         }
         let many: String = (0..=MAX_ATTRIBUTES).map(|n| format!("&attr.k{n}=v")).collect();

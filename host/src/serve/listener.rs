@@ -1,7 +1,9 @@
 //! Accepts connections for one listener: bounded in number, patient with no one, and drained on
 //! shutdown. Both listeners run this; they differ in the service that answers.
 
-use std::{convert::Infallible, future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration,
+};
 
 use futures_util::FutureExt as _;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -85,7 +87,8 @@ pub async fn run<S, F, B>(
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let (tls, answer, metrics, watcher) = (tls.clone(), answer.clone(), metrics.clone(), graceful.watcher());
+        let (tls, answer, metrics, watcher) =
+            (tls.clone(), answer.clone(), metrics.clone(), graceful.watcher());
         tokio::spawn(async move {
             metrics.connections.inc();
             match tls {

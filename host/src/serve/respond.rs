@@ -5,7 +5,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Map, Value, json};
-use zeroize::Zeroizing;
 
 use crate::{
     audit::{AuditUnavailable, BootId},
@@ -15,6 +14,7 @@ use crate::{
     id::{Revision, VariableName},
     model::question::Violation,
     permit::{OpenError, Refusal},
+    seal::Buffer,
 };
 
 /// The body of an answer.
@@ -58,7 +58,8 @@ impl Problem {
     /// 401: no token, or none that works. Says no more than that.
     #[must_use]
     pub fn unauthenticated() -> Self {
-        let detail = "a valid bearer token is needed; check that it is whole and has not expired or been revoked";
+        let detail =
+            "a valid bearer token is needed; check that it is whole and has not expired or been revoked";
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
             .header(header::WWW_AUTHENTICATE, "Bearer")
     }
@@ -77,12 +78,8 @@ impl Problem {
     /// 405, naming the methods that there are.
     #[must_use]
     pub fn method_not_allowed(allow: &'static str) -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "invalid",
-            format!("this path takes {allow}"),
-        )
-        .header(header::ALLOW, allow)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid", format!("this path takes {allow}"))
+            .header(header::ALLOW, allow)
     }
 
     /// 409 with what is current.
@@ -104,7 +101,10 @@ impl Problem {
     #[must_use]
     pub fn missing_required(keys: &[VariableName]) -> Self {
         let names: Vec<_> = keys.iter().map(VariableName::as_str).collect();
-        let detail = format!("required and not set: {}; set them, or ask why with `bootlace explain`", names.join(", "));
+        let detail = format!(
+            "required and not set: {}; set them, or ask why with `bootlace explain`",
+            names.join(", ")
+        );
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "missing-required", detail).with("keys", names)
     }
 
@@ -205,13 +205,7 @@ pub fn text(text: impl Into<Bytes>) -> Response {
 }
 
 /// An environment, on its way to the instance that booted. The body is wiped when it was sent.
-pub fn boot(
-    body: Zeroizing<Vec<u8>>,
-    format: Format,
-    etag: &str,
-    revision: Revision,
-    id: BootId,
-) -> Response {
+pub fn boot(body: Buffer, format: Format, etag: &str, revision: Revision, id: BootId) -> Response {
     let mut response = HttpResponse::new(Body::new(Bytes::from_owner(body)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
@@ -275,7 +269,10 @@ impl From<OpenError> for Problem {
 
 impl From<AuditUnavailable> for Problem {
     fn from(error: AuditUnavailable) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "no boots: the audit log cannot be written");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "no boots: the audit log cannot be written"
+        );
         Self::busy("this host cannot record boots now, so it hands out nothing")
     }
 }
@@ -293,11 +290,15 @@ impl From<ChangeError> for Problem {
             ChangeError::TooLarge { .. } => Self::too_large(error.to_string()),
             ChangeError::Unknown => Self::not_found(),
             ChangeError::Invalid(ref violations) => {
-                let listed: Vec<_> =
-                    violations.iter().map(|message| json!({ "code": "invalid", "message": message })).collect();
+                let listed: Vec<_> = violations
+                    .iter()
+                    .map(|message| json!({ "code": "invalid", "message": message }))
+                    .collect();
                 Self::invalid(error.to_string()).with("violations", listed)
             }
-            ChangeError::Bundle(ref cause) => Self::invalid(format!("the bundle is refused: {}", chain(cause))),
+            ChangeError::Bundle(ref cause) => {
+                Self::invalid(format!("the bundle is refused: {}", chain(cause)))
+            }
             ChangeError::NoRootKey => Self::not_ready(error.to_string()),
             // The host's log says more; a path or an errno is nobody else's business.
             ChangeError::Disk(_) | ChangeError::Kept(_) => {
