@@ -206,6 +206,3 @@ fn asked_candidate<V>(candidate: &Candidate<V>) -> AskedCandidate {
         version: candidate.version,
     }
 }
-
-#[cfg(test)]
-mod tests;

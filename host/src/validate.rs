@@ -126,6 +126,3 @@ impl Findings {
         self.0
     }
 }
-
-#[cfg(test)]
-mod tests;

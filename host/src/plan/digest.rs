@@ -32,14 +32,11 @@ impl Identified for SealedValue {
 /// What a directory says is named by what it says: the sealed text, or name and plain value.
 impl Identified for InputValue {
     fn id(&self, name: &str) -> ValueId {
+        let hash = Canonical::new("bootlace value id 1");
         let hash = match self {
-            Self::Sealed(sealed) => Canonical::new("bootlace sealed value id 1").text(&sealed.0),
-            Self::Plain(PlainValue::Text(text)) => {
-                Canonical::new("bootlace plain text id 1").text(name).text(text)
-            }
-            Self::Plain(PlainValue::Json(json)) => {
-                Canonical::new("bootlace plain json id 1").text(name).text(json)
-            }
+            Self::Sealed(sealed) => hash.text("sealed").text(&sealed.0),
+            Self::Plain(PlainValue::Text(text)) => hash.text("text").text(name).text(text),
+            Self::Plain(PlainValue::Json(json)) => hash.text("json").text(name).text(json),
         };
         let Digest(bytes) = hash.finish();
         let mut head = [0; 16];

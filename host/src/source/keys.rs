@@ -4,8 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::reader::{Node, Reader, SourceFile};
 use crate::{
-    canonical::Canonical,
-    id::{Digest, EnvironmentName, Uid},
+    id::EnvironmentName,
     model::{EnvironmentKeys, KeyId},
     validate::Path,
 };
@@ -25,23 +24,12 @@ use crate::{
 pub struct KeysFile {
     /// The keys, by environment.
     pub environments: BTreeMap<EnvironmentName, EnvironmentKeys>,
-    /// The signer's Ed25519 public key and its signature over [`KeysFile::digest`].
+    /// The signer's Ed25519 public key and its signature over the workspace's id and the
+    /// environments' names, ids and public keys.
     pub signature: Option<([u8; 32], [u8; 64])>,
 }
 
 impl KeysFile {
-    /// What the signer signs: the keys, for this workspace.
-    #[must_use]
-    pub fn digest(&self, workspace: Uid) -> Digest {
-        Canonical::new("bootlace environment keys 1")
-            .bytes(&workspace.0)
-            .each(self.environments.iter(), |hash, (name, keys)| {
-                let hash = hash.text(name.as_str()).bytes(&keys.public);
-                hash.bytes(&keys.root_key.0).bytes(&keys.wrapped_private)
-            })
-            .finish()
-    }
-
     /// The file's text.
     #[must_use]
     pub fn to_toml(&self) -> String {

@@ -123,9 +123,12 @@ fn cycles(environments: &BTreeMap<EnvironmentName, Environment>, found: &mut Fin
         let mut at = Some(start);
         while let Some(name) = at.filter(|name| !done.contains(name)) {
             if let Some(from) = way.iter().position(|seen| *seen == name) {
-                let mut circle: Vec<String> = way[from..].iter().map(ToString::to_string).collect();
-                circle.push(name.to_string());
-                let path = Path::of("environments").at(name).at("promotes-to");
+                let mut circle = way[from..].to_vec();
+                let first = circle.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(at, _)| at);
+                circle.rotate_left(first);
+                circle.push(circle[0]);
+                let path = Path::of("environments").at(circle[0]).at("promotes-to");
+                let circle = circle.into_iter().map(ToString::to_string).collect();
                 found.add(path, Rule::PromotionCycle(circle));
                 break;
             }
