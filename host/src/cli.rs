@@ -11,6 +11,8 @@ pub mod demo;
 pub mod exit;
 pub mod explain;
 pub mod facts;
+pub(crate) mod directory;
+pub(crate) mod files;
 pub mod hardening;
 pub mod init;
 pub mod keygen;
@@ -27,6 +29,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::output::{Color, Output};
+use crate::upload::compile_child_main;
 
 /// Hands every runtime instance the right configuration at the moment it boots
 ///
@@ -54,6 +57,8 @@ pub struct Cli {
 /// What `bootlace` can do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Serve boots and the control API
+    Serve(serve::Args),
     /// Fetch this instance's configuration and print it
     Boot(boot::Args),
     /// Fetch this instance's configuration and become a command that has it
@@ -62,6 +67,12 @@ pub enum Verb {
     Explain(explain::Args),
     /// Print a shell's completion script
     Completions(completions::Args),
+    /// What a host runs to compile one policy, apart from itself
+    #[command(hide = true)]
+    CompilePolicy {
+        /// The job and its limits
+        job: Vec<String>,
+    },
 }
 
 const NOTES: &str = "\
@@ -89,6 +100,9 @@ Examples:
 pub fn main() -> ExitCode {
     let Cli { json, color, verb } = Cli::parse();
     let output = Output::new(json, color);
+    if let Verb::CompilePolicy { job } = &verb {
+        return compile_child_main(job);
+    }
     match verb.run(&output) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our output had enough: `bootlace boot | head -1`.
@@ -103,10 +117,13 @@ pub fn main() -> ExitCode {
 impl Verb {
     fn run(self, output: &Output) -> anyhow::Result<()> {
         match self {
+            Self::Serve(args) => args.run(output),
             Self::Boot(args) => args.run(output),
             Self::Run(args) => args.run(output),
             Self::Explain(args) => args.run(output),
             Self::Completions(args) => args.run(output),
+            // Answered before: its exit code is its own.
+            Self::CompilePolicy { .. } => Ok(()),
         }
     }
 }
@@ -131,7 +148,6 @@ mod tests {
             keygen::Args::augment_args(Command::new("keygen")),
             policy::Args::augment_args(Command::new("policy")),
             seal::Args::augment_args(Command::new("seal")),
-            serve::Args::augment_args(Command::new("serve")),
             snapshot::Args::augment_args(Command::new("snapshot")),
             token::Args::augment_args(Command::new("token")),
         ]);

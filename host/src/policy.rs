@@ -24,6 +24,7 @@ mod choices;
 pub mod decisions;
 pub mod engine;
 mod failure;
+pub mod fixtures;
 pub mod lanes;
 pub mod limits;
 pub mod loaded;
@@ -32,6 +33,8 @@ mod plain_thread;
 mod standing;
 mod tables;
 mod ticker;
+#[cfg(test)]
+mod tests;
 mod wasi;
 
 pub use chain::{Chain, ChainError, Link, LinkReport, Verdict};

@@ -28,6 +28,17 @@ pub struct State {
 pub type Activations = BTreeMap<DeploymentId, BTreeMap<EnvironmentName, u64>>;
 
 impl State {
+    /// Adds a workspace's first tokens and activations.
+    pub fn begin(
+        &mut self,
+        workspace: &WorkspaceId,
+        tokens: impl IntoIterator<Item = TokenRecord>,
+        active: Activations,
+    ) {
+        self.tokens.extend(tokens.into_iter().map(|token| (token.hash, token)));
+        self.active.insert(workspace.clone(), active);
+    }
+
     /// The release that is active in `environment`.
     #[must_use]
     pub fn active(

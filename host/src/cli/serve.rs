@@ -1,8 +1,34 @@
-//! `bootlace serve`: the host. (Arguments; wired when the host is.)
+//! `bootlace serve`: the host.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod log;
+mod tls;
 
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
 use clap::ValueEnum;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{directory, exit::Misuse, files, hardening, output::Output};
+use crate::{
+    bundle::{BundleLimits, MAX_BUNDLE_BYTES},
+    clock::Clock,
+    host::{Host, HostSettings},
+    keyring::{RootKey, RootKeys},
+    policy::{Limits as PolicyLimits, lanes::LaneSettings},
+    serve::listener::ListenerLimits,
+    server::{Server, ServerSettings},
+    signing::{TrustedSigners, VerifyingKey},
+    source,
+    state::State,
+    upload::Compiler,
+};
+
+/// Threads of the runtime that answers; policies that are not known to be cheap have their own.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().thread_name("bootlace").build().context("cannot start the runtime")
+}
 
 /// Serve boots and the control API
 ///
@@ -13,7 +39,7 @@ use clap::ValueEnum;
 #[command(after_long_help = "\
 Examples:
   bootlace serve --data /var/lib/bootlace --root-key root.key --trust alice.key.pub
-  bootlace serve --data data --root-key root.key --trust alice.key.pub --bootstrap acme.bundle
+  bootlace serve --data data --root-key root.key --trust alice.key.pub --bootstrap acme/
   bootlace serve --data data --root-key root.key --trust alice.key.pub \\
       --boot 0.0.0.0:7300 --tls-cert host.pem --tls-key host.key --audit strict")]
 pub struct Args {
@@ -29,9 +55,14 @@ pub struct Args {
     #[arg(long, value_name = "SIGNER-FILE")]
     pub trust: Vec<PathBuf>,
 
-    /// A bundle to start from, where the data directory has no snapshot of its workspace
+    /// A workspace directory whose bootstrap.toml brings the first tokens and active releases;
+    /// read once, by an empty data directory; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub bootstrap: Vec<PathBuf>,
+
+    /// A signed permission to load a revision older than the highest seen; may be repeated
     #[arg(long, value_name = "FILE")]
-    pub bootstrap: Option<PathBuf>,
+    pub allow_older: Vec<PathBuf>,
 
     /// How boots are recorded before a secret leaves
     #[arg(long, value_enum, default_value_t)]
@@ -52,6 +83,93 @@ pub struct Args {
     /// What to say, and how
     #[command(flatten)]
     pub log: Log,
+}
+
+impl Args {
+    pub(super) fn run(self, _: &Output) -> anyhow::Result<()> {
+        // A sandbox may forbid the call; a host that stays down is then the worse of the two.
+        let dumps = hardening::forbid_dumps();
+        log::start(&self.log)?;
+        if let Err(error) = dumps {
+            tracing::warn!(error = %error, "core dumps could not be switched off");
+        }
+        let server = self.server_settings()?;
+        let notice = Duration::from_secs(self.limits.drain_notice);
+        let host = Host::open(self.host_settings()?)?;
+        runtime()?.block_on(serve(host, server, notice))
+    }
+
+    fn host_settings(&self) -> anyhow::Result<HostSettings> {
+        let roots: Vec<RootKey> =
+            self.root_key.iter().map(|path| files::parsed(path)).collect::<Result<_, _>>()?;
+        let base_root = roots.first().map(RootKey::id).ok_or_else(|| Misuse("give a --root-key".to_owned()))?;
+        let signers: Vec<VerifyingKey> =
+            self.trust.iter().map(|path| files::parsed(path)).collect::<Result<_, _>>()?;
+        let overrides = self.allow_older.iter().map(|path| files::parsed(path));
+        Ok(HostSettings {
+            data: self.data.clone(),
+            roots: RootKeys::new(roots),
+            base_root,
+            trusted: TrustedSigners::new(signers),
+            bootstrap: self.bootstrap_state()?,
+            compiler: Compiler::this_program().context("cannot find this program, which compiles policies")?,
+            bundle_limits: BundleLimits {
+                bundle_bytes: MAX_BUNDLE_BYTES.min(self.limits.max_bundle << 20),
+                ..BundleLimits::default()
+            },
+            policy_limits: PolicyLimits::default(),
+            lanes: LaneSettings::default(),
+            decisions: self.decision_memory,
+            strict_audit: self.audit == Audit::Strict,
+            clock: Clock::system(),
+            overrides: overrides.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn bootstrap_state(&self) -> anyhow::Result<Option<State>> {
+        let mut state = State::default();
+        for path in &self.bootstrap {
+            let parsed = source::parse(&directory::read(path)?)?;
+            if let Some(bootstrap) = parsed.bootstrap {
+                state.begin(&parsed.configuration.workspace, bootstrap.tokens, bootstrap.active);
+            }
+        }
+        Ok((!self.bootstrap.is_empty()).then_some(state))
+    }
+
+    fn server_settings(&self) -> anyhow::Result<ServerSettings> {
+        let listen = &self.listen;
+        let tls = match (&listen.tls_cert, &listen.tls_key) {
+            (Some(certificates), Some(key)) => Some(tls::acceptor(certificates, key)?),
+            _ => None,
+        };
+        Ok(ServerSettings {
+            boot: listen.boot,
+            admin: listen.admin,
+            tls,
+            insecure_plaintext: listen.insecure_plaintext,
+            limits: ListenerLimits {
+                connections: self.limits.max_connections,
+                head: Duration::from_secs(self.limits.head_timeout),
+                drain: Duration::from_secs(self.limits.drain_deadline),
+                ..ListenerLimits::default()
+            },
+        })
+    }
+}
+
+async fn serve(host: Arc<Host>, settings: ServerSettings, notice: Duration) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let server = Server::start(host, settings).await?;
+    tracing::info!(boot = %server.boot, admin = %server.admin, "listening");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("ending: readiness is off, requests under way are finished");
+    server.stop(notice).await;
+    Ok(())
 }
 
 /// Where and how to listen. Port 0 takes any free port.
@@ -89,17 +207,17 @@ pub struct Limits {
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub max_connections: usize,
 
-    /// Boots at work at once
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    pub max_boots: usize,
-
     /// A pushed bundle
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     pub max_bundle: usize,
 
-    /// A request, from its first byte to its last
+    /// Sending a request's head, and a TLS handshake
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    pub request_timeout: u64,
+    pub head_timeout: u64,
+
+    /// Between telling load balancers that the host ends and taking nothing new
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub drain_notice: u64,
 
     /// What is at work when the host is told to end
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
@@ -132,8 +250,10 @@ pub enum Audit {
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
-    /// For a person
+    /// For a person on a terminal, JSON elsewhere
     #[default]
+    Auto,
+    /// For a person
     Text,
     /// One object a line
     Json,

@@ -16,6 +16,7 @@ use crate::{
     policy::{Chain, Link, Loaded},
     prepared::Prepared,
     snapshot::Snapshot,
+    upload::{UploadError, rehearse},
 };
 
 /// Why a snapshot cannot be served.
@@ -89,16 +90,28 @@ impl Writer {
         let mut admitted = BTreeMap::new();
         let mut refused = Vec::new();
         for (name, policy) in &configuration.policies {
-            let settings = settings_of(configuration, name);
-            match self.uploads.admit(&configuration.workspace, &policy.component, &settings) {
+            match self.admit_one(configuration, name, &policy.component) {
                 Ok(loaded) => drop(admitted.insert(name.clone(), loaded)),
-                Err(error) => {
-                    refused
-                        .extend(error.violations().iter().map(|reason| format!("policy {name}: {reason}")));
+                Err(UploadError::Refused(rules)) => {
+                    refused.extend(rules.iter().map(|rule| format!("policy {name}: {rule}")));
                 }
+                Err(error) => refused.push(format!("policy {name}: {error}")),
             }
         }
         if refused.is_empty() { Ok(admitted) } else { Err(PrepareError::Policies(refused)) }
+    }
+
+    fn admit_one(
+        &self,
+        configuration: &Configuration<SealedValue>,
+        name: &PolicyName,
+        component: &[u8],
+    ) -> Result<Arc<Loaded>, UploadError> {
+        let loaded = self.uploads.admit(&configuration.workspace, component)?;
+        for settings in settings_of(configuration, name) {
+            rehearse(&loaded, name.as_str(), &settings)?;
+        }
+        Ok(loaded)
     }
 
     fn plans(

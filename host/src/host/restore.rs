@@ -29,7 +29,7 @@ use crate::{
     store::Store,
     system,
     telemetry::Metrics,
-    upload::{UploadError, Uploads},
+    upload::Uploads,
 };
 
 /// The file that the first start writes an operator's token to.
@@ -69,9 +69,6 @@ pub enum StartError {
     /// The policy engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The store of compiled policies cannot be used.
-    #[error("the store of compiled policies cannot be used")]
-    Uploads(#[from] UploadError),
     /// The root key that wraps this host's own keys was not given.
     #[error("none of the root keys given can wrap this host's keys; give one with --root-key")]
     NoRootKey,
@@ -108,7 +105,7 @@ impl Host {
             tracing::warn!(reason = %reason, "policies run without the memory pool, and slower");
         }
         let artefacts = settings.data.join("artefacts");
-        let uploads = Uploads::new(&artefacts, keys.artefact.expose(), settings.compiler, policies.clone())?;
+        let uploads = Uploads::new(artefacts, keys.artefact.expose(), settings.compiler, policies.clone());
         let engine = Arc::new(DecisionEngine {
             lanes: Lanes::new(&settings.lanes).map_err(io("start the policy threads"))?,
             capsule_key: CapsuleKey::new(fresh_key(&mut entropy)),

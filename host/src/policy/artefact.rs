@@ -9,7 +9,7 @@ use super::engine::Engine;
 use crate::{canonical::Canonical, id::Digest};
 
 /// Length of the MAC that a stored artefact starts with, in bytes.
-const MAC_BYTES: usize = 32;
+pub(crate) const MAC_BYTES: usize = 32;
 
 /// Machine code that this host's own compiler made.
 ///

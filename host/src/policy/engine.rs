@@ -196,6 +196,9 @@ fn build(settings: &EngineSettings) -> Result<(wasmtime::Engine, Allocation), En
         }
         Memory::OnDemand => {}
         Memory::Observed(observer) => {
+            // Images are mapped, and only wasmtime's own memories can be mapped into: this code
+            // is not interchangeable with that of other engines, as its digest says.
+            config.memory_init_cow(false);
             config.with_host_memory(Arc::new(ObservedMemories::new(Arc::clone(observer))));
         }
     }

@@ -22,13 +22,15 @@ pub struct Limits {
     pub function_body_bytes: usize,
     /// Locals of one function, its parameters apart.
     pub locals: u32,
-    /// Blocks, loops and ifs inside each other.
+    /// Blocks, loops and ifs inside each other: a `match` of 30 arms has 30, Rust's own standard
+    /// library 37.
     pub nesting: u32,
     /// Parameters of one core function type, and as many results.
     pub parameters: usize,
     /// Targets of one `br_table`.
     pub branch_targets: u32,
-    /// Core modules that a component instantiates.
+    /// Core modules that a component instantiates: one, or five where an adapter stands between the
+    /// guest and WASI.
     pub core_instances: u32,
     /// Components inside the component.
     pub nested_components: u32,
@@ -74,10 +76,10 @@ impl Default for Limits {
             functions: 4096,
             function_body_bytes: 8 << 10,
             locals: 64,
-            nesting: 16,
+            nesting: 64,
             parameters: 16,
             branch_targets: 256,
-            core_instances: 4,
+            core_instances: 5,
             nested_components: 8,
             tables: 4,
             table_elements: 4096,

@@ -1,0 +1,43 @@
+//! The rehearsal of a policy, before it may serve.
+
+use std::sync::Arc;
+
+use super::RehearsalError;
+use crate::{
+    model::{
+        PolicyKind,
+        question::{Attribute, Facts},
+    },
+    policy::{Chain, Link, Loaded, fixtures},
+};
+
+/// Asks a policy as one of its attachments would: whether its settings are right, and, if it is a
+/// resolve policy, twice the same question about a subject that does not exist. A denial is an
+/// answer.
+///
+/// # Errors
+/// When it refuses the settings, fails, or answers the same question in two ways.
+pub fn rehearse(loaded: &Arc<Loaded>, name: &str, settings: &[Attribute]) -> Result<(), RehearsalError> {
+    match loaded.validate_settings(settings) {
+        Ok(Ok(())) => {}
+        Ok(Err(violations)) => return Err(RehearsalError::RefusedSettings(violations)),
+        Err(failure) => return Err(RehearsalError::Settings(failure)),
+    }
+    if loaded.kind() != PolicyKind::Resolve {
+        return Ok(());
+    }
+    let link = Link { loaded: Arc::clone(loaded), settings: settings.to_vec(), name: name.to_owned() };
+    let facts = Facts {
+        region: Some("eu-west-1".into()),
+        zone: Some("eu-west-1a".into()),
+        instance: Some("rehearsal".into()),
+        attributes: vec![Attribute::new("rehearsal", "yes")],
+    };
+    let Ok(chain) = Chain::new(loaded.engine(), vec![link], fixtures::subject(2, 2)) else {
+        // One resolve policy is a chain under any limits but a chain of none.
+        return Ok(());
+    };
+    let first = chain.decide(&facts).map_err(RehearsalError::Decide)?;
+    let second = chain.decide(&facts).map_err(RehearsalError::Decide)?;
+    if first == second { Ok(()) } else { Err(RehearsalError::Nondeterministic) }
+}
