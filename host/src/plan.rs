@@ -18,6 +18,7 @@ pub use chain::{Attached, Chains, attachments_for};
 pub use digest::{Identified, environment_digest, snapshot_digest};
 pub use layers::LayerName;
 pub use parts::{BoundEndpoint, Candidate, Planned, Provenance, What};
+pub use template::Fault as TemplateFault;
 
 use crate::{
     id::{DeploymentId, Digest, EnvironmentName, PolicyName, ServiceId, Uid, VariableName, WorkspaceId},
@@ -96,7 +97,7 @@ pub enum PlanError {
     },
     /// A template that cannot be filled in.
     #[error("{0}: {1}")]
-    Template(VariableName, template::Fault),
+    Template(VariableName, TemplateFault),
     /// A policy is attached that is not there.
     #[error("there is no policy {0}")]
     UnknownPolicy(PolicyName),

@@ -7,6 +7,7 @@ use crate::{
     plan::{LayerName, Plan, PlanError, What},
 };
 
+mod bounds;
 mod kit;
 mod plans;
 mod refusals;
