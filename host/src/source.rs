@@ -13,7 +13,7 @@
 //!
 //! Any other `.toml` file is an error, so that a misspelt directory is not silently left out; all
 //! other files are ignored, unless a policy names one as its component. How values are written is
-//! told in [`value`](self::value).
+//! told in [`value`].
 
 mod bootstrap;
 mod deployment;
