@@ -1,4 +1,6 @@
 //! placeholder
-use std::path::Path;
 use crate::source::Tree;
-pub(crate) fn read(_: &Path) -> anyhow::Result<Tree> { anyhow::bail!("x") }
+use std::path::Path;
+pub(crate) fn read(_: &Path) -> anyhow::Result<Tree> {
+    anyhow::bail!("x")
+}

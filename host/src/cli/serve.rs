@@ -102,7 +102,8 @@ impl Args {
     fn host_settings(&self) -> anyhow::Result<HostSettings> {
         let roots: Vec<RootKey> =
             self.root_key.iter().map(|path| files::parsed(path)).collect::<Result<_, _>>()?;
-        let base_root = roots.first().map(RootKey::id).ok_or_else(|| Misuse("give a --root-key".to_owned()))?;
+        let base_root =
+            roots.first().map(RootKey::id).ok_or_else(|| Misuse("give a --root-key".to_owned()))?;
         let signers: Vec<VerifyingKey> =
             self.trust.iter().map(|path| files::parsed(path)).collect::<Result<_, _>>()?;
         let overrides = self.allow_older.iter().map(|path| files::parsed(path));
@@ -112,7 +113,8 @@ impl Args {
             base_root,
             trusted: TrustedSigners::new(signers),
             bootstrap: self.bootstrap_state()?,
-            compiler: Compiler::this_program().context("cannot find this program, which compiles policies")?,
+            compiler: Compiler::this_program()
+                .context("cannot find this program, which compiles policies")?,
             bundle_limits: BundleLimits {
                 bundle_bytes: MAX_BUNDLE_BYTES.min(self.limits.max_bundle << 20),
                 ..BundleLimits::default()

@@ -32,7 +32,8 @@ pub(super) fn seal(
 }
 
 /// Opens `nonce | ciphertext | tag` behind what is in `buffer`, in place: the bytes are copied
-/// once, as ciphertext.
+/// once, as ciphertext. What is left directly behind is the plaintext alone, without its frame, so
+/// that one opening may follow another and a body may go on behind.
 pub(super) fn open(
     key: &[u8; 32],
     associated: &[u8],
@@ -49,7 +50,12 @@ pub(super) fn open(
         .ok()
         .and_then(|()| padding::unframe(buffer.tail(start)));
     match opened {
-        Some(at) => Ok(start + at.start..start + at.end),
+        Some(at) => {
+            let length = at.len();
+            buffer.tail(start).copy_within(at, 0);
+            buffer.rewind(start + length);
+            Ok(start..start + length)
+        }
         None => {
             buffer.rewind(start);
             Err(OpenReason::Refused)

@@ -1,0 +1,8 @@
+//! What Bootlace promises, each promise a test. One binary, a file for each behaviour; the real
+//! host, the real program, real services.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test says what it expects by its name")]
+
+mod tidy;
+mod world;
+
+mod boots;

@@ -1,0 +1,211 @@
+//! A workspace directory in memory, with all of its keys: what a tenant, an operator and the
+//! instances hold between them. Tests edit its files as a tenant would.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use bootlace::{
+    bundle::{self, Envelope},
+    entropy::fresh,
+    id::{EnvironmentName, Revision, Uid, UnixSeconds},
+    keyring::{self, RootKey, RootKeys},
+    model::{Address, EnvironmentKeys, Role, Scope, TokenRecord},
+    seal::{self, EnvironmentPublicKey},
+    signing::{OperatorKey, PublishedKey, TrustedSigners, sign_environment_keys},
+    source::{
+        self, Directory, KeysFile, Tree,
+        starter::{ACTIVE, Additions, DEPLOYMENT, POLICIES, Starter, WORKSPACE},
+    },
+    system::entropy,
+    token::{Token, token_id},
+};
+use zeroize::Zeroizing;
+
+use super::NOON;
+
+/// A workspace directory and everybody's keys.
+pub(crate) struct Site {
+    pub(crate) tree: Tree,
+    pub(crate) ids: Starter,
+    root: [u8; 32],
+    operator: [u8; 32],
+    keys: BTreeMap<EnvironmentName, EnvironmentKeys>,
+    tokens: BTreeMap<String, String>,
+}
+
+impl Site {
+    /// The starter workspace, under fresh keys.
+    pub(crate) fn starter() -> Self {
+        let components: Vec<_> = POLICIES.iter().map(|name| (*name, component(name))).collect();
+        Self::starter_with(&components)
+    }
+
+    /// The starter workspace with these components in place of the sample policies.
+    pub(crate) fn starter_with(components: &[(&str, Vec<u8>)]) -> Self {
+        let ids = Starter::new(|| Uid(fresh(&mut entropy)));
+        let (root, operator) = (fresh(&mut entropy), fresh(&mut entropy));
+        let root_key = RootKey::new(Zeroizing::new(root));
+        let mut keys = BTreeMap::new();
+        for (name, uid) in ids.environments() {
+            let pair = keyring::new_environment_keys(&root_key, ids.workspace, uid, &mut entropy);
+            keys.insert(name.parse::<EnvironmentName>().unwrap(), pair);
+        }
+        let mut site = Self { tree: Tree::new(), ids, root, operator, keys, tokens: BTreeMap::new() };
+        let keys_file = site.keys_file();
+        let records = site.mint();
+        let borrowed: Vec<_> = components.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
+        let additions = Additions { keys: &keys_file, tokens: records, components: &borrowed };
+        site.tree = ids.tree(additions, |address, plaintext| site.seal(address, plaintext)).unwrap();
+        site
+    }
+
+    fn keys_file(&self) -> KeysFile {
+        let published: Vec<_> = self
+            .keys
+            .iter()
+            .map(|(name, pair)| PublishedKey {
+                environment: name.clone(),
+                uid: self.uid(name.as_str()),
+                public: EnvironmentPublicKey(pair.public),
+            })
+            .collect();
+        let operator = self.operator_key();
+        let signature = sign_environment_keys(&operator, self.ids.workspace, &published);
+        let signer = operator.verifying_key().to_bytes();
+        KeysFile { environments: self.keys.clone(), signature: Some((signer, signature.0)) }
+    }
+
+    fn mint(&mut self) -> Vec<TokenRecord> {
+        let workspace = WORKSPACE.parse::<bootlace::id::WorkspaceId>().unwrap();
+        let instance = |environment: &str| Scope::Instance {
+            workspace: workspace.clone(),
+            deployment: DEPLOYMENT.parse().unwrap(),
+            environment: environment.parse().unwrap(),
+        };
+        let tenant = |role| Scope::Tenant { workspace: workspace.clone(), role, environments: [].into() };
+        let instances = ACTIVE.iter().map(|(name, _)| ((*name).to_owned(), instance(name)));
+        let tenants = Role::ALL.iter().map(|role| (role.as_str().to_owned(), tenant(*role)));
+        let scopes: Vec<_> = instances.chain(tenants).collect();
+        scopes.into_iter().map(|(name, scope)| self.mint_one(&name, scope, None)).collect()
+    }
+
+    /// A token under a name that [`Site::token`] finds it by, and its record.
+    pub(crate) fn mint_one(&mut self, name: &str, scope: Scope, expires: Option<UnixSeconds>) -> TokenRecord {
+        let token = Token::mint(scope.kind(), Zeroizing::new(fresh(&mut entropy)));
+        let hash = token.hash();
+        self.tokens.insert(name.to_owned(), token.expose().to_owned());
+        TokenRecord {
+            id: token_id(&hash),
+            hash,
+            principal: format!("{name} of the tests"),
+            scope,
+            created_at: NOON,
+            expires_at: expires,
+        }
+    }
+
+    /// An environment's instance token, or a role's tenant token.
+    pub(crate) fn token(&self, name: &str) -> &str {
+        self.tokens.get(name).unwrap_or_else(|| panic!("no token for {name}"))
+    }
+
+    pub(crate) fn uid(&self, environment: &str) -> Uid {
+        let all = self.ids.environments();
+        all.iter().find(|(name, _)| *name == environment).unwrap_or_else(|| panic!("{environment}")).1
+    }
+
+    pub(crate) fn root_key(&self) -> RootKey {
+        RootKey::new(Zeroizing::new(self.root))
+    }
+
+    pub(crate) fn roots(&self) -> RootKeys {
+        RootKeys::new([self.root_key()])
+    }
+
+    pub(crate) fn operator_key(&self) -> OperatorKey {
+        OperatorKey::new(Zeroizing::new(self.operator))
+    }
+
+    pub(crate) fn trusted(&self) -> TrustedSigners {
+        TrustedSigners::new([self.operator_key().verifying_key()])
+    }
+
+    /// Seals to the environment that the address is in.
+    pub(crate) fn seal(&self, address: &Address, plaintext: &[u8]) -> Result<String, seal::SealError> {
+        let environments = self.ids.environments();
+        let named = environments.iter().find(|(_, uid)| *uid == address.environment).unwrap();
+        let pair = &self.keys[&named.0.parse::<EnvironmentName>().unwrap()];
+        let sealed = seal::seal_text(&EnvironmentPublicKey(pair.public), address, plaintext, &mut entropy)?;
+        Ok(sealed.0.to_string())
+    }
+
+    /// The address of a secret of deployment `checkout`.
+    pub(crate) fn address(&self, environment: &str, name: &str, version: u64) -> Address {
+        Address {
+            kind: bootlace::model::AddressKind::Variable,
+            workspace: self.ids.workspace,
+            environment: self.uid(environment),
+            deployment: self.ids.checkout,
+            version,
+            name: name.into(),
+        }
+    }
+
+    /// The address of a service's credential.
+    pub(crate) fn credential(&self, environment: &str, service: &str) -> Address {
+        Address {
+            kind: bootlace::model::AddressKind::Credential,
+            deployment: Uid::NONE,
+            ..self.address(environment, service, 1)
+        }
+    }
+
+    /// A file's text.
+    pub(crate) fn file(&self, path: &str) -> &str {
+        std::str::from_utf8(self.tree.get(path).unwrap_or_else(|| panic!("no file {path}"))).unwrap()
+    }
+
+    /// Replaces a file.
+    pub(crate) fn write(&mut self, path: &str, text: impl Into<Vec<u8>>) -> &mut Self {
+        self.tree.insert(path.to_owned(), text.into());
+        self
+    }
+
+    /// Replaces a part of a file, which must be there.
+    pub(crate) fn edit(&mut self, path: &str, from: &str, to: &str) -> &mut Self {
+        let text = self.file(path);
+        assert!(text.contains(from), "{path} does not hold {from}");
+        let edited = text.replacen(from, to, 1);
+        self.write(path, edited)
+    }
+
+    /// What the directory says.
+    pub(crate) fn directory(&self) -> Directory {
+        source::load(&self.tree).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    /// A bundle of the directory, made against `parent`.
+    pub(crate) fn bundle(&self, parent: Revision) -> Vec<u8> {
+        self.bundle_of(&self.directory(), parent)
+    }
+
+    /// A bundle of anything, valid for a day.
+    pub(crate) fn bundle_of(&self, directory: &Directory, parent: Revision) -> Vec<u8> {
+        let envelope = Envelope { parent, created: NOON, not_after: UnixSeconds(NOON.0 + 86_400) };
+        bundle::sign_input(&directory.configuration, envelope, &self.operator_key()).unwrap()
+    }
+}
+
+/// A built sample policy.
+pub(crate) fn component(name: &str) -> Vec<u8> {
+    wasm("../policies/dist", name)
+}
+
+/// A built test guest.
+pub(crate) fn guest(name: &str) -> Vec<u8> {
+    wasm("guests/dist", name)
+}
+
+fn wasm(directory: &str, name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory).join(format!("{name}.wasm"));
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
