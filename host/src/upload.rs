@@ -168,8 +168,7 @@ impl Uploads {
 
     fn compile(&self, tenant: &WorkspaceId, uploaded: &[u8]) -> Result<Artefact, UploadError> {
         let limits = self.engine.limits();
-        let form =
-            form::recognise(uploaded, limits).map_err(|refusal| UploadError::Refused(vec![refusal]))?;
+        let form = form::recognise(uploaded, limits).map_err(|refusal| UploadError::Refused(vec![refusal]))?;
         let _turn = Turn::take(&self.compiling, tenant).ok_or(UploadError::Compiling)?;
         let componentised;
         let component = match form {
@@ -203,7 +202,9 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     fn take(compiling: &'a Mutex<HashSet<WorkspaceId>>, tenant: &'a WorkspaceId) -> Option<Self> {
-        compiling.lock().insert(tenant.clone()).then_some(Self { compiling, tenant })
+        let is_free = compiling.lock().insert(tenant.clone());
+        // Made only when it is free: a turn gives up the tenant's place when dropped.
+        is_free.then(|| Self { compiling, tenant })
     }
 }
 
