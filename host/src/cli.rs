@@ -57,6 +57,8 @@ pub struct Cli {
 /// What `bootlace` can do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Show a whole workspace at work on this machine
+    Demo(demo::Args),
     /// Serve boots and the control API
     Serve(serve::Args),
     /// Fetch this instance's configuration and print it
@@ -117,6 +119,7 @@ pub fn main() -> ExitCode {
 impl Verb {
     fn run(self, output: &Output) -> anyhow::Result<()> {
         match self {
+            Self::Demo(args) => args.run(output),
             Self::Serve(args) => args.run(output),
             Self::Boot(args) => args.run(output),
             Self::Run(args) => args.run(output),
@@ -143,7 +146,6 @@ mod tests {
     fn verbs() -> Vec<Command> {
         let mut verbs: Vec<Command> = Cli::command().get_subcommands().cloned().collect();
         verbs.extend([
-            demo::Args::augment_args(Command::new("demo")),
             init::Args::augment_args(Command::new("init")),
             keygen::Args::augment_args(Command::new("keygen")),
             policy::Args::augment_args(Command::new("policy")),

@@ -32,9 +32,9 @@ mod memory;
 mod plain_thread;
 mod standing;
 mod tables;
-mod ticker;
 #[cfg(test)]
 mod tests;
+mod ticker;
 mod wasi;
 
 pub use chain::{Chain, ChainError, Link, LinkReport, Verdict};

@@ -168,7 +168,8 @@ impl Uploads {
 
     fn compile(&self, tenant: &WorkspaceId, uploaded: &[u8]) -> Result<Artefact, UploadError> {
         let limits = self.engine.limits();
-        let form = form::recognise(uploaded, limits).map_err(|refusal| UploadError::Refused(vec![refusal]))?;
+        let form =
+            form::recognise(uploaded, limits).map_err(|refusal| UploadError::Refused(vec![refusal]))?;
         let _turn = Turn::take(&self.compiling, tenant).ok_or(UploadError::Compiling)?;
         let componentised;
         let component = match form {

@@ -1,5 +1,7 @@
 //! `bootlace init`: a workspace directory to start from. (Arguments; wired when the library is.)
 
+pub mod workspace;
+
 use std::path::PathBuf;
 
 use crate::id::WorkspaceId;

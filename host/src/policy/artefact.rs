@@ -56,7 +56,10 @@ impl Artefact {
         // wasmtime made and nobody changed since. An `Artefact` holds no others: it comes from our
         // compiler over a pipe of our own, or from `restore`, where the MAC says that this host
         // stored it, under a name that has the runtime's version and configuration in it.
-        unsafe { Component::deserialize(engine.wasmtime(), &self.0) }
+        #[allow(clippy::disallowed_methods, reason = "the one place, with the argument above")]
+        unsafe {
+            Component::deserialize(engine.wasmtime(), &self.0)
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::model::{
     EnvironmentType,
     question::{
-        AskedCandidate, AskedEnvironment, AskedRelease, AskedVariable, Attribute, CandidateLabel, Sensitivity,
-        Subject,
+        AskedCandidate, AskedEnvironment, AskedRelease, AskedVariable, Attribute, CandidateLabel,
+        Sensitivity, Subject,
     },
 };
 

@@ -150,13 +150,12 @@ fn limit(child: &Child, limits: &Limits) -> io::Result<()> {
     Ok(())
 }
 
+/// How a child ended, what it wrote and what it complained about.
+type Said = (ExitStatus, Vec<u8>, Vec<u8>);
+
 /// Feeds the child and reads what it says, in threads of their own, since either pipe may fill
 /// up; `None` when it takes too long.
-fn converse(
-    child: &mut Child,
-    limits: &Limits,
-    input: &[u8],
-) -> io::Result<Option<(ExitStatus, Vec<u8>, Vec<u8>)>> {
+fn converse(child: &mut Child, limits: &Limits, input: &[u8]) -> io::Result<Option<Said>> {
     let (Some(mut stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {

@@ -216,9 +216,8 @@ impl<'a> Scan<'a> {
         if self.refusals.len() >= LISTED || self.refusals.iter().any(|refusal| refusal.code == "malformed") {
             return;
         }
-        let exports = |prefix: &str| {
-            self.exports.iter().any(|name| name.strip_prefix(prefix).is_some_and(is_patch))
-        };
+        let exports =
+            |prefix: &str| self.exports.iter().any(|name| name.strip_prefix(prefix).is_some_and(is_patch));
         let (lifecycle, resolve, promotion) = (exports(LIFECYCLE), exports(RESOLVE), exports(PROMOTION));
         if !lifecycle {
             self.refuse("world", "it does not export bootlace:policy/lifecycle@0.1.0");

@@ -62,7 +62,10 @@ fn the_samples_and_the_test_guests_get_in() {
         match loaded.kind() {
             // Settings that it cannot do without are the sample's own business.
             PolicyKind::Resolve if rehearsed.is_err() => {
-                assert!(matches!(rehearsed, Err(RehearsalError::RefusedSettings(_))), "{path}: {rehearsed:?}");
+                assert!(
+                    matches!(rehearsed, Err(RehearsalError::RefusedSettings(_))),
+                    "{path}: {rehearsed:?}"
+                );
             }
             _ => {}
         }
