@@ -9,7 +9,7 @@ use crate::{
     id::UnixSeconds,
     model::{Scope, TokenKind, TokenRecord},
     prepared::Prepared,
-    token::Token,
+    token::{Token, same_hash},
 };
 
 /// Why a request is nobody's, or not anybody's who may ask this.
@@ -84,7 +84,9 @@ fn bearer(headers: &HeaderMap, live: &Generation, now: UnixSeconds) -> Result<Ar
     }
     // The checksum turns garbage away before anything is looked up.
     let parsed: Token = token.parse().map_err(|_| AuthError::Unauthenticated)?;
-    let record = live.token(&parsed.hash()).ok_or(AuthError::Unauthenticated)?;
+    let hash = parsed.hash();
+    let record = live.token(&hash).filter(|record| same_hash(&record.hash, &hash));
+    let record = record.ok_or(AuthError::Unauthenticated)?;
     let kind_agrees = record.scope.kind() == parsed.kind();
     let expired = record.expires_at.is_some_and(|expires| expires <= now);
     if !kind_agrees || expired {

@@ -31,9 +31,16 @@ pub struct Generation {
     pub sequence: u64,
     tokens: Arc<HashMap<TokenHash, Arc<TokenRecord>>>,
     workspaces: BTreeMap<WorkspaceId, Arc<Served>>,
-    decisions: Decisions<Decided>,
-    grants: Decisions<Decided>,
+    memory: Arc<Memory>,
     engine: Arc<DecisionEngine>,
+}
+
+/// What was decided since the configuration last changed.
+struct Memory {
+    /// By facts.
+    decisions: Decisions<Decided>,
+    /// By what the policies answered: whoever decides alike is given the same grant.
+    grants: Decisions<Decided>,
 }
 
 /// What every generation of one process decides with.
@@ -94,15 +101,23 @@ impl Generation {
         workspaces: BTreeMap<WorkspaceId, Arc<Served>>,
         engine: Arc<DecisionEngine>,
     ) -> Self {
-        let decisions = Decisions::new(engine.decisions, weigh);
-        let grants = Decisions::new(engine.grants, weigh);
-        Self { sequence, tokens, workspaces, decisions, grants, engine }
+        let memory = Arc::new(Memory {
+            decisions: Decisions::new(engine.decisions, weigh),
+            grants: Decisions::new(engine.grants, weigh),
+        });
+        Self { sequence, tokens, workspaces, memory, engine }
     }
 
     /// The same, with other tokens.
     #[must_use]
     pub fn with_tokens(&self, sequence: u64, tokens: Arc<HashMap<TokenHash, Arc<TokenRecord>>>) -> Self {
-        Self::new(sequence, tokens, self.workspaces.clone(), Arc::clone(&self.engine))
+        Self {
+            sequence,
+            tokens,
+            workspaces: self.workspaces.clone(),
+            memory: Arc::clone(&self.memory),
+            engine: Arc::clone(&self.engine),
+        }
     }
 
     /// The same, with `served` in place of what was served of its workspace.
@@ -155,7 +170,7 @@ impl Generation {
             chain: prepared.chain.digest(),
             facts: facts.clone(),
         };
-        if let Some(remembered) = self.decisions.recall(&key) {
+        if let Some(remembered) = self.memory.decisions.recall(&key) {
             metrics.decisions_remembered.inc();
             return remembered;
         }
@@ -164,7 +179,7 @@ impl Generation {
         let stays_true = asked.as_ref().err().is_none_or(|failure| failure.kind.is_deterministic());
         let decided = self.settle(prepared, asked);
         if stays_true {
-            self.decisions.remember(key, decided.clone());
+            self.memory.decisions.remember(key, decided.clone());
         }
         decided
     }
@@ -183,7 +198,7 @@ impl Generation {
         (asked.as_ref().ok().cloned(), self.settle(prepared, asked))
     }
 
-    /// What a verdict comes to. Whoever decides alike is given the same grant.
+    /// What a verdict comes to.
     fn settle(&self, prepared: &Prepared, asked: Result<Verdict, PolicyFailure>) -> Decided {
         let resolution = match asked?.answer {
             Answer::Resolved(resolution) => resolution,
@@ -201,13 +216,13 @@ impl Generation {
             chain: resolution_digest(&resolution),
             facts: Facts::default(),
         };
-        if let Some(granted) = self.grants.recall(&key) {
+        if let Some(granted) = self.memory.grants.recall(&key) {
             return granted;
         }
         let mut entropy = crate::system::entropy;
         let granted =
             Grant::compose(prepared, &resolution, &self.engine.capsule_key, &mut entropy).map(Arc::new);
-        self.grants.remember(key, granted.clone());
+        self.memory.grants.remember(key, granted.clone());
         granted
     }
 }

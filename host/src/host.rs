@@ -79,21 +79,26 @@ pub struct Host {
     pub audit: Arc<Audit>,
     /// Bounds of a push.
     pub limits: BundleLimits,
+    workshop: Mutex<Workshop>,
     writer: Mutex<Writer>,
     engine: Arc<DecisionEngine>,
     draining: AtomicBool,
     degraded: RwLock<Option<String>>,
 }
 
-/// Everything that only changes need.
-struct Writer {
-    slots: Slots,
+/// What a configuration is made ready with. Held for a whole push: pushes wait for each other.
+struct Workshop {
     keys: Arc<HostKeys>,
     uploads: Uploads,
     policies: Engine,
     roots: RootKeys,
     base_root: KeyId,
     trusted: TrustedSigners,
+}
+
+/// What is durable. Held for a commit alone, so that a revocation waits for no policy to compile.
+struct Writer {
+    slots: Slots,
     state: State,
 }
 

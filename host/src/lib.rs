@@ -1,4 +1,41 @@
 //! Bootlace hands every runtime instance the right configuration at the moment it boots.
+//!
+//! One host keeps the whole configuration in memory as one immutable [`generation`], swaps it
+//! atomically ([`store`]), keeps every value sealed until it is handed over ([`seal`]), and asks the
+//! tenants' own Wasm components what each instance gets ([`policy`]).
+//!
+//! # Where everything lives
+//! A module imports only its own level or lower ones; a test reads the imports and says so.
+//!
+//! **L0, the words.** [`id`] holds checked names, [`model`] the product's words as plain types,
+//! [`secret`] bytes that do not print, [`canonical`] and [`fields`] unambiguous bytes, [`entropy`]
+//! randomness as an argument.
+//!
+//! **L1, what is true of one workspace.** [`seal`], [`keyring`], [`signing`] and [`token`] are the
+//! cryptography; [`validate`] says what must hold of a configuration; [`plan`] merges its layers;
+//! [`render`] writes endpoints as URLs; a [`snapshot`] is a configuration at one revision.
+//!
+//! **L2, in and out, still without IO.** [`source`] reads a workspace directory, [`bundle`] signed
+//! bytes, [`state`] what a push never touches; [`policy`] asks components, [`resolve`] settles what
+//! becomes of each variable, [`manifest`] compares without values, [`format`](mod@format) writes
+//! environments.
+//!
+//! **L3, a running host.** [`host`] starts, pushes, rolls back, mints; [`upload`] is a policy's way
+//! in, [`slots`] the last known good on disk, [`reseal`] and [`prepared`] make a generation,
+//! [`auth`] finds the caller, a [`permit`] is the right to values, [`audit`] writes down who was
+//! given what, [`preview`] shows a glimpse of plain values. [`clock`], [`system`] and [`telemetry`]
+//! are the world outside.
+//!
+//! **L4, the listeners and their client.** [`serve`] answers boots, [`admin`] is the control API,
+//! [`server`] runs both, [`client`] talks to them.
+//!
+//! **L5.** [`cli`], one file for each verb.
+//!
+//! # Two walkthroughs
+//! A boot is [`serve::boot::boot`], one function. A push is [`host::Host::push`], the other way
+//! through the house: size, signature, expiry, parent, digest, decode, validate, seal, policies,
+//! dry run, durable, published.
+
 pub mod canonical;
 pub mod entropy;
 pub mod fields;
@@ -7,21 +44,21 @@ pub mod model;
 pub mod secret;
 
 pub mod keyring;
-pub mod manifest;
 pub mod plan;
 pub mod render;
 pub mod seal;
 pub mod signing;
 pub mod snapshot;
-pub mod state;
 pub mod token;
 pub mod validate;
 
 pub mod bundle;
 pub mod format;
+pub mod manifest;
 pub mod policy;
 pub mod resolve;
 pub mod source;
+pub mod state;
 
 pub mod audit;
 pub mod auth;

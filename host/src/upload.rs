@@ -3,12 +3,12 @@
 //!
 //! 1. Not larger than the limit, and a component; a core module with embedded interface types is
 //!    made one (`wit-component`), text and precompiled code are refused.
-//! 2. A structural scan ([`scan`]), far below the validator's own limits; the imports are on the
+//! 2. A structural scan ([`scan()`]), far below the validator's own limits; the imports are on the
 //!    allow-list, the exports are a world's. All that is wrong is listed, by name.
 //! 3. Compiled by a child process ([`Compiler`]) with limits on memory, CPU and wall clock, one
 //!    for each tenant at a time: compile bombs are, by its own policy, not a wasmtime
 //!    vulnerability, and a module of 21 KB was seen to take 24 GB and 76 seconds.
-//! 4. The compiled code is stored with a MAC ([`store`]), keyed by the component's digest and the
+//! 4. The compiled code is stored with a MAC, keyed by the component's digest and the
 //!    whole engine configuration. Any doubt compiles again.
 //! 5. The canary: it describes itself, takes its settings, and answers the same question twice in
 //!    the same way for the same fuel ([`rehearse`]).

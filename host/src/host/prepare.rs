@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::Writer;
+use super::Workshop;
 use crate::{
     generation::{DecisionEngine, Served},
     id::{Digest, EnvironmentName, PolicyName, Revision, UnixSeconds},
@@ -16,6 +16,7 @@ use crate::{
     policy::{Chain, Link, Loaded},
     prepared::Prepared,
     snapshot::Snapshot,
+    state::Activations,
     upload::{UploadError, rehearse},
 };
 
@@ -37,11 +38,13 @@ pub(super) struct Ingredients<'a> {
     pub(super) keyring: &'a Keyring,
     pub(super) revision: Revision,
     pub(super) created: UnixSeconds,
+    /// The active releases.
+    pub(super) active: &'a Activations,
     /// What is served now: plans with the same digest are taken over as they are.
     pub(super) parent: Option<&'a Served>,
 }
 
-impl Writer {
+impl Workshop {
     /// Prepares a workspace.
     ///
     /// # Errors
@@ -53,7 +56,7 @@ impl Writer {
     ) -> Result<Served, PrepareError> {
         let policies = self.admit(&from.configuration)?;
         let (mut prepared, mut errors) = (Vec::new(), Vec::new());
-        for plan in self.plans(&from.configuration, &mut errors) {
+        for plan in plans(&from.configuration, from.active, &mut errors) {
             let parent =
                 from.parent.and_then(|parent| parent.prepared(&plan.deployment, &plan.environment.name));
             if let Some(shared) = parent.filter(|shared| may_be_shared(shared, &plan)) {
@@ -114,25 +117,6 @@ impl Writer {
         Ok(loaded)
     }
 
-    fn plans(
-        &self,
-        configuration: &Configuration<SealedValue>,
-        errors: &mut Vec<String>,
-    ) -> Vec<Plan<SealedValue>> {
-        let chains = Chains::of(configuration);
-        let mut plans = Vec::new();
-        for (id, deployment) in &configuration.deployments {
-            for environment in deployment.environments.keys() {
-                let active = self.state.active(&configuration.workspace, id, environment);
-                match Plan::merge_with(configuration, &chains, id, environment, active) {
-                    Ok(plan) => plans.push(plan),
-                    Err(error) => errors.push(format!("{id} in {environment}: {error}")),
-                }
-            }
-        }
-        plans
-    }
-
     fn prepare_plan(
         &self,
         plan: Plan<SealedValue>,
@@ -149,6 +133,25 @@ impl Writer {
         dry_run(&prepared, engine)?;
         Ok(prepared)
     }
+}
+
+fn plans(
+    configuration: &Configuration<SealedValue>,
+    active: &Activations,
+    errors: &mut Vec<String>,
+) -> Vec<Plan<SealedValue>> {
+    let chains = Chains::of(configuration);
+    let mut plans = Vec::new();
+    for (id, deployment) in &configuration.deployments {
+        for environment in deployment.environments.keys() {
+            let release = active.get(id).and_then(|environments| environments.get(environment));
+            match Plan::merge_with(configuration, &chains, id, environment, release.copied()) {
+                Ok(plan) => plans.push(plan),
+                Err(error) => errors.push(format!("{id} in {environment}: {error}")),
+            }
+        }
+    }
+    plans
 }
 
 /// Equal digests mean equal environments; a value that did not open may open by now.

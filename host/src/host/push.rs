@@ -6,17 +6,18 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{
-    Changed, Host, Writer,
+    Changed, Host, Workshop, Writer,
     prepare::{Ingredients, PrepareError},
 };
 use crate::{
     bundle::{self, BundleError, Envelope, Expected},
     generation::Served,
-    id::{Revision, WorkspaceId},
+    id::{Revision, Uid, WorkspaceId},
     keyring::Keyring,
     model::Configuration,
     reseal::{Sealing, reseal},
     slots::{BlobError, Change, CommitError, KeptRevision, Pushed},
+    state::Activations,
     validate,
 };
 
@@ -109,21 +110,22 @@ impl Host {
 
     fn try_push(&self, bytes: &[u8], parent: Revision) -> Result<Changed, ChangeError> {
         let header = bundle::inspect(bytes, &self.limits)?;
-        let mut writer = self.writer.lock();
+        let workshop = self.workshop.lock();
         let live = self.store.load_full();
         let served = live.workspace(&header.workspace);
-        let current = served.map_or(Revision(0), |served| served.snapshot.revision);
+        let known = self.known(&header.workspace);
+        let current = known.as_ref().map_or(Revision(0), |(revision, _)| *revision);
         if parent != current {
             return Err(ChangeError::Stale { made_against: parent, current });
         }
         let now = self.clock.now();
-        let uid = served.map_or(header.uid, |served| served.snapshot.configuration.uid);
+        let uid = known.map_or(header.uid, |(_, uid)| uid);
         let expected = Expected { workspace: uid, revision: current, now };
-        let opened = bundle::open_input(bytes, &writer.trusted, &self.limits, expected)?;
-        writer.validate(&opened.configuration)?;
+        let opened = bundle::open_input(bytes, &workshop.trusted, &self.limits, expected)?;
+        let active = self.validated(&opened.configuration)?;
         let sealing = Sealing {
-            roots: &writer.roots,
-            base_root: writer.roots.named(writer.base_root).ok_or(ChangeError::NoRootKey)?,
+            roots: &workshop.roots,
+            base_root: workshop.roots.named(workshop.base_root).ok_or(ChangeError::NoRootKey)?,
             parent: served.map(|served| &served.snapshot.configuration),
             keys: served.map_or(&[], |served| &served.snapshot.keys),
         };
@@ -136,9 +138,10 @@ impl Host {
             keyring: &resealed.keyring,
             revision: current.next(),
             created: now,
+            active: &active,
             parent: served.map(|served| &**served),
         };
-        self.take_over(&mut writer, ingredients, Some(pushed))
+        self.take_over(&workshop, ingredients, Some(pushed))
     }
 
     /// Goes back to the content of revision `to`, under a new revision.
@@ -171,44 +174,50 @@ impl Host {
         to: Revision,
         parent: Revision,
     ) -> Result<Changed, ChangeError> {
-        let mut writer = self.writer.lock();
+        let workshop = self.workshop.lock();
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
         let current = served.snapshot.revision;
         if parent != current {
             return Err(ChangeError::Stale { made_against: parent, current });
         }
-        let bytes = writer.stored(workspace, to)?;
-        let opened = bundle::open_stored(&bytes, &writer.keys.store.verifying_key(), &self.limits)?;
-        writer.validate(&opened.configuration)?;
-        let keyring = Keyring::unwrap(opened.configuration.uid, &opened.data_keys, &writer.roots);
+        let bytes = self.writer.lock().stored(workspace, to)?;
+        let opened = bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), &self.limits)?;
+        let active = self.validated(&opened.configuration)?;
+        // A key that was made since then stays: what it seals may come back by another rollback.
+        let mut keys = opened.data_keys;
+        keys.extend(
+            served.snapshot.keys.iter().filter(|key| !keys.contains(key)).cloned().collect::<Vec<_>>(),
+        );
+        let keyring = Keyring::unwrap(opened.configuration.uid, &keys, &workshop.roots);
         let ingredients = Ingredients {
             configuration: opened.configuration,
-            keys: opened.data_keys,
+            keys,
             keyring: &keyring,
             revision: current.next(),
             created: self.clock.now(),
+            active: &active,
             parent: Some(served),
         };
-        self.take_over(&mut writer, ingredients, None)
+        self.take_over(&workshop, ingredients, None)
     }
 
     /// Prepared, durable, published, in this order: nothing unservable is ever durable, and
     /// nothing is served that a restart would lose.
     fn take_over(
         &self,
-        writer: &mut Writer,
+        workshop: &Workshop,
         ingredients: Ingredients<'_>,
         pushed: Option<Pushed>,
     ) -> Result<Changed, ChangeError> {
         let parent = Revision(ingredients.revision.0.saturating_sub(1));
         let warnings: Vec<_> = ingredients.keyring.missing().map(ToString::to_string).collect();
-        let served = writer.prepare(ingredients, &self.engine)?;
+        let served = workshop.prepare(ingredients, &self.engine)?;
         let changed = changed(&served, warnings);
         let snapshot = &served.snapshot;
         let envelope = Envelope { parent, created: snapshot.created, not_after: snapshot.created };
         let stored =
-            bundle::sign_stored(&snapshot.configuration, &snapshot.keys, envelope, &writer.keys.store)?;
+            bundle::sign_stored(&snapshot.configuration, &snapshot.keys, envelope, &workshop.keys.store)?;
         let change = Change::Configuration {
             workspace: snapshot.configuration.workspace.clone(),
             uid: snapshot.configuration.uid,
@@ -217,7 +226,8 @@ impl Host {
             created: snapshot.created,
             pushed,
         };
-        let sequence = self.commit(writer, change)?;
+        let mut writer = self.writer.lock();
+        let sequence = self.commit(&mut writer, change)?;
         self.store.publish(Arc::new(self.store.load_full().with_workspace(sequence, served)));
         self.metrics.swaps.inc();
         self.metrics.set_revision(changed.workspace.as_str(), changed.revision);
@@ -244,6 +254,25 @@ impl Host {
             }
         }
         result
+    }
+
+    /// The revision and id of a workspace that is on disk, served or not.
+    fn known(&self, workspace: &WorkspaceId) -> Option<(Revision, Uid)> {
+        let writer = self.writer.lock();
+        let root = writer.slots.root().workspaces.get(workspace)?;
+        Some((root.current.revision, root.uid))
+    }
+
+    /// The active releases, where the semantic rules hold and what is active is still there.
+    fn validated<V: validate::Inspect>(
+        &self,
+        configuration: &Configuration<V>,
+    ) -> Result<Activations, ChangeError> {
+        let active = self.writer.lock().state.active_in(configuration);
+        let violations = validate::check(configuration);
+        let state = validate::check_active(configuration, &active);
+        let found: Vec<_> = violations.iter().chain(&state).map(ToString::to_string).collect();
+        if found.is_empty() { Ok(active) } else { Err(ChangeError::Invalid(found)) }
     }
 
     /// Makes a change durable; what failed after that leaves the host degraded, not the change
@@ -282,14 +311,6 @@ impl Writer {
         let mut all = kept.earlier.iter().chain([&kept.current]);
         let found = all.find(|kept| kept.revision == revision).ok_or(ChangeError::Unknown)?;
         Ok(self.slots.read(found.configuration)?)
-    }
-
-    /// The semantic rules, and that what is active is still there.
-    fn validate<V: validate::Inspect>(&self, configuration: &Configuration<V>) -> Result<(), ChangeError> {
-        let violations = validate::check(configuration);
-        let state = validate::check_active(configuration, &self.state.active_in(configuration));
-        let found: Vec<_> = violations.iter().chain(&state).map(ToString::to_string).collect();
-        if found.is_empty() { Ok(()) } else { Err(ChangeError::Invalid(found)) }
     }
 }
 

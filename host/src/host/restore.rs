@@ -13,7 +13,11 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 use serde_json::json;
 
-use super::{Host, HostSettings, MintRequest, Minted, Writer, prepare::Ingredients, tokens};
+use super::{
+    Host, HostSettings, MintRequest, Minted, Workshop, Writer,
+    prepare::{Ingredients, PrepareError},
+    tokens,
+};
 use crate::{
     audit::Audit,
     bundle::{self, BundleError, BundleLimits},
@@ -47,25 +51,9 @@ pub enum StartError {
     /// A file in it is not whole.
     #[error("a part of the last known good cannot be read")]
     Blob(#[from] BlobError),
-    /// A configuration in it is not one.
-    #[error("the configuration of {workspace} cannot be loaded")]
-    Bundle {
-        /// The workspace.
-        workspace: WorkspaceId,
-        /// Why.
-        source: BundleError,
-    },
     /// The state in it is not one.
     #[error("the tokens and activations cannot be loaded")]
     State(#[from] StateError),
-    /// What was served cannot be served by this version.
-    #[error("{workspace} cannot be served: {reasons}")]
-    Prepare {
-        /// The workspace.
-        workspace: WorkspaceId,
-        /// Everything that is wrong.
-        reasons: String,
-    },
     /// The policy engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -120,17 +108,17 @@ impl Host {
             Some(digest) => State::from_bytes(&slots.read(digest)?)?,
             None => settings.bootstrap.unwrap_or_default(),
         };
-        let writer = Writer {
-            slots,
+        let writer = Writer { slots, state };
+        let workshop = Workshop {
             keys,
             uploads,
             policies,
             roots: settings.roots,
             base_root: settings.base_root,
             trusted: settings.trusted,
-            state,
         };
-        let workspaces = writer.load(&settings.bundle_limits, &engine)?;
+        let mut doubts: Vec<_> = doubts.iter().map(ToString::to_string).collect();
+        let workspaces = writer.load(&workshop, &settings.bundle_limits, &engine, &mut doubts);
         let metrics = Arc::new(Metrics::new());
         for (name, served) in &workspaces {
             let snapshot = &served.snapshot;
@@ -146,12 +134,12 @@ impl Host {
             metrics,
             audit,
             limits: settings.bundle_limits,
+            workshop: Mutex::new(workshop),
             writer: Mutex::new(writer),
             engine,
             draining: AtomicBool::new(false),
             degraded: RwLock::new(None),
         });
-        let doubts: Vec<_> = doubts.iter().map(ToString::to_string).collect();
         host.doubt((!doubts.is_empty()).then(|| doubts.join("; ")));
         if first_start {
             host.begin(&settings.data)?;
@@ -181,44 +169,62 @@ impl Host {
 }
 
 impl Writer {
-    /// Every workspace of the root, ready to serve.
+    /// Every workspace of the root, ready to serve. One that cannot be is a doubt and not served;
+    /// the others are nobody's hostages.
     fn load(
         &self,
+        workshop: &Workshop,
         limits: &BundleLimits,
         engine: &DecisionEngine,
-    ) -> Result<BTreeMap<WorkspaceId, Arc<Served>>, StartError> {
-        let roots = &self.slots.root().workspaces;
-        roots
-            .iter()
-            .map(|(name, root)| Ok((name.clone(), Arc::new(self.load_one(name, root, limits, engine)?))))
-            .collect()
+        doubts: &mut Vec<String>,
+    ) -> BTreeMap<WorkspaceId, Arc<Served>> {
+        let mut served = BTreeMap::new();
+        for (name, root) in &self.slots.root().workspaces {
+            match self.load_one(name, root, workshop, limits, engine) {
+                Ok(one) => drop(served.insert(name.clone(), Arc::new(one))),
+                Err(error) => doubts.push(format!("{name} is not served: {error}")),
+            }
+        }
+        served
     }
 
     fn load_one(
         &self,
         name: &WorkspaceId,
         root: &WorkspaceRoot,
+        workshop: &Workshop,
         limits: &BundleLimits,
         engine: &DecisionEngine,
-    ) -> Result<Served, StartError> {
+    ) -> Result<Served, LoadWorkspaceError> {
         let bytes = self.slots.read(root.current.configuration)?;
-        let opened = bundle::open_stored(&bytes, &self.keys.store.verifying_key(), limits)
-            .map_err(|source| StartError::Bundle { workspace: name.clone(), source })?;
-        let keyring = Keyring::unwrap(opened.configuration.uid, &opened.data_keys, &self.roots);
+        let opened = bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), limits)?;
+        let keyring = Keyring::unwrap(opened.configuration.uid, &opened.data_keys, &workshop.roots);
         for missing in keyring.missing() {
             tracing::error!(workspace = %name, reason = %missing, "an environment cannot be served");
         }
+        let active = self.state.active_in(&opened.configuration);
         let ingredients = Ingredients {
             configuration: opened.configuration,
             keys: opened.data_keys,
             keyring: &keyring,
             revision: root.current.revision,
             created: root.current.created,
+            active: &active,
             parent: None,
         };
-        self.prepare(ingredients, engine)
-            .map_err(|error| StartError::Prepare { workspace: name.clone(), reasons: error.to_string() })
+        Ok(workshop.prepare(ingredients, engine)?)
     }
+}
+
+/// Why one workspace is not served after a start.
+#[derive(Debug, thiserror::Error)]
+enum LoadWorkspaceError {
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
 }
 
 fn write_private(path: &Path, token: &str) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{Method, Request, body::Incoming};
+use tokio::time::timeout;
 
 use super::{
     facts::{self, BootQuery},
@@ -80,7 +81,8 @@ async fn read(request: Request<Incoming>) -> Result<(HeaderMap, Facts, Format), 
                 "a POST brings its facts in the body; leave them out of the query",
             ));
         }
-        let body = Limited::new(body, facts::MAX_BODY_BYTES).collect().await;
+        let body = timeout(facts::BODY_PATIENCE, Limited::new(body, facts::MAX_BODY_BYTES).collect()).await;
+        let body = body.map_err(|_| Problem::bad_request("the body took too long to arrive"))?;
         let body = body
             .map_err(|_| Problem::too_large(format!("a boot takes up to {} bytes", facts::MAX_BODY_BYTES)))?;
         facts = facts::from_json(&body.to_bytes())?;

@@ -3,13 +3,15 @@
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::respond::Problem;
 use crate::model::question::{Attribute, Facts};
 
 /// The largest JSON body of a boot, in bytes.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
+/// The longest that a body may take to arrive.
+pub const BODY_PATIENCE: Duration = Duration::from_secs(10);
 /// The longest region, zone or instance name, in bytes.
 pub const MAX_FACT_BYTES: usize = 128;
 /// The most attributes.
