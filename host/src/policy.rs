@@ -41,7 +41,7 @@ pub use chain::{Chain, ChainError, Link, LinkReport, Verdict};
 pub use decisions::Decisions;
 pub use engine::{Allocation, Engine, EngineError, EngineSettings, Memory};
 pub use failure::{AnswerFault, FailureKind, LogLevel, LogLine, PolicyFailure, Reported};
-pub use lanes::{Lanes, Share};
+pub use lanes::{LaneSettings, Lanes, Share};
 pub use limits::Limits;
 pub use loaded::{Descriptor, LoadError, Loaded};
 pub use memory::MemoryObserver;
