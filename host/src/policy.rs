@@ -40,6 +40,7 @@ mod wasi;
 pub use chain::{Chain, ChainError, Link, LinkReport, Verdict};
 pub use decisions::Decisions;
 pub use engine::{Allocation, Engine, EngineError, EngineSettings, Memory};
+pub(crate) use failure::patiently;
 pub use failure::{AnswerFault, FailureKind, LogLevel, LogLine, PolicyFailure, Reported};
 pub use lanes::{LaneSettings, Lanes, Share};
 pub use limits::Limits;

@@ -180,6 +180,25 @@ impl FailureKind {
     }
 }
 
+/// How often a question is put that a clock or a full pool stopped, where nobody waits.
+const PATIENCE: usize = 5;
+
+/// Puts a question again as long as its failure is none that would happen again: for uploads, where
+/// a busy machine is no reason to turn a policy away.
+pub(crate) fn patiently<T, E>(
+    is_deterministic: impl Fn(&E) -> bool,
+    ask: impl Fn() -> Result<T, E>,
+) -> Result<T, E> {
+    let mut answer = ask();
+    for _ in 1..PATIENCE {
+        match &answer {
+            Err(error) if !is_deterministic(error) => answer = ask(),
+            _ => break,
+        }
+    }
+    answer
+}
+
 /// What the host's own code refused while the policy ran; wasmtime hands it back as it was.
 #[derive(Debug, thiserror::Error)]
 #[error("too many calls of the host")]

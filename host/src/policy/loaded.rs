@@ -9,7 +9,7 @@ use super::{
     bindings::{self, Attribute, Decided, LIFECYCLE, PROMOTION, RESOLVE, Request, Validated, attributes},
     call::{Call, Called, call, check},
     engine::Engine,
-    failure::{FailureKind, PolicyFailure},
+    failure::{FailureKind, PolicyFailure, patiently},
     plain_thread,
     wasi::WasiCall,
 };
@@ -97,9 +97,7 @@ impl Loaded {
             Entry::Plain(engine.plain_linker().instantiate_pre(&component).map_err(unusable)?)
         };
         check_types(engine, &entry, &exports, kind)?;
-        let described: Called<(bindings::Descriptor,)> =
-            entry.call(engine, &exports.describe, engine.limits().wall_ms, ());
-        let (described,) = described.result.map_err(LoadError::Describe)?;
+        let (described,) = describe(engine, &entry, &exports).map_err(LoadError::Describe)?;
         if described.name.len() > DESCRIPTION_BYTES || described.version.len() > DESCRIPTION_BYTES {
             return Err(LoadError::Description);
         }
@@ -203,6 +201,18 @@ impl Entry {
             }
         }
     }
+}
+
+/// Asks once more where the clock or a full pool was in the way: that is no reason to turn a
+/// policy away.
+fn describe(
+    engine: &Engine,
+    entry: &Entry,
+    exports: &Exports,
+) -> Result<(bindings::Descriptor,), FailureKind> {
+    patiently(FailureKind::is_deterministic, || {
+        entry.call(engine, &exports.describe, engine.limits().wall_ms, ()).result
+    })
 }
 
 fn check_types(engine: &Engine, entry: &Entry, exports: &Exports, kind: PolicyKind) -> Result<(), LoadError> {

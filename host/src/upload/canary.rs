@@ -8,7 +8,7 @@ use crate::{
         PolicyKind,
         question::{Attribute, Facts},
     },
-    policy::{Chain, Link, Loaded, fixtures},
+    policy::{Chain, Link, Loaded, PolicyFailure, fixtures, patiently},
 };
 
 /// Asks a policy as one of its attachments would: whether its settings are right, and, if it is a
@@ -18,7 +18,7 @@ use crate::{
 /// # Errors
 /// When it refuses the settings, fails, or answers the same question in two ways.
 pub fn rehearse(loaded: &Arc<Loaded>, name: &str, settings: &[Attribute]) -> Result<(), RehearsalError> {
-    match loaded.validate_settings(settings) {
+    match patiently(PolicyFailure::is_deterministic, || loaded.validate_settings(settings)) {
         Ok(Ok(())) => {}
         Ok(Err(violations)) => return Err(RehearsalError::RefusedSettings(violations)),
         Err(failure) => return Err(RehearsalError::Settings(failure)),
@@ -37,7 +37,8 @@ pub fn rehearse(loaded: &Arc<Loaded>, name: &str, settings: &[Attribute]) -> Res
         // One resolve policy is a chain under any limits but a chain of none.
         return Ok(());
     };
-    let first = chain.decide(&facts).map_err(RehearsalError::Decide)?;
-    let second = chain.decide(&facts).map_err(RehearsalError::Decide)?;
+    let decide = || patiently(PolicyFailure::is_deterministic, || chain.decide(&facts));
+    let first = decide().map_err(RehearsalError::Decide)?;
+    let second = decide().map_err(RehearsalError::Decide)?;
     if first == second { Ok(()) } else { Err(RehearsalError::Nondeterministic) }
 }

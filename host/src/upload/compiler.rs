@@ -130,7 +130,7 @@ fn job(
     // From outside, and before it has anything to work on: a limit that a process sets itself, it
     // sets too late for what it allocated before.
     limit(&running.0, limits).map_err(host("limit the compiler"))?;
-    let (status, output, complaint) = converse(&mut running.0, limits, input)
+    let Ended { status, output, complaint } = converse(&mut running.0, limits, input)
         .map_err(host("talk to the compiler"))?
         .ok_or_else(|| breach(format!("took more than {} seconds", limits.compile_wall_seconds)))?;
     if output.len() > limits.artefact_bytes {
@@ -150,12 +150,19 @@ fn limit(child: &Child, limits: &Limits) -> io::Result<()> {
     Ok(())
 }
 
+/// What a child left behind.
+struct Ended {
+    status: ExitStatus,
+    output: Vec<u8>,
+    complaint: Vec<u8>,
+}
+
 /// How a child ended, what it wrote and what it complained about.
 type Said = (ExitStatus, Vec<u8>, Vec<u8>);
 
 /// Feeds the child and reads what it says, in threads of their own, since either pipe may fill
 /// up; `None` when it takes too long.
-fn converse(child: &mut Child, limits: &Limits, input: &[u8]) -> io::Result<Option<Said>> {
+fn converse(child: &mut Child, limits: &Limits, input: &[u8]) -> io::Result<Option<Ended>> {
     let (Some(mut stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
@@ -176,7 +183,7 @@ fn converse(child: &mut Child, limits: &Limits, input: &[u8]) -> io::Result<Opti
     // Both pipes are closed, or the child says too much: it has nothing more to do.
     while left() > Duration::ZERO {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some((status, output, complaint)));
+            return Ok(Some(Ended { status, output, complaint }));
         }
         if output.len() > limits.artefact_bytes {
             child.kill()?;
