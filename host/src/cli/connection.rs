@@ -4,7 +4,10 @@
 use std::{env, fs, path::PathBuf};
 
 use anyhow::{Context, anyhow};
-use clap::Args;
+use clap::{
+    Args,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 
 use super::exit::Misuse;
 use crate::{
@@ -48,10 +51,12 @@ pub struct AdminHost {
 struct Credentials {
     /// A file that holds the token; goes before BOOTLACE_TOKEN
     #[arg(long, env = "BOOTLACE_TOKEN_FILE", hide_env_values = true, value_name = "FILE")]
+    #[arg(value_parser = maybe_empty())]
     token_file: Option<PathBuf>,
 
     /// Trust the certificates of this PEM file, instead of the machine's authorities
     #[arg(long, env = "BOOTLACE_CA_CERT", hide_env_values = true, value_name = "FILE")]
+    #[arg(value_parser = maybe_empty())]
     ca_cert: Option<PathBuf>,
 
     /// Send the token in the clear to a host that is not on this machine
@@ -59,6 +64,12 @@ struct Credentials {
     /// Everyone on the way can read the token and every secret of the answer.
     #[arg(long)]
     insecure_plaintext: bool,
+}
+
+/// A path where an empty one means none: `BOOTLACE_TOKEN_FILE=` is how a compose file or a unit
+/// unsets what it inherits, and clap's own parser of paths refuses it.
+fn maybe_empty() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 impl BootHost {
