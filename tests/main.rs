@@ -6,3 +6,6 @@ mod tidy;
 mod world;
 
 mod boots;
+mod postgres;
+mod redis;
+mod run;

@@ -2,7 +2,10 @@
 //! temporary directory, and a workspace that it was pushed.
 
 pub(crate) mod http;
+pub(crate) mod program;
+pub(crate) mod service;
 pub(crate) mod site;
+pub(crate) mod small;
 
 use std::{
     collections::BTreeMap,
@@ -151,7 +154,9 @@ pub(crate) fn settings(site: &Site, data: &Path, clock: Clock) -> HostSettings {
             arguments: vec!["compile-policy".into()],
         },
         bundle_limits: BundleLimits::default(),
-        policy_limits: Limits::default(),
+        // On a machine that runs other tests, a question may lose its processor for longer than a
+        // real host lets it take.
+        policy_limits: Limits { wall_ms: 5_000, chain_wall_ms: 10_000, ..Limits::default() },
         lanes: LaneSettings::default(),
         decisions: 1024,
         strict_audit: false,
