@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::question::Sensitivity,
-    plan::{Identified, Plan, What},
+    plan::{Identified, Plan, What, content_id},
 };
 
 /// A plan's names and value ids.
@@ -34,7 +34,8 @@ pub struct KeyManifest {
     pub secret: bool,
     /// The layer its value came from.
     pub layer: String,
-    /// Names what it may be given: value ids, endpoints or the template's text. Never a secret.
+    /// What it may be given, in words that end in an id: of the value, or of all that makes up an
+    /// endpoint or a template. Never a value.
     pub values: Vec<String>,
 }
 
@@ -63,12 +64,10 @@ pub fn of_plan<V: Identified>(plan: &Plan<V>) -> PlanManifest {
 fn describe<V: Identified>(version: u64, what: &What<V>) -> String {
     match what {
         What::Stored { address, value } => format!("v{version} {}", value.id(&address.name)),
-        What::Template(_) => "template".to_owned(),
+        What::Template(_) => format!("template {}", content_id(what)),
         What::Endpoint(bound) => {
-            let credential = bound.credential.as_ref();
-            let id = credential
-                .map_or_else(String::new, |(address, value)| format!(" {}", value.id(&address.name)));
-            format!("{} {}:{}{id}", bound.endpoint.role, bound.endpoint.host, bound.endpoint.port)
+            let endpoint = &bound.endpoint;
+            format!("{} {}:{} {}", endpoint.role, endpoint.host, endpoint.port, content_id(what))
         }
     }
 }

@@ -15,6 +15,7 @@ mod parts;
 pub(crate) mod template;
 
 pub use chain::{Attached, Chains, attachments_for};
+pub(crate) use digest::content_id;
 pub use digest::{Identified, environment_digest, snapshot_digest};
 pub use layers::LayerName;
 pub use parts::{BoundEndpoint, Candidate, Planned, Provenance, What};

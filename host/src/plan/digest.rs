@@ -124,7 +124,19 @@ fn candidate<V: Identified>(hash: Canonical, candidate: &Candidate<V>) -> Canoni
         .number(candidate.owner.into())
         .number(sensitivity(candidate.sensitivity))
         .number(candidate.version);
-    match &candidate.what {
+    content(hash, &candidate.what)
+}
+
+/// Names what a candidate gives, for a comparison that shows no value.
+pub(crate) fn content_id<V: Identified>(what: &What<V>) -> ValueId {
+    let Digest(bytes) = content(Canonical::new("bootlace candidate 1"), what).finish();
+    let mut head = [0; 16];
+    head.copy_from_slice(&bytes[..16]);
+    ValueId(head)
+}
+
+fn content<V: Identified>(hash: Canonical, what: &What<V>) -> Canonical {
+    match what {
         What::Stored { address, value } => stored(hash.text("stored"), address, value),
         What::Endpoint(bound) => {
             let hash = endpoint(hash.text("endpoint"), bound.kind, &bound.endpoint).text(&bound.user);
