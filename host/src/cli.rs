@@ -21,6 +21,7 @@ pub mod policy;
 pub mod run;
 pub mod seal;
 pub mod serve;
+pub(crate) mod signers;
 pub mod snapshot;
 pub mod token;
 
@@ -59,6 +60,10 @@ pub struct Cli {
 pub enum Verb {
     /// Show a whole workspace at work on this machine
     Demo(demo::Args),
+    /// Start a workspace directory, with its keys
+    Init(init::Args),
+    /// Make a key
+    Keygen(keygen::Args),
     /// Serve boots and the control API
     Serve(serve::Args),
     /// Fetch this instance's configuration and print it
@@ -120,6 +125,8 @@ impl Verb {
     fn run(self, output: &Output) -> anyhow::Result<()> {
         match self {
             Self::Demo(args) => args.run(output),
+            Self::Init(args) => args.run(output),
+            Self::Keygen(args) => args.run(output),
             Self::Serve(args) => args.run(output),
             Self::Boot(args) => args.run(output),
             Self::Run(args) => args.run(output),
@@ -144,10 +151,10 @@ mod tests {
 
     /// Every verb, with those that are not wired yet: their words are settled here.
     fn verbs() -> Vec<Command> {
-        let mut verbs: Vec<Command> = Cli::command().get_subcommands().cloned().collect();
+        let cli = Cli::command();
+        let shown = cli.get_subcommands().filter(|verb| !verb.is_hide_set());
+        let mut verbs: Vec<Command> = shown.cloned().collect();
         verbs.extend([
-            init::Args::augment_args(Command::new("init")),
-            keygen::Args::augment_args(Command::new("keygen")),
             policy::Args::augment_args(Command::new("policy")),
             seal::Args::augment_args(Command::new("seal")),
             snapshot::Args::augment_args(Command::new("snapshot")),

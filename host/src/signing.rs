@@ -135,6 +135,12 @@ impl FromStr for OperatorKey {
 pub struct VerifyingKey(ed25519_dalek::VerifyingKey);
 
 impl VerifyingKey {
+    /// Its 32 bytes (RFC 8032, section 5.1.5).
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
     /// Its name.
     #[must_use]
     pub fn id(&self) -> SignerId {

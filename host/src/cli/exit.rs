@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::client;
+use crate::{client, source::Problems};
 
 /// The host refused, or the work could not be done.
 pub const REFUSED: u8 = 1;
@@ -35,7 +35,7 @@ pub struct NotStarted {
 pub fn code(error: &anyhow::Error) -> u8 {
     use client::Error as E;
     // Not by walking the chain: `anyhow` finds what was added as context only this way.
-    if error.is::<Misuse>() {
+    if error.is::<Misuse>() || error.is::<Problems>() {
         return MISUSE;
     }
     if let Some(NotStarted { source, .. }) = error.downcast_ref() {

@@ -1,15 +1,18 @@
 //! Small files that the command line reads and writes: keys, signers, tokens.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
 use anyhow::Context as _;
 use zeroize::Zeroizing;
+
+use super::exit::Misuse;
+use crate::signing::VerifyingKey;
 
 /// The longest key, signer or token file, in bytes.
 const MAX_BYTES: u64 = 4096;
@@ -22,11 +25,37 @@ pub(crate) fn parsed<T>(path: &Path) -> anyhow::Result<T>
 where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
-    let reading = || format!("cannot read {}", path.display());
-    let file = File::open(path).with_context(reading)?;
-    let mut text = Zeroizing::new(String::with_capacity(4096));
-    file.take(MAX_BYTES).read_to_string(&mut text).with_context(reading)?;
+    let text = text(path)?;
     text.trim().parse().with_context(|| format!("{} is not what it should be", path.display()))
+}
+
+/// Reads a private key that a person named: wrong usage if it is not one, or if others could read
+/// it, too.
+///
+/// # Errors
+/// See above.
+pub(crate) fn private_key<T>(path: &Path) -> anyhow::Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    let unusable = || Misuse(format!("cannot take a key from {}", path.display()));
+    let mode = fs::metadata(path).with_context(unusable)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let advice = format!("{0} can be read by others: chmod 600 {0}", path.display());
+        return Err(Misuse(advice).into());
+    }
+    parsed(path).with_context(unusable)
+}
+
+/// Reads the signers in a file, one a line.
+///
+/// # Errors
+/// When it cannot be read, or holds something else.
+pub(crate) fn signers(path: &Path) -> anyhow::Result<Vec<VerifyingKey>> {
+    let unusable = || Misuse(format!("cannot take signers from {}", path.display()));
+    let text = text(path).with_context(unusable)?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.parse().with_context(unusable)).collect()
 }
 
 /// Writes a new private file, mode 0600.
@@ -34,7 +63,94 @@ where
 /// # Errors
 /// When it is there already, or cannot be written.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let written = open.and_then(|mut file| file.write_all(bytes));
-    written.with_context(|| format!("cannot write {}", path.display()))
+    write_new(path, bytes, 0o600)
+}
+
+/// Writes a new file that anyone may read.
+///
+/// # Errors
+/// As [`write_private`].
+pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_new(path, bytes, 0o644)
+}
+
+/// Writes a file complete or not at all; an old one is replaced at once and keeps its mode.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let writing = || format!("cannot write {}", path.display());
+    let mode = fs::metadata(path).map_or(0o644, |old| old.permissions().mode() & 0o777);
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory).with_context(writing)?;
+    let written = file.write_all(bytes).and_then(|()| file.as_file().sync_all());
+    written.with_context(writing)?;
+    file.as_file().set_permissions(fs::Permissions::from_mode(mode)).with_context(writing)?;
+    file.persist(path).with_context(writing)?;
+    Ok(())
+}
+
+/// Makes a directory (and what it lies in) that only its owner can look into.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn private_directory(path: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    // One that was there, empty, may be open to others.
+    made.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o700)))
+        .with_context(|| format!("cannot make the directory {}", path.display()))
+}
+
+/// `path` with `suffix` behind its whole name.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let reading = || format!("cannot read {}", path.display());
+    let file = File::open(path).with_context(reading)?;
+    let mut text = Zeroizing::new(String::with_capacity(MAX_BYTES as usize));
+    file.take(MAX_BYTES).read_to_string(&mut text).with_context(reading)?;
+    Ok(text)
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+    let open = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    match open.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all())) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Misuse(format!("{} is there already, and is not overwritten", path.display())).into())
+        }
+        written => written.with_context(|| format!("cannot write {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{keyring::RootKey, system};
+
+    #[test]
+    fn a_key_that_others_can_read_is_not_used_and_none_is_overwritten() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("root.key");
+        let key = RootKey::new(crate::entropy::fresh_key(&mut system::entropy));
+        write_private(&path, key.to_file().as_bytes()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(private_key::<RootKey>(&path).ok().unwrap().id(), key.id());
+        assert!(write_private(&path, b"other").unwrap_err().is::<Misuse>());
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(private_key::<RootKey>(&path).err().unwrap().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_quoted() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("root.key");
+        write_private(&path, b"bootlace-root-key:1:nearly-one").unwrap();
+        let error = private_key::<RootKey>(&path).err().unwrap();
+        assert!(!format!("{error:#}").contains("nearly-one"));
+    }
 }

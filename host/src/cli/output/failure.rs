@@ -3,11 +3,15 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::page::{ERROR, STRONG, clean};
-use crate::{cli::exit, client};
+use crate::{
+    cli::exit,
+    client,
+    source::{Problem, Problems},
+};
 
 /// What happened, why, and what to do: the way a colleague would write it.
 pub(super) fn text(error: &anyhow::Error) -> String {
-    let mut lines = error.chain().map(|cause| clean(&cause.to_string()));
+    let mut lines = chain(error).map(|cause| clean(&cause.to_string()));
     let mut text = format!("{ERROR}error:{ERROR:#} {}", lines.next().unwrap_or_default());
     if let Some(client::Problem { code, status, .. }) = refusal(error).map(|refusal| &refusal.problem) {
         let gap = if code.is_empty() { "" } else { ", " };
@@ -15,6 +19,9 @@ pub(super) fn text(error: &anyhow::Error) -> String {
     }
     for cause in lines {
         put(&mut text, format_args!("\n  because: {cause}"));
+    }
+    for problem in mistakes(error) {
+        put(&mut text, format_args!("\n  {}", clean(&problem.to_string())));
     }
     if let Some(refusal) = refusal(error) {
         reasons(&mut text, &refusal.problem);
@@ -28,12 +35,23 @@ pub(super) fn text(error: &anyhow::Error) -> String {
 
 /// The same as one JSON object on one line.
 pub(super) fn json(error: &anyhow::Error) -> String {
-    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    let causes: Vec<String> = chain(error).skip(1).map(ToString::to_string).collect();
+    let mistakes: Vec<String> = mistakes(error).iter().map(ToString::to_string).collect();
     let problem = refusal(error).map(|refusal| &refusal.problem);
     let error = json!({
         "error": error.to_string(), "causes": causes, "exit": exit::code(error), "problem": problem,
+        "mistakes": mistakes,
     });
     format!("{error}\n")
+}
+
+/// What went wrong, from the outside in; the mistakes in a directory are listed apart.
+fn chain(error: &anyhow::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    error.chain().filter(|cause| !cause.is::<Problems>())
+}
+
+fn mistakes(error: &anyhow::Error) -> &[Problem] {
+    error.downcast_ref::<Problems>().map_or(&[], |problems| &problems.0)
 }
 
 fn reasons(text: &mut String, problem: &client::Problem) {
