@@ -64,6 +64,10 @@ pub enum Verb {
     Init(init::Args),
     /// Make a key
     Keygen(keygen::Args),
+    /// Seal a secret to an environment
+    Seal(seal::Args),
+    /// Build, push and compare a workspace's configuration
+    Snapshot(snapshot::Args),
     /// Serve boots and the control API
     Serve(serve::Args),
     /// Fetch this instance's configuration and print it
@@ -127,6 +131,8 @@ impl Verb {
             Self::Demo(args) => args.run(output),
             Self::Init(args) => args.run(output),
             Self::Keygen(args) => args.run(output),
+            Self::Seal(args) => args.run(output),
+            Self::Snapshot(args) => args.run(output),
             Self::Serve(args) => args.run(output),
             Self::Boot(args) => args.run(output),
             Self::Run(args) => args.run(output),
@@ -156,8 +162,6 @@ mod tests {
         let mut verbs: Vec<Command> = shown.cloned().collect();
         verbs.extend([
             policy::Args::augment_args(Command::new("policy")),
-            seal::Args::augment_args(Command::new("seal")),
-            snapshot::Args::augment_args(Command::new("snapshot")),
             token::Args::augment_args(Command::new("token")),
         ]);
         verbs

@@ -150,12 +150,6 @@ impl VerifyingKey {
         SignerId(id)
     }
 
-    /// The 32 bytes of RFC 8032.
-    #[must_use]
-    pub fn to_bytes(&self) -> [u8; 32] {
-        self.0.to_bytes()
-    }
-
     /// Strict verification: no malleable signatures, no weak keys (RFC 8032, section 5.1.7).
     pub(crate) fn verify(
         &self,

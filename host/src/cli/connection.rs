@@ -96,6 +96,13 @@ impl AdminHost {
     pub fn within(&self, request: Request) -> Request {
         request.query_if("workspace", self.workspace.as_ref().map(WorkspaceId::as_str))
     }
+
+    /// The request, in the workspace that an operator named, or else in `workspace`, which what is
+    /// at hand belongs to.
+    #[must_use]
+    pub fn within_or(&self, request: Request, workspace: &WorkspaceId) -> Request {
+        request.query("workspace", self.workspace.as_ref().unwrap_or(workspace).as_str())
+    }
 }
 
 impl Credentials {

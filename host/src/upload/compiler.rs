@@ -157,9 +157,6 @@ struct Ended {
     complaint: Vec<u8>,
 }
 
-/// How a child ended, what it wrote and what it complained about.
-type Said = (ExitStatus, Vec<u8>, Vec<u8>);
-
 /// Feeds the child and reads what it says, in threads of their own, since either pipe may fill
 /// up; `None` when it takes too long.
 fn converse(child: &mut Child, limits: &Limits, input: &[u8]) -> io::Result<Option<Ended>> {
