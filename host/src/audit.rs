@@ -9,9 +9,9 @@ mod record;
 
 use std::{
     collections::HashSet,
-    fs::{File, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc, Weak,
@@ -65,7 +65,7 @@ impl Audit {
     /// # Errors
     /// When the directory or the file cannot be made.
     pub fn open(directory: &Path, strict: bool) -> io::Result<Arc<Self>> {
-        std::fs::create_dir_all(directory)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let number = last_number(directory)? + 1;
         let log = Log {
             file: create(directory, number)?,

@@ -3,9 +3,10 @@
 mod report;
 mod stage;
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{hardening, output::Output, serve::runtime};
 use stage::Stage;
@@ -63,10 +64,19 @@ impl Args {
             }
             if !self.once {
                 stage.announce(self.dir.is_some(), output)?;
-                tokio::signal::ctrl_c().await.context("cannot wait for an interrupt")?;
+                interrupted().await.context("cannot wait for an interrupt")?;
             }
             stage.strike().await;
             Ok(())
         })
     }
+}
+
+async fn interrupted() -> io::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
 }

@@ -39,7 +39,8 @@ pub(super) fn render(boots: &[Boot], page: &mut Page) {
     for name in names(boots) {
         row(&mut table, &name, &|boot| shown(boot, &name));
     }
-    row(&mut table, "variables", &|boot| counted(boot));
+    row(&mut table, "plain variables", &|boot| count(boot, false));
+    row(&mut table, "secrets", &|boot| format!("{}, each {MASK}", count(boot, true)));
     row(&mut table, "first boot", &|boot| format!("{} µs, policies asked", boot.first.as_micros()));
     row(&mut table, "later boots", &|boot| format!("{} µs, decision remembered", boot.later.as_micros()));
     page.table(&table);
@@ -63,15 +64,13 @@ pub(super) fn json(boots: &[Boot]) -> Value {
     json!({ "boots": each.collect::<Vec<_>>() })
 }
 
-/// Names whose values differ between environments: what this product is about. The rest is
-/// counted.
+/// Names that show a difference between environments: what this product is about. The rest is
+/// counted, and so are secrets, which differ everywhere and show nothing.
 fn names(boots: &[Boot]) -> BTreeSet<String> {
     let all = boots.iter().flat_map(|boot| keys(boot).map(|key| text(key, "name")));
-    all.filter(|name| {
-        let values: BTreeSet<_> = boots.iter().map(|boot| boot.answer["env"][name].to_string()).collect();
-        values.len() > 1
-    })
-    .collect()
+    let differs =
+        |name: &String| boots.iter().map(|boot| shown(boot, name)).collect::<BTreeSet<_>>().len() > 1;
+    all.filter(differs).collect()
 }
 
 fn shown(boot: &Boot, name: &str) -> String {
@@ -102,12 +101,10 @@ fn masked(boot: &Boot, key: &Value) -> String {
     }
 }
 
-fn counted(boot: &Boot) -> String {
-    let given = boot.answer["env"].as_object();
-    let all = given.map_or(0, serde_json::Map::len);
+/// How many variables the instance was given, secret or plain.
+fn count(boot: &Boot, secret: bool) -> String {
     let is_given = |key: &&Value| boot.answer["env"][text(key, "name")].is_string();
-    let secrets = keys(boot).filter(is_given).filter(|key| key["secret"] == true).count();
-    format!("{all}, of which {secrets} secret")
+    keys(boot).filter(is_given).filter(|key| key["secret"] == secret).count().to_string()
 }
 
 fn reasons(boot: &Boot, page: &mut Page) {

@@ -128,6 +128,13 @@ impl Stage {
     /// Says how to go on from here.
     pub(super) fn announce(&self, kept: bool, output: &Output) -> anyhow::Result<()> {
         let (boot, admin, dir) = (self.server.boot, self.server.admin, self.dir.display());
+        if output.is_json() {
+            let ready = serde_json::json!({
+                "ready": true, "boot": format!("http://{boot}"), "admin": format!("http://{admin}"),
+                "files": dir.to_string(),
+            });
+            return Ok(output.json(&ready)?);
+        }
         let mut page = output.page();
         page.heading("Ready", "interrupt with Ctrl-C");
         page.fields(&[
