@@ -38,6 +38,7 @@ pub(super) struct Ingredients<'a> {
     pub(super) keyring: &'a Keyring,
     pub(super) revision: Revision,
     pub(super) created: UnixSeconds,
+    pub(super) not_after: UnixSeconds,
     /// The active releases.
     pub(super) active: &'a Activations,
     /// What is served now: plans with the same digest are taken over as they are.
@@ -76,6 +77,7 @@ impl Workshop {
         let snapshot = Snapshot {
             revision: from.revision,
             created: from.created,
+            not_after: from.not_after,
             digest: snapshot_digest(from.configuration.uid, &environments),
             environments,
             configuration: from.configuration,

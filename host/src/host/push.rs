@@ -138,6 +138,7 @@ impl Host {
             keyring: &resealed.keyring,
             revision: current.next(),
             created: now,
+            not_after: opened.header.not_after,
             active: &active,
             parent: served.map(|served| &**served),
         };
@@ -196,6 +197,7 @@ impl Host {
             keyring: &keyring,
             revision: current.next(),
             created: self.clock.now(),
+            not_after: opened.header.not_after,
             active: &active,
             parent: Some(served),
         };
@@ -215,7 +217,7 @@ impl Host {
         let served = workshop.prepare(ingredients, &self.engine)?;
         let changed = changed(&served, warnings);
         let snapshot = &served.snapshot;
-        let envelope = Envelope { parent, created: snapshot.created, not_after: snapshot.created };
+        let envelope = Envelope { parent, created: snapshot.created, not_after: snapshot.not_after };
         let stored =
             bundle::sign_stored(&snapshot.configuration, &snapshot.keys, envelope, &workshop.keys.store)?;
         let change = Change::Configuration {

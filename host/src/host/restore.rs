@@ -21,9 +21,10 @@ use super::{
 use crate::{
     audit::Audit,
     bundle::{self, BundleError, BundleLimits},
+    clock::rfc3339,
     entropy::fresh_key,
     generation::{DecisionEngine, Generation, Served},
-    id::WorkspaceId,
+    id::{UnixSeconds, WorkspaceId},
     keyring::Keyring,
     model::Scope,
     policy::{Allocation, Engine, EngineError, EngineSettings, Lanes},
@@ -118,7 +119,8 @@ impl Host {
             trusted: settings.trusted,
         };
         let mut doubts: Vec<_> = doubts.iter().map(ToString::to_string).collect();
-        let workspaces = writer.load(&workshop, &settings.bundle_limits, &engine, &mut doubts);
+        let workspaces =
+            writer.load(&workshop, &settings.bundle_limits, &engine, settings.clock.now(), &mut doubts);
         let metrics = Arc::new(Metrics::new());
         for (name, served) in &workspaces {
             let snapshot = &served.snapshot;
@@ -176,12 +178,19 @@ impl Writer {
         workshop: &Workshop,
         limits: &BundleLimits,
         engine: &DecisionEngine,
+        now: UnixSeconds,
         doubts: &mut Vec<String>,
     ) -> BTreeMap<WorkspaceId, Arc<Served>> {
         let mut served = BTreeMap::new();
         for (name, root) in &self.slots.root().workspaces {
             match self.load_one(name, root, workshop, limits, engine) {
-                Ok(one) => drop(served.insert(name.clone(), Arc::new(one))),
+                Ok(one) => {
+                    let expired = one.snapshot.not_after;
+                    if expired <= now {
+                        doubts.push(format!("what is served of {name} expired at {}", rfc3339(expired)));
+                    }
+                    served.insert(name.clone(), Arc::new(one));
+                }
                 Err(error) => doubts.push(format!("{name} is not served: {error}")),
             }
         }
@@ -209,6 +218,7 @@ impl Writer {
             keyring: &keyring,
             revision: root.current.revision,
             created: root.current.created,
+            not_after: opened.header.not_after,
             active: &active,
             parent: None,
         };
