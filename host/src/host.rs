@@ -3,6 +3,7 @@
 
 mod prepare;
 mod push;
+mod quarantine;
 mod restore;
 mod tokens;
 
@@ -82,6 +83,7 @@ pub struct Host {
     workshop: Mutex<Workshop>,
     writer: Mutex<Writer>,
     engine: Arc<DecisionEngine>,
+    watch: quarantine::Watch,
     draining: AtomicBool,
     degraded: RwLock<Option<String>>,
 }

@@ -6,19 +6,19 @@ pub mod facts;
 pub mod listener;
 pub mod respond;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use hyper::{Method, Request, body::Incoming};
 
 use crate::host::Host;
 use respond::{Body, Problem, Response};
 
-/// Answers one request of the boot listener.
-pub async fn answer(host: Arc<Host>, request: Request<Incoming>) -> Response {
+/// Answers one request of the boot listener, sent from `peer`.
+pub async fn answer(host: Arc<Host>, peer: IpAddr, request: Request<Incoming>) -> Response {
     let answered = match (request.method(), request.uri().path()) {
-        (&Method::GET | &Method::POST, "/v1/boot") => {
-            boot::boot(&host, request).await.inspect_err(|problem| host.metrics.boot_refused(problem.code()))
-        }
+        (&Method::GET | &Method::POST, "/v1/boot") => boot::boot(&host, peer, request)
+            .await
+            .inspect_err(|problem| host.metrics.boot_refused(problem.code())),
         (_, "/v1/boot") => Err(Problem::method_not_allowed("GET, POST")),
         (&Method::GET, "/livez") => Ok(respond::text("ok\n")),
         (&Method::GET, "/readyz") => host.readiness().map(respond::text).map_err(Problem::from),

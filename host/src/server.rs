@@ -82,7 +82,7 @@ impl Server {
             settings.limits,
             Arc::clone(&host.metrics),
             stopped.clone(),
-            move |request| serve::answer(Arc::clone(&answering), request),
+            move |peer, request| serve::answer(Arc::clone(&answering), peer, request),
         );
         let router = admin::router(Arc::clone(&host));
         let controls = listener::run(
@@ -91,7 +91,7 @@ impl Server {
             settings.limits,
             Arc::clone(&host.metrics),
             stopped,
-            move |request: Request<Incoming>| {
+            move |_, request: Request<Incoming>| {
                 let router = router.clone();
                 async move {
                     let answered = router.oneshot(request.map(axum::body::Body::new));

@@ -206,7 +206,7 @@ impl Host {
 
     /// Prepared, durable, published, in this order: nothing unservable is ever durable, and
     /// nothing is served that a restart would lose.
-    fn take_over(
+    pub(super) fn take_over(
         &self,
         workshop: &Workshop,
         ingredients: Ingredients<'_>,
@@ -236,7 +236,7 @@ impl Host {
         Ok(changed)
     }
 
-    fn finished(
+    pub(super) fn finished(
         &self,
         kind: &str,
         principal: &str,
@@ -266,7 +266,7 @@ impl Host {
     }
 
     /// The active releases, where the semantic rules hold and what is active is still there.
-    fn validated<V: validate::Inspect>(
+    pub(super) fn validated<V: validate::Inspect>(
         &self,
         configuration: &Configuration<V>,
     ) -> Result<Activations, ChangeError> {
@@ -308,7 +308,7 @@ impl Host {
 
 impl Writer {
     /// The stored bundle of a revision that is kept.
-    fn stored(&self, workspace: &WorkspaceId, revision: Revision) -> Result<Vec<u8>, ChangeError> {
+    pub(super) fn stored(&self, workspace: &WorkspaceId, revision: Revision) -> Result<Vec<u8>, ChangeError> {
         let kept = self.slots.root().workspaces.get(workspace).ok_or(ChangeError::Unknown)?;
         let mut all = kept.earlier.iter().chain([&kept.current]);
         let found = all.find(|kept| kept.revision == revision).ok_or(ChangeError::Unknown)?;

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::{
     Host, HostSettings, MintRequest, Minted, Workshop, Writer,
     prepare::{Ingredients, PrepareError},
+    quarantine::Watch,
     tokens,
 };
 use crate::{
@@ -139,6 +140,7 @@ impl Host {
             workshop: Mutex::new(workshop),
             writer: Mutex::new(writer),
             engine,
+            watch: Watch::default(),
             draining: AtomicBool::new(false),
             degraded: RwLock::new(None),
         });

@@ -1,7 +1,7 @@
 //! A boot, read top to bottom. Nothing here waits for a disk or a network between the request and
 //! the answer, but the audit record.
 
-use std::time::Instant;
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt as _, Limited};
@@ -21,11 +21,11 @@ use crate::{
     permit::{Permit, Refusal},
 };
 
-/// `GET` or `POST /v1/boot`: the whole read path.
+/// `GET` or `POST /v1/boot`, sent from `peer`: the whole read path.
 ///
 /// # Errors
 /// Every refusal, as the problem to answer with.
-pub async fn boot(host: &Host, request: Request<Incoming>) -> Result<Response, Problem> {
+pub async fn boot(host: &Arc<Host>, peer: IpAddr, request: Request<Incoming>) -> Result<Response, Problem> {
     let began = Instant::now();
     let (head, facts, format) = read(request).await?;
 
@@ -36,6 +36,9 @@ pub async fn boot(host: &Host, request: Request<Incoming>) -> Result<Response, P
 
     let facts = caller.prepared.chain.vary().narrow(&facts); // what no policy declared, nobody sees
     let decided = live.decide(&caller, &facts, &host.metrics).await; // Wasm, or remembered
+    if let Err(refusal) = &decided {
+        host.note_failure(&caller, peer, refusal);
+    }
     let permit = decided.map(|grant| Permit::new(&caller, grant)); // nothing required is missing
 
     let id = host.audit.next_boot();

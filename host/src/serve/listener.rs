@@ -2,7 +2,8 @@
 //! shutdown. Both listeners run this; they differ in the service that answers.
 
 use std::{
-    convert::Infallible, future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration,
+    convert::Infallible, future::Future, net::IpAddr, panic::AssertUnwindSafe, pin::pin, sync::Arc,
+    time::Duration,
 };
 
 use futures_util::FutureExt as _;
@@ -58,7 +59,7 @@ pub async fn run<S, F, B>(
     mut shutdown: watch::Receiver<bool>,
     answer: S,
 ) where
-    S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    S: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = hyper::Response<B>> + Send + 'static,
     B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + From<bytes::Bytes>
@@ -72,8 +73,8 @@ pub async fn run<S, F, B>(
             accepted = listener.accept() => accepted,
             () = stopped(&mut shutdown) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, peer.ip()),
             Err(error) => {
                 // Out of descriptors or memory: let connections end before trying again.
                 tracing::warn!(error = %error, "a connection could not be accepted");
@@ -92,10 +93,10 @@ pub async fn run<S, F, B>(
         tokio::spawn(async move {
             metrics.connections.inc();
             match tls {
-                None => serve_connection(stream, limits, &metrics, watcher, answer).await,
+                None => serve_connection(stream, peer, limits, &metrics, watcher, answer).await,
                 Some(tls) => {
                     if let Ok(Ok(stream)) = timeout(limits.head, tls.accept(stream)).await {
-                        serve_connection(stream, limits, &metrics, watcher, answer).await;
+                        serve_connection(stream, peer, limits, &metrics, watcher, answer).await;
                     }
                 }
             }
@@ -111,13 +112,14 @@ pub async fn run<S, F, B>(
 
 async fn serve_connection<I, S, F, B>(
     stream: I,
+    peer: IpAddr,
     limits: ListenerLimits,
     metrics: &Arc<Metrics>,
     watcher: hyper_util::server::graceful::Watcher,
     answer: S,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    S: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = hyper::Response<B>> + Send + 'static,
     B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + From<bytes::Bytes>
@@ -125,7 +127,7 @@ async fn serve_connection<I, S, F, B>(
         + 'static,
 {
     let service = service_fn(move |request| {
-        let (metrics, answering) = (metrics.clone(), answer(request));
+        let (metrics, answering) = (metrics.clone(), answer(peer, request));
         async move {
             let answered = AssertUnwindSafe(answering).catch_unwind().await;
             Ok::<_, Infallible>(answered.unwrap_or_else(|_| {
