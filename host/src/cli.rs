@@ -68,6 +68,8 @@ pub enum Verb {
     Seal(seal::Args),
     /// Build, push and compare a workspace's configuration
     Snapshot(snapshot::Args),
+    /// Mint, list and revoke tokens
+    Token(token::Args),
     /// Serve boots and the control API
     Serve(serve::Args),
     /// Fetch this instance's configuration and print it
@@ -133,6 +135,7 @@ impl Verb {
             Self::Keygen(args) => args.run(output),
             Self::Seal(args) => args.run(output),
             Self::Snapshot(args) => args.run(output),
+            Self::Token(args) => args.run(output),
             Self::Serve(args) => args.run(output),
             Self::Boot(args) => args.run(output),
             Self::Run(args) => args.run(output),
@@ -162,7 +165,6 @@ mod tests {
         let mut verbs: Vec<Command> = shown.cloned().collect();
         verbs.extend([
             policy::Args::augment_args(Command::new("policy")),
-            token::Args::augment_args(Command::new("token")),
         ]);
         verbs
     }

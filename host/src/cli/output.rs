@@ -105,6 +105,11 @@ impl Output {
         drop(writeln!(anstream::stderr(), "{style}warning:{style:#} {text}"));
     }
 
+    /// Says on stderr, to a person, what explains standard output; a pipe holds that alone.
+    pub fn note(&self, text: &str) {
+        drop(writeln!(anstream::stderr(), "{}", page::clean(text)));
+    }
+
     /// Says on stderr what went wrong and what to do.
     pub fn failure(&self, error: &anyhow::Error) {
         let text = if self.json { failure::json(error) } else { failure::text(error) };

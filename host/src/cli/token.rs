@@ -1,23 +1,23 @@
-//! `bootlace token`: credentials of instances, tenants and operators. (Arguments; wired when the
-//! control API is.)
+//! `bootlace token`: credentials of instances, tenants and operators.
 
-use std::path::PathBuf;
+mod manage;
+mod mint;
+mod offline;
 
 use clap::Subcommand;
 
-use super::connection::AdminHost;
-use crate::{
-    id::{DeploymentId, EnvironmentName},
-    model::Role,
-};
+use super::output::Output;
 
-/// Mint tokens
+/// Mint, list and revoke tokens
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   bootlace token mint instance -d checkout -e production --out checkout.token
   bootlace token mint tenant --role developer -e staging --principal alice@acme.example
-  bootlace token mint operator --principal deploy-bot --days 30")]
+  bootlace token mint operator --principal deploy-bot --days 30
+  bootlace token mint --offline instance -d checkout -e staging --out t >> acme/bootstrap.toml
+  bootlace token list
+  bootlace token revoke 4f1c2d009b07")]
 pub struct Args {
     /// What to do
     #[command(subcommand)]
@@ -28,54 +28,19 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// Mint a token; it is shown once and never again
-    Mint(Mint),
+    Mint(mint::Args),
+    /// List the tokens that work; what is listed cannot be used
+    List(manage::List),
+    /// Revoke a token; it has stopped working when this returns
+    Revoke(manage::Revoke),
 }
 
-/// Mint a token; it is shown once and never again
-#[derive(Debug, clap::Args)]
-pub struct Mint {
-    /// What it may
-    #[command(subcommand)]
-    pub scope: Scope,
-
-    /// On whose behalf it acts; approvals compare principals
-    #[arg(long, global = true, value_name = "WHO")]
-    pub principal: Option<String>,
-
-    /// When it stops working
-    #[arg(long, global = true, value_name = "DAYS")]
-    pub days: Option<u32>,
-
-    /// Write it to a new file that only its owner can read, instead of printing it
-    #[arg(long, short, global = true, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-
-    /// Which host
-    #[command(flatten)]
-    pub host: AdminHost,
-}
-
-/// What a token may.
-#[derive(Debug, Subcommand)]
-pub enum Scope {
-    /// Boot as one deployment in one environment
-    Instance {
-        /// The deployment
-        #[arg(long, short, value_name = "NAME")]
-        deployment: DeploymentId,
-        /// The environment
-        #[arg(long, short, value_name = "NAME")]
-        environment: EnvironmentName,
-    },
-    /// Use the control API of one workspace
-    Tenant {
-        /// viewer, developer, releaser or admin
-        #[arg(long)]
-        role: Role,
-        /// Limit it to this environment; may be repeated
-        #[arg(long, short, value_name = "NAME")]
-        environment: Vec<EnvironmentName>,
-    },
-    /// Run the host: push, roll back, mint and read metrics, in every workspace
-    Operator,
+impl Args {
+    pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
+        match self.action {
+            Action::Mint(args) => args.run(output),
+            Action::List(args) => args.run(output),
+            Action::Revoke(args) => args.run(output),
+        }
+    }
 }
