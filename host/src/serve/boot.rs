@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::{Method, Request, body::Incoming};
+use hyper::{Method, Request, body::Body};
 use tokio::time::timeout;
 
 use super::{
@@ -21,11 +21,17 @@ use crate::{
     permit::{Permit, Refusal},
 };
 
+/// Why a request's body broke off.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// `GET` or `POST /v1/boot`, sent from `peer`: the whole read path.
 ///
 /// # Errors
 /// Every refusal, as the problem to answer with.
-pub async fn boot(host: &Arc<Host>, peer: IpAddr, request: Request<Incoming>) -> Result<Response, Problem> {
+pub async fn boot<B>(host: &Arc<Host>, peer: IpAddr, request: Request<B>) -> Result<Response, Problem>
+where
+    B: Body<Error: Into<BoxError>>,
+{
     let began = Instant::now();
     let (head, facts, format) = read(request).await?;
 
@@ -75,7 +81,10 @@ pub async fn boot(host: &Arc<Host>, peer: IpAddr, request: Request<Incoming>) ->
 }
 
 /// Headers, facts and format, with nothing believed yet.
-async fn read(request: Request<Incoming>) -> Result<(HeaderMap, Facts, Format), Problem> {
+async fn read<B>(request: Request<B>) -> Result<(HeaderMap, Facts, Format), Problem>
+where
+    B: Body<Error: Into<BoxError>>,
+{
     let (head, body) = request.into_parts();
     let BootQuery { mut facts, format } = facts::from_query(head.uri.query().unwrap_or(""))?;
     if head.method == Method::POST {
