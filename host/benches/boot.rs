@@ -7,6 +7,7 @@ mod common;
 use std::hint::black_box;
 
 use bootlace::{
+    audit::BootRecord,
     auth::{self, InstanceCaller},
     format::Format,
     id::{DeploymentId, EnvironmentName},
@@ -21,7 +22,7 @@ use common::{Bed, FACTS, NOON};
 use criterion::{Criterion, criterion_group, criterion_main};
 use tokio::runtime::{Builder, Runtime};
 
-criterion_group!(benches, merge, open, decide, boot);
+criterion_group!(benches, merge, authenticate, record, open, decide, boot);
 criterion_main!(benches);
 
 fn merge(c: &mut Criterion) {
@@ -32,6 +33,42 @@ fn merge(c: &mut Criterion) {
     c.bench_function("plan/merge", |b| {
         b.iter(|| black_box(Plan::merge(black_box(configuration), &deployment, &environment, Some(17))));
     });
+}
+
+fn authenticate(c: &mut Criterion) {
+    let bed = Bed::starter(1024);
+    let live = bed.host.store.load_full();
+    let request = bed.request("production");
+    c.bench_function("auth/instance", |b| {
+        b.iter(|| black_box(auth::instance(black_box(request.headers()), &live, NOON)).is_ok());
+    });
+    c.bench_function("facts/query", |b| b.iter(|| black_box(from_query(black_box(FACTS)))));
+}
+
+/// One record, handed to the kernel; and the ETag of what it records.
+fn record(c: &mut Criterion) {
+    let bed = Bed::starter(1024);
+    let caller = caller(&bed);
+    let granted = caller.prepared.unasked.clone().expect("nothing required is missing");
+    let permit = Permit::new(&caller, granted);
+    let facts = facts();
+    c.bench_function("audit/append", |b| {
+        b.iter(|| {
+            let record = BootRecord {
+                id: bed.host.audit.next_boot(),
+                at: NOON,
+                outcome: "allowed",
+                principal: &caller.token.principal,
+                token: &caller.token.id,
+                revision: caller.served.snapshot.revision,
+                subject: &caller.prepared.audit_subject,
+                keys: Some(permit.keys()),
+                facts: &facts,
+            };
+            bed.host.audit.append(black_box(&record)).expect("a disk");
+        });
+    });
+    c.bench_function("etag", |b| b.iter(|| black_box(permit.etag(black_box(Format::Json)))));
 }
 
 fn open(c: &mut Criterion) {

@@ -163,9 +163,7 @@ mod tests {
         let cli = Cli::command();
         let shown = cli.get_subcommands().filter(|verb| !verb.is_hide_set());
         let mut verbs: Vec<Command> = shown.cloned().collect();
-        verbs.extend([
-            policy::Args::augment_args(Command::new("policy")),
-        ]);
+        verbs.extend([policy::Args::augment_args(Command::new("policy"))]);
         verbs
     }
 
