@@ -15,6 +15,7 @@ use crate::{
     model::question::Violation,
     permit::{OpenError, Refusal},
     seal::Buffer,
+    system,
 };
 
 /// The body of an answer.
@@ -138,12 +139,12 @@ impl Problem {
 
     /// 503: nothing to serve yet.
     pub fn not_ready(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail).retry_after(2)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail).retry_after(1 + jitter_seconds())
     }
 
     /// 503: too much at once.
     pub fn busy(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(1)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(1 + jitter_seconds())
     }
 
     /// 500: ours.
@@ -193,6 +194,13 @@ impl Problem {
         headers.extend(self.headers);
         response
     }
+}
+
+/// Up to 3 seconds: a fleet that was turned away together must not come back together.
+fn jitter_seconds() -> u64 {
+    let mut random = [0];
+    system::entropy(&mut random);
+    u64::from(random[0] % 4)
 }
 
 /// A short plain text.
