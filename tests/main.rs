@@ -9,3 +9,4 @@ mod boots;
 mod postgres;
 mod redis;
 mod run;
+mod workspace;

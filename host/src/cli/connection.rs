@@ -1,5 +1,7 @@
 //! How verbs find a host and prove who they are. A token is never an argument: every user of the
 //! machine can read another process's arguments.
+//!
+//! The options are global within a verb: they may stand before or behind its subcommand.
 
 use std::{env, fs, path::PathBuf};
 
@@ -33,12 +35,12 @@ pub struct BootHost {
 #[command(next_help_heading = "Connection")]
 pub struct AdminHost {
     /// Where tenants and operators work
-    #[arg(long, env = "BOOTLACE_ADMIN_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, global = true, env = "BOOTLACE_ADMIN_URL", hide_env_values = true, value_name = "URL")]
     #[arg(default_value = "http://127.0.0.1:7301")]
     admin_url: String,
 
     /// The workspace, for operators; a tenant's token implies its own
-    #[arg(long, env = "BOOTLACE_WORKSPACE", hide_env_values = true, value_name = "NAME")]
+    #[arg(long, global = true, env = "BOOTLACE_WORKSPACE", hide_env_values = true, value_name = "NAME")]
     workspace: Option<WorkspaceId>,
 
     #[command(flatten)]
@@ -50,19 +52,19 @@ pub struct AdminHost {
 #[command(next_help_heading = "Connection")]
 struct Credentials {
     /// A file that holds the token; goes before BOOTLACE_TOKEN
-    #[arg(long, env = "BOOTLACE_TOKEN_FILE", hide_env_values = true, value_name = "FILE")]
+    #[arg(long, global = true, env = "BOOTLACE_TOKEN_FILE", hide_env_values = true, value_name = "FILE")]
     #[arg(value_parser = maybe_empty())]
     token_file: Option<PathBuf>,
 
     /// Trust the certificates of this PEM file, instead of the machine's authorities
-    #[arg(long, env = "BOOTLACE_CA_CERT", hide_env_values = true, value_name = "FILE")]
+    #[arg(long, global = true, env = "BOOTLACE_CA_CERT", hide_env_values = true, value_name = "FILE")]
     #[arg(value_parser = maybe_empty())]
     ca_cert: Option<PathBuf>,
 
     /// Send the token in the clear to a host that is not on this machine
     ///
     /// Everyone on the way can read the token and every secret of the answer.
-    #[arg(long)]
+    #[arg(long, global = true)]
     insecure_plaintext: bool,
 }
 
