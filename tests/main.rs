@@ -5,6 +5,7 @@
 mod tidy;
 mod world;
 
+mod admin;
 mod boots;
 mod postgres;
 mod redis;

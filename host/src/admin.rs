@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    body::Body,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, HeaderValue, header},
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRequestParts, Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
@@ -25,9 +26,8 @@ const MAX_JSON_BYTES: usize = 64 * 1024;
 
 /// The routes of the admin listener.
 pub fn router(host: Arc<Host>) -> Router {
-    let bundle_bytes = host.limits.bundle_bytes;
     Router::new()
-        .route("/api/v1/snapshot", put(snapshot::push).layer(DefaultBodyLimit::max(bundle_bytes)))
+        .route("/api/v1/snapshot", put(snapshot::push))
         .route("/api/v1/snapshot", get(snapshot::show))
         .route("/api/v1/snapshot/bundle", get(snapshot::bundle))
         .route("/api/v1/snapshot/plans", get(snapshot::plans))
@@ -40,12 +40,41 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/metrics", get(metrics))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .method_not_allowed_fallback(|| async {
-            Problem::method_not_allowed("other methods; see the API's description")
-        })
+        .method_not_allowed_fallback(wrong_method)
         .fallback(|| async { Problem::not_found() })
-        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(map_response(not_stored))
         .with_state(host)
+}
+
+/// The router itself adds the `Allow` header, which it knows best.
+async fn wrong_method() -> Problem {
+    let detail = "this path does not take this method; the header `allow` lists those that it takes";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "invalid", detail)
+}
+
+/// Answers hold tokens and what only their reader may see; no cache on the way keeps them.
+async fn not_stored(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The whole body. Handlers ask for it when they know who is calling: the bytes of strangers are
+/// not worth keeping.
+async fn whole(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let too_large = |_| Problem::too_large(format!("the body is larger than the limit of {limit} bytes"));
+    to_bytes(body, limit).await.map_err(too_large)
+}
+
+/// A name in a path. What is no text names nothing.
+struct Named(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let named = Path::from_request_parts(parts, state).await;
+        named.map(|Path(name)| Self(name)).map_err(|_| Problem::not_found())
+    }
 }
 
 impl IntoResponse for Problem {

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::HeaderMap,
     response::Response,
 };
 use serde_json::{Value, json};
 
-use super::{Caller, caller::parameter, tagged};
+use super::{Caller, Named, caller::parameter, tagged};
 use crate::{
     generation::Decided,
     host::Host,
@@ -30,7 +30,7 @@ use crate::{
 pub(super) async fn explain(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let caller = Caller::of(&host, &headers)?;

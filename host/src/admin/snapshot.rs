@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::Bytes,
+    body::Body,
     extract::{RawQuery, State},
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
@@ -12,7 +12,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Caller, tagged};
+use super::{Caller, MAX_JSON_BYTES, tagged, whole};
 use crate::{
     clock::rfc3339,
     generation::Served,
@@ -26,11 +26,14 @@ use crate::{
 type Answer = Result<Response, Problem>;
 
 /// `PUT /api/v1/snapshot`: a bundle, with the parent revision in `If-Match`.
-pub(super) async fn push(State(host): State<Arc<Host>>, headers: HeaderMap, bundle: Bytes) -> Answer {
+pub(super) async fn push(State(host): State<Arc<Host>>, headers: HeaderMap, body: Body) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     caller.operator()?;
     let parent = if_match(&headers)?;
     let principal = caller.token.principal.clone();
+    let Ok(bundle) = whole(body, host.limits.bundle_bytes).await else {
+        return Err(host.push_unread(&principal, parent).into());
+    };
     let changed = blocking(move || host.push(&principal, &bundle, parent)).await??;
     Ok(answered(&changed))
 }
@@ -46,12 +49,13 @@ pub(super) async fn rollback(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-    body: Bytes,
+    body: Body,
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     caller.operator()?;
     let workspace = caller.workspace(query.as_deref())?;
     let parent = if_match(&headers)?;
+    let body = whole(body, MAX_JSON_BYTES).await?;
     let wanted: Rollback = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("send {\"revision\": <the revision to go back to>}"))?;
     let principal = caller.token.principal.clone();

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, RawQuery, State},
+    body::Body,
+    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Caller, snapshot::blocking};
+use super::{Caller, MAX_JSON_BYTES, Named, snapshot::blocking, whole};
 use crate::{
     clock::rfc3339,
     host::{Host, MintRequest},
@@ -42,10 +42,11 @@ pub(super) async fn mint(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-    body: Bytes,
+    body: Body,
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     caller.role(Role::Admin)?;
+    let body = whole(body, MAX_JSON_BYTES).await?;
     let wire: WireMint = serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!(
             "not a token request (line {}, column {}); send kind, principal, and what the kind needs",
@@ -128,7 +129,7 @@ pub(super) async fn list(
 pub(super) async fn revoke(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;

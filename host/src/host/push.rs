@@ -108,6 +108,13 @@ impl Host {
         self.finished("push", principal, details, pushed)
     }
 
+    /// Refuses a push that nobody read, because it is larger than the limit, and records that.
+    #[must_use]
+    pub fn push_unread(&self, principal: &str, parent: Revision) -> ChangeError {
+        let refusal = ChangeError::TooLarge { limit: self.limits.bundle_bytes };
+        self.refused("push", principal, json!({ "reason": refusal.to_string(), "parent": parent.0 }), refusal)
+    }
+
     fn try_push(&self, bytes: &[u8], parent: Revision) -> Result<Changed, ChangeError> {
         let header = bundle::inspect(bytes, &self.limits)?;
         let workshop = self.workshop.lock();
@@ -243,19 +250,30 @@ impl Host {
         details: serde_json::Value,
         result: Result<Changed, ChangeError>,
     ) -> Result<Changed, ChangeError> {
-        let outcome = result.as_ref().map_or_else(ChangeError::code, |_| "done");
-        self.record(kind, outcome, principal, details);
-        match &result {
-            Ok(changed) => tracing::info!(
-                kind, workspace = %changed.workspace, revision = changed.revision.0, digest = %changed.digest,
-                "a new generation is served"
-            ),
-            Err(error) => {
-                self.metrics.changes_refused.inc();
-                tracing::warn!(kind, error = error as &dyn std::error::Error, "a change was refused");
+        match result {
+            Ok(changed) => {
+                self.record(kind, "done", principal, details);
+                tracing::info!(
+                    kind, workspace = %changed.workspace, revision = changed.revision.0,
+                    digest = %changed.digest, "a new generation is served"
+                );
+                Ok(changed)
             }
+            Err(error) => Err(self.refused(kind, principal, details, error)),
         }
-        result
+    }
+
+    fn refused(
+        &self,
+        kind: &str,
+        principal: &str,
+        details: serde_json::Value,
+        error: ChangeError,
+    ) -> ChangeError {
+        self.record(kind, error.code(), principal, details);
+        self.metrics.changes_refused.inc();
+        tracing::warn!(kind, error = &error as &dyn std::error::Error, "a change was refused");
+        error
     }
 
     /// The revision and id of a workspace that is on disk, served or not.
