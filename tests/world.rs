@@ -105,6 +105,19 @@ impl World {
         self.get_boot(&format!("/v1/boot?{query}"), Some(token)).await
     }
 
+    /// A boot in `environment` with any method, headers and body.
+    pub(crate) async fn boot_as(
+        &self,
+        environment: &str,
+        method: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        let (path, token) = (format!("/v1/boot?{query}"), Some(self.site.token(environment)));
+        http::request(self.server.boot, method, &path, token, headers, body.into()).await
+    }
+
     /// `GET` on the boot listener.
     pub(crate) async fn get_boot(&self, path: &str, token: Option<&str>) -> Answer {
         http::request(self.server.boot, "GET", path, token, &[], Vec::new()).await

@@ -26,6 +26,7 @@ use super::NOON;
 pub(crate) struct Site {
     pub(crate) tree: Tree,
     pub(crate) ids: Starter,
+    pub(crate) workspace: &'static str,
     root: [u8; 32],
     operator: [u8; 32],
     keys: BTreeMap<EnvironmentName, EnvironmentKeys>,
@@ -41,6 +42,19 @@ impl Site {
 
     /// The starter workspace with these components in place of the sample policies.
     pub(crate) fn starter_with(components: &[(&str, Vec<u8>)]) -> Self {
+        Self::build(WORKSPACE, "demo", components)
+    }
+
+    /// Another workspace with the same names in it, under its own keys and ids; its secrets start
+    /// with `twin` where the starter's start with `demo`.
+    pub(crate) fn twin() -> Self {
+        let components: Vec<_> = POLICIES.iter().map(|name| (*name, component(name))).collect();
+        let mut site = Self::build("other", "twin", &components);
+        site.edit("workspace.toml", "name = \"acme\"", "name = \"other\"");
+        site
+    }
+
+    fn build(workspace: &'static str, mark: &str, components: &[(&str, Vec<u8>)]) -> Self {
         let ids = Starter::new(|| Uid(fresh(&mut entropy)));
         let (root, operator) = (fresh(&mut entropy), fresh(&mut entropy));
         let root_key = RootKey::new(Zeroizing::new(root));
@@ -49,12 +63,16 @@ impl Site {
             let pair = keyring::new_environment_keys(&root_key, ids.workspace, uid, &mut entropy);
             keys.insert(name.parse::<EnvironmentName>().unwrap(), pair);
         }
-        let mut site = Self { tree: Tree::new(), ids, root, operator, keys, tokens: BTreeMap::new() };
+        let mut site =
+            Self { tree: Tree::new(), ids, workspace, root, operator, keys, tokens: BTreeMap::new() };
         let keys_file = site.keys_file();
         let records = site.mint();
         let borrowed: Vec<_> = components.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
         let additions = Additions { keys: &keys_file, tokens: records, components: &borrowed };
-        site.tree = ids.tree(additions, |address, plaintext| site.seal(address, plaintext)).unwrap();
+        let marked =
+            |plaintext: &[u8]| String::from_utf8(plaintext.to_vec()).unwrap().replacen("demo", mark, 1);
+        let seal = |address: &Address, plaintext: &[u8]| site.seal(address, marked(plaintext).as_bytes());
+        site.tree = ids.tree(additions, seal).unwrap();
         site
     }
 
@@ -75,7 +93,7 @@ impl Site {
     }
 
     fn mint(&mut self) -> Vec<TokenRecord> {
-        let workspace = WORKSPACE.parse::<bootlace::id::WorkspaceId>().unwrap();
+        let workspace = self.workspace.parse::<bootlace::id::WorkspaceId>().unwrap();
         let instance = |environment: &str| Scope::Instance {
             workspace: workspace.clone(),
             deployment: DEPLOYMENT.parse().unwrap(),
@@ -176,6 +194,32 @@ impl Site {
         assert!(text.contains(from), "{path} does not hold {from}");
         let edited = text.replacen(from, to, 1);
         self.write(path, edited)
+    }
+
+    /// Seals a secret of deployment `checkout` again, with another plaintext.
+    pub(crate) fn set_secret(&mut self, environment: &str, name: &str, plaintext: &str) -> &mut Self {
+        let sealed = self.seal(&self.address(environment, name, 1), plaintext.as_bytes()).unwrap();
+        self.change_toml("deployments/checkout.toml", |file| {
+            file["environments"][environment]["variables"][name]["secret"] = toml_edit::value(sealed);
+        })
+    }
+
+    /// Sets a plain text of deployment `checkout` in one environment.
+    pub(crate) fn set_plain(&mut self, environment: &str, name: &str, text: &str) -> &mut Self {
+        self.change_toml("deployments/checkout.toml", |file| {
+            file["environments"][environment]["variables"][name] = toml_edit::value(text);
+        })
+    }
+
+    /// Changes a file as TOML.
+    pub(crate) fn change_toml(
+        &mut self,
+        path: &str,
+        change: impl FnOnce(&mut toml_edit::DocumentMut),
+    ) -> &mut Self {
+        let mut file: toml_edit::DocumentMut = self.file(path).parse().unwrap();
+        change(&mut file);
+        self.write(path, file.to_string())
     }
 
     /// What the directory says.
