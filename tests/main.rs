@@ -11,3 +11,5 @@ mod postgres;
 mod redis;
 mod run;
 mod workspace;
+mod scope;
+mod strangers;

@@ -2,6 +2,7 @@
 //! temporary directory, and a workspace that it was pushed.
 
 pub(crate) mod http;
+pub(crate) mod pair;
 pub(crate) mod program;
 pub(crate) mod service;
 pub(crate) mod site;

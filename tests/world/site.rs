@@ -27,6 +27,8 @@ pub(crate) struct Site {
     pub(crate) tree: Tree,
     pub(crate) ids: Starter,
     pub(crate) workspace: &'static str,
+    /// Records of tokens that are in no `bootstrap.toml`.
+    pub(crate) extra: Vec<TokenRecord>,
     root: [u8; 32],
     operator: [u8; 32],
     keys: BTreeMap<EnvironmentName, EnvironmentKeys>,
@@ -63,8 +65,16 @@ impl Site {
             let pair = keyring::new_environment_keys(&root_key, ids.workspace, uid, &mut entropy);
             keys.insert(name.parse::<EnvironmentName>().unwrap(), pair);
         }
-        let mut site =
-            Self { tree: Tree::new(), ids, workspace, root, operator, keys, tokens: BTreeMap::new() };
+        let mut site = Self {
+            tree: Tree::new(),
+            ids,
+            workspace,
+            extra: Vec::new(),
+            root,
+            operator,
+            keys,
+            tokens: BTreeMap::new(),
+        };
         let keys_file = site.keys_file();
         let records = site.mint();
         let borrowed: Vec<_> = components.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();

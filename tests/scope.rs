@@ -1,0 +1,280 @@
+//! Every token on every route of both listeners, asking for every environment of two workspaces
+//! with the same names: who may is answered, who may not is refused, and no answer holds what is
+//! outside of its token's scope.
+
+use bootlace::{
+    model::{Role, TokenKind},
+    token::Token,
+};
+use zeroize::Zeroizing;
+
+use crate::world::{
+    Answer, http,
+    pair::{ENVIRONMENTS, Pair, Place},
+};
+
+/// Every route: the listener, the method, and the path as its router has it. A route that is not
+/// here fails [`every_route_has_its_row`].
+const ROUTES: [(Listener, &str, &str); 19] = [
+    (Listener::Boot, "GET", "/v1/boot"),
+    (Listener::Boot, "POST", "/v1/boot"),
+    (Listener::Boot, "GET", "/livez"),
+    (Listener::Boot, "GET", "/readyz"),
+    (Listener::Admin, "PUT", "/api/v1/snapshot"),
+    (Listener::Admin, "GET", "/api/v1/snapshot"),
+    (Listener::Admin, "GET", "/api/v1/snapshot/bundle"),
+    (Listener::Admin, "GET", "/api/v1/snapshot/plans"),
+    (Listener::Admin, "POST", "/api/v1/snapshot/rollback"),
+    (Listener::Admin, "GET", "/api/v1/snapshots"),
+    (Listener::Admin, "GET", "/api/v1/workspaces"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/explain"),
+    (Listener::Admin, "GET", "/api/v1/tokens"),
+    (Listener::Admin, "POST", "/api/v1/tokens"),
+    (Listener::Admin, "DELETE", "/api/v1/tokens/{id}"),
+    (Listener::Admin, "GET", "/metrics"),
+    (Listener::Admin, "GET", "/livez"),
+    (Listener::Admin, "GET", "/readyz"),
+    (Listener::Admin, "GET", "/api/v1/nowhere"),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listener {
+    Boot,
+    Admin,
+}
+
+/// Whose a token is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Who {
+    Instance(Place),
+    Tenant { workspace: &'static str, role: Role, only: Option<&'static str> },
+    Operator,
+    Nobody,
+}
+
+/// What a request came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Outcome {
+    Answered,
+    Refused,
+}
+
+impl Who {
+    fn sees(self, place: Place) -> bool {
+        match self {
+            Self::Instance(own) => own == place,
+            Self::Tenant { workspace, only, .. } => {
+                workspace == place.workspace && only.is_none_or(|only| only == place.environment)
+            }
+            Self::Operator => true,
+            Self::Nobody => false,
+        }
+    }
+
+    /// Whether `route` is to be answered, asked about `place`.
+    fn may(self, (listener, method, path): (Listener, &str, &str), place: Place) -> Outcome {
+        let own = matches!(self, Self::Tenant { workspace, .. } if workspace == place.workspace);
+        let operator = self == Self::Operator;
+        let admin = operator || matches!(self, Self::Tenant { role: Role::Admin, .. });
+        let may = match (method, path) {
+            (_, "/livez" | "/readyz") => true,
+            (_, "/v1/boot") => listener == Listener::Boot && matches!(self, Self::Instance(_)),
+            (_, "/api/v1/snapshot/bundle" | "/metrics") => operator,
+            ("GET", "/api/v1/snapshot" | "/api/v1/snapshot/plans" | "/api/v1/snapshots") => operator || own,
+            (_, "/api/v1/workspaces") => operator || matches!(self, Self::Tenant { .. }),
+            (_, "/api/v1/deployments/{id}/explain") => {
+                (operator || own) && self.sees(place) && place.environment != "development"
+            }
+            ("GET", "/api/v1/tokens") => admin && (operator || own),
+            (_, "/api/v1/tokens" | "/api/v1/tokens/{id}") => admin && (operator || own) && self.sees(place),
+            // A push of nothing and a rollback to nowhere are nobody's.
+            _ => false,
+        };
+        if may { Outcome::Answered } else { Outcome::Refused }
+    }
+}
+
+fn tokens(pair: &Pair) -> Vec<(String, Option<String>, Who)> {
+    let mut tokens = Vec::new();
+    for workspace in ["acme", "other"] {
+        let site = pair.site(workspace);
+        for environment in ENVIRONMENTS.into_iter().filter(|name| *name != "development") {
+            let who = Who::Instance(Place { workspace, environment });
+            tokens.push((
+                format!("{workspace} {environment}"),
+                Some(site.token(environment).to_owned()),
+                who,
+            ));
+        }
+        for role in Role::ALL {
+            let who = Who::Tenant { workspace, role, only: None };
+            tokens.push((
+                format!("{workspace} {}", role.as_str()),
+                Some(site.token(role.as_str()).to_owned()),
+                who,
+            ));
+        }
+    }
+    let extra = |name: &str| Some(pair.world.site.token(name).to_owned());
+    let limited = |workspace, role, only| Who::Tenant { workspace, role, only: Some(only) };
+    let staging = pair.world.site.token("staging");
+    let changed =
+        format!("{}{}", &staging[..20], if &staging[20..21] == "A" { "B" } else { "A" }) + &staging[21..];
+    let unknown = |kind| Some(Token::mint(kind, Zeroizing::new([7; 32])).expose().to_owned());
+    let rest = [
+        ("acme staging admin", extra("acme staging admin"), limited("acme", Role::Admin, "staging")),
+        ("acme preview viewer", extra("acme preview viewer"), limited("acme", Role::Viewer, "preview/pr-42")),
+        (
+            "other production admin",
+            extra("other production admin"),
+            limited("other", Role::Admin, "production"),
+        ),
+        ("operator", Some(pair.world.operator.clone()), Who::Operator),
+        ("expired instance", extra("expired instance"), Who::Nobody),
+        ("expired admin", extra("expired admin"), Who::Nobody),
+        ("expired operator", extra("expired operator"), Who::Nobody),
+        ("revoked instance", extra("revoked instance"), Who::Nobody),
+        ("one character changed", Some(changed), Who::Nobody),
+        ("unknown instance", unknown(TokenKind::Instance), Who::Nobody),
+        ("unknown tenant", unknown(TokenKind::Tenant), Who::Nobody),
+        ("unknown operator", unknown(TokenKind::Operator), Who::Nobody),
+        ("none", None, Who::Nobody),
+        ("garbage", Some("acme/production".to_owned()), Who::Nobody),
+    ];
+    tokens.extend(rest.map(|(name, token, who)| (name.to_owned(), token, who)));
+    tokens
+}
+
+async fn ask(
+    pair: &Pair,
+    (listener, method, path): (Listener, &str, &str),
+    token: Option<&str>,
+    place: Place,
+    victim: &str,
+) -> Answer {
+    let Place { workspace, environment } = place;
+    let named = format!("workspace={workspace}&environment={}", environment.replace('/', "%2F"));
+    let wanted = r#"{"kind":"instance","principal":"x","deployment":"checkout","environment":"#;
+    let (path, body) = match (method, path) {
+        // Nothing in a request decides; what tries to is refused, as another test shows.
+        (_, "/v1/boot") => (path.to_owned(), String::new()),
+        ("DELETE", _) => (format!("/api/v1/tokens/{victim}?workspace={workspace}"), String::new()),
+        ("POST", "/api/v1/tokens") => {
+            (format!("{path}?workspace={workspace}"), format!("{wanted}\"{environment}\"}}"))
+        }
+        ("POST", _) => (format!("{path}?{named}"), r#"{"revision":9}"#.to_owned()),
+        _ => (format!("{}?{named}", path.replace("{id}", "checkout")), String::new()),
+    };
+    let claims = [("if-match", "\"1\""), ("x-environment", environment), ("x-workspace", workspace)];
+    let address = match listener {
+        Listener::Boot => pair.world.boot_address(),
+        Listener::Admin => pair.world.admin_address(),
+    };
+    http::request(address, method, &path, token, &claims, body.into_bytes()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scope_every_token_on_every_route() {
+    let pair = Pair::start().await;
+    let admin = pair.world.site.token("admin");
+    let revoked: bootlace::token::Token = pair.world.site.token("revoked instance").parse().unwrap();
+    let revoked = bootlace::token::token_id(&revoked.hash());
+    assert_eq!(pair.world.admin("DELETE", &format!("/api/v1/tokens/{revoked}"), admin, "").await.status, 204);
+
+    let mut victims = Vec::new();
+    for place in Pair::places() {
+        victims.push(pair.victim(place).await);
+    }
+    let (mut asked, mut answered) = (0, 0);
+    for (name, token, who) in tokens(&pair) {
+        for route in ROUTES {
+            for (at, place) in Pair::places().enumerate() {
+                let answer = ask(&pair, route, token.as_deref(), place, &victims[at]).await;
+                let case = format!("{name}: {route:?} about {place:?}: {} {:?}", answer.status, answer.body);
+                let outcome = if answer.status < 300 { Outcome::Answered } else { Outcome::Refused };
+                assert_eq!(outcome, who.may(route, place), "{case}");
+                if outcome == Outcome::Answered {
+                    check(&pair, route, who, place, &answer, &case);
+                    answered += 1;
+                    if route.1 == "DELETE" {
+                        victims[at] = pair.victim(place).await;
+                    }
+                } else {
+                    let strangers = who == Who::Nobody && route.2 != "/api/v1/nowhere";
+                    let wrong_listener = match route.0 {
+                        Listener::Boot => !matches!(who, Who::Instance(_)),
+                        Listener::Admin => matches!(who, Who::Instance(_)) && route.2 != "/api/v1/nowhere",
+                    };
+                    assert_eq!(answer.status == 401, strangers || wrong_listener, "{case}");
+                }
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 4_000 && answered > 500, "{asked} asked, {answered} answered");
+}
+
+/// Nothing of a place that the token does not see, and on the admin listener no secret at all.
+fn check(pair: &Pair, route: (Listener, &str, &str), who: Who, asked: Place, answer: &Answer, case: &str) {
+    let body = String::from_utf8_lossy(&answer.body);
+    for place in Pair::places() {
+        // An operator sees everything, but is told about the workspace that it asked about.
+        let everywhere = ["/api/v1/workspaces", "/metrics"].contains(&route.2);
+        let told = place.workspace == asked.workspace || everywhere;
+        let visible = if who == Who::Operator { told } else { who.sees(place) };
+        let canaries = pair.canaries(place);
+        let secrets = if route.0 == Listener::Admin || !visible { 3 } else { 0 };
+        let own = if visible { &canaries[..secrets] } else { &canaries[..] };
+        for canary in own {
+            assert!(!body.contains(canary), "{canary} in {case}");
+        }
+        let limited = matches!(who, Who::Instance(_) | Who::Tenant { only: Some(_), .. });
+        assert!(
+            !limited || visible || names_its_own(who, place) || !body.contains(place.environment),
+            "{case}"
+        );
+    }
+    for workspace in ["acme", "other"] {
+        let visible = Pair::places().any(|place| place.workspace == workspace && who.sees(place));
+        let named = format!("\"workspace\":\"{workspace}\"");
+        assert!(visible || !body.contains(&named), "{case}");
+        let uid = pair.site(workspace).ids.workspace.to_string();
+        assert!(visible || !body.contains(&uid), "{case}");
+    }
+}
+
+/// Both workspaces have environments of the same names.
+fn names_its_own(who: Who, place: Place) -> bool {
+    Pair::places().any(|own| own.environment == place.environment && who.sees(own))
+}
+
+#[test]
+fn every_route_has_its_row() {
+    let source = |name: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src").join(name);
+        std::fs::read_to_string(path).unwrap()
+    };
+    let mut found = Vec::new();
+    for part in source("admin.rs").split(".route(").skip(1) {
+        let path = part.split('"').nth(1).unwrap().to_owned();
+        let handlers = part.split(".route").next().unwrap().split(".method_not").next().unwrap();
+        for method in ["get", "put", "post", "delete", "patch"] {
+            if handlers.contains(&format!("{method}(")) {
+                found.push((Listener::Admin, method.to_uppercase(), path.clone()));
+            }
+        }
+    }
+    for arm in source("serve.rs").lines().filter(|line| line.trim_start().starts_with("(&Method::")) {
+        let path = arm.split('"').nth(1).unwrap();
+        for method in arm.split("Method::").skip(1) {
+            let method: String = method.chars().take_while(char::is_ascii_uppercase).collect();
+            found.push((Listener::Boot, method, path.to_owned()));
+        }
+    }
+    let mut rows: Vec<_> = ROUTES.map(|(l, method, path)| (l, method.to_owned(), path.to_owned())).into();
+    rows.retain(|(_, _, path)| path != "/api/v1/nowhere");
+    let key = |row: &(Listener, String, String)| format!("{row:?}");
+    found.sort_by_key(key);
+    rows.sort_by_key(key);
+    assert_eq!(found, rows);
+}
