@@ -7,9 +7,12 @@ mod world;
 
 mod admin;
 mod boots;
+mod crash;
 mod postgres;
 mod redis;
+mod restart;
 mod run;
+mod torn;
 mod workspace;
 mod scope;
 mod strangers;

@@ -4,6 +4,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
@@ -35,10 +36,17 @@ pub(crate) struct Premises {
 impl Premises {
     pub(crate) fn new(site: &Site) -> Self {
         let directory = TempDir::new().unwrap();
-        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
-        write("root.key", &site.root_key().to_file());
-        write("operator.pub", &site.operator_key().verifying_key().to_string());
-        Self { directory }
+        let premises = Self { directory };
+        premises.write("root.key", &site.root_key().to_file());
+        premises.write("operator.pub", &site.operator_key().verifying_key().to_string());
+        premises
+    }
+
+    /// Writes a file that is its owner's alone.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -67,21 +75,15 @@ impl Premises {
         command
     }
 
-    /// A host that listens.
-    pub(crate) fn serve(&self) -> Program {
-        self.serve_with(&[])
-    }
-
-    pub(crate) fn serve_with(&self, more: &[&str]) -> Program {
-        Program::start(self.command(more))
-    }
-
     /// Expects that a host does not start, and gives what it says about it.
-    pub(crate) fn refusal(&self, more: &[&str]) -> String {
-        let output = finish(self.command(more));
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{text}");
-        text
+    pub(crate) fn refusal(&self, more: &[&str]) -> impl FnOnce() -> String + Send + 'static {
+        let command = self.command(more);
+        || {
+            let output = finish(command);
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            text
+        }
     }
 }
 
@@ -102,6 +104,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// Starts `bootlace serve` and waits until it listens.
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());

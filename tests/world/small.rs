@@ -8,7 +8,9 @@ use std::{
 
 use bootlace::{
     bundle::{self, Envelope},
-    id::{Revision, UnixSeconds},
+    id::{DeploymentId, EnvironmentName, Revision, UnixSeconds},
+    plan::Plan,
+    source::{self, Directory},
 };
 
 use super::Site;
@@ -25,6 +27,12 @@ impl Site {
 
     /// Makes the small workspace tell `number`.
     pub(crate) fn tell(&mut self, number: u64) -> &mut Self {
+        let (service, deployment) = self.text(number);
+        self.write("services/orders-db.toml", service).write("deployments/checkout.toml", deployment)
+    }
+
+    /// The service and the deployment that tell `number`.
+    fn text(&self, number: u64) -> (String, String) {
         let mut service = String::from("kind = \"postgres\"\n");
         let mut deployment = format!("id = \"{}\"\nrequired = [\"DATABASE_URL\"]\n", self.ids.checkout);
         for environment in ["production", "staging"] {
@@ -52,20 +60,33 @@ impl Site {
                 "[[releases]]\nnumber = {release}\ndigest = \"{digest}\"\ncreated = 2026-11-01T09:00:00Z\n"
             );
         }
-        self.write("services/orders-db.toml", service).write("deployments/checkout.toml", deployment)
+        (service, deployment)
+    }
+
+    /// The directory as it would be if it told `number`.
+    pub(crate) fn telling(&self, number: u64) -> Directory {
+        let (service, deployment) = self.text(number);
+        let mut tree = self.tree.clone();
+        tree.insert("services/orders-db.toml".into(), service.into_bytes());
+        tree.insert("deployments/checkout.toml".into(), deployment.into_bytes());
+        source::load(&tree).unwrap_or_else(|problems| panic!("{problems}"))
     }
 
     /// A bundle for a host that follows the machine's clock.
-    pub(crate) fn bundle_for_today(&self, parent: u64) -> Vec<u8> {
-        self.bundle_until(parent, now().0 + 86_400)
+    pub(crate) fn bundle_for_today(&self, directory: &Directory, parent: u64) -> Vec<u8> {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let created = i64::try_from(seconds).unwrap();
+        let not_after = UnixSeconds(created + 86_400);
+        let envelope = Envelope { parent: Revision(parent), created: UnixSeconds(created), not_after };
+        bundle::sign_input(&directory.configuration, envelope, &self.operator_key()).unwrap()
     }
+}
 
-    /// The same, valid until `not_after` in seconds since 1970.
-    pub(crate) fn bundle_until(&self, parent: u64, not_after: i64) -> Vec<u8> {
-        let (parent, not_after) = (Revision(parent), UnixSeconds(not_after));
-        let envelope = Envelope { parent, created: now(), not_after };
-        bundle::sign_input(&self.directory().configuration, envelope, &self.operator_key()).unwrap()
-    }
+/// The digest that a boot in `environment` must carry, worked out from what is pushed.
+pub(crate) fn digest(directory: &Directory, environment: &str, active: Option<u64>) -> String {
+    let deployment: DeploymentId = "checkout".parse().unwrap();
+    let environment: EnvironmentName = environment.parse().unwrap();
+    Plan::merge(&directory.configuration, &deployment, &environment, active).unwrap().digest.to_string()
 }
 
 /// The one number that an answer tells.
@@ -98,11 +119,6 @@ pub(crate) fn expected(environment: &str, number: u64) -> BTreeMap<String, Strin
 
 fn password(environment: &str, number: u64) -> String {
     format!("{environment} {number}%")
-}
-
-fn now() -> UnixSeconds {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    UnixSeconds(i64::try_from(seconds).unwrap())
 }
 
 /// What the starter workspace's base and environments set, in production and in staging.
