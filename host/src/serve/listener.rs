@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -13,7 +14,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     time::timeout,
@@ -50,6 +51,11 @@ impl Default for ListenerLimits {
     }
 }
 
+/// Clients at once that are told why they are turned away; more are cut off.
+const FAREWELLS: usize = 64;
+/// Time for one of them to read it.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Serves `listener` until `shutdown` turns true, then drains.
 pub async fn run<S, F, B>(
     listener: TcpListener,
@@ -67,6 +73,7 @@ pub async fn run<S, F, B>(
         + 'static,
 {
     let places = Arc::new(Semaphore::new(limits.connections));
+    let farewells = Arc::new(Semaphore::new(FAREWELLS));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -84,7 +91,14 @@ pub async fn run<S, F, B>(
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             metrics.connections_refused.inc();
-            tokio::spawn(turn_away(stream, tls.is_some()));
+            // Without TLS only: a handshake would cost more than what is saved.
+            let farewell = Arc::clone(&farewells).try_acquire_owned().ok().filter(|_| tls.is_none());
+            if let Some(farewell) = farewell {
+                tokio::spawn(async move {
+                    turn_away(stream).await;
+                    drop(farewell);
+                });
+            }
             continue;
         };
         let _ = stream.set_nodelay(true);
@@ -147,12 +161,27 @@ async fn serve_connection<I, S, F, B>(
     let _ = pin!(watcher.watch(connection)).await;
 }
 
-async fn turn_away(mut stream: TcpStream, tls: bool) {
-    if tls {
-        return;
+/// Answers 503 once there is something to answer, and waits until the client has read it. Clients
+/// take an answer to nothing for a broken connection; and a socket that is closed with a request
+/// unread in it resets the connection, so that a reset is all that most of them get to see.
+async fn turn_away(mut stream: TcpStream) {
+    let (head, body) = Problem::busy("too many connections are open; try again").into_response().into_parts();
+    let body: Bytes = body;
+    let mut answer =
+        format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {}\r\n", head.status, body.len());
+    for (name, value) in &head.headers {
+        answer += &format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
     }
-    let answer = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    let _ = timeout(Duration::from_millis(200), stream.write_all(answer)).await;
+    let answer = [answer.as_bytes(), b"\r\n", &body].concat();
+    let farewell = async {
+        let mut unread = [0; 512];
+        let _ = stream.read(&mut unread).await?;
+        stream.write_all(&answer).await?;
+        stream.shutdown().await?;
+        while stream.read(&mut unread).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ = timeout(FAREWELL, farewell).await;
 }
 
 async fn stopped(shutdown: &mut watch::Receiver<bool>) {

@@ -1,0 +1,172 @@
+//! Clients that are too many, too slow or too large are turned away early, and the others do not
+//! notice.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use crate::world::{
+    Site, blocking,
+    http::{Connection, prepared},
+    program::{PATIENCE, Premises, Program},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_too_many_is_turned_away_with_503_while_the_others_are_served() {
+    let ready = Ready::new(&["--max-connections", "4"]).await;
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let mut connection = Connection::open(ready.host.boot).await;
+        assert_eq!(ready.boot(&mut connection).await, 200);
+        open.push(connection);
+    }
+    for attempt in 0..50 {
+        // As a client does: the request is sent without waiting for anything.
+        let mut one_more = Connection::open(ready.host.boot).await;
+        let request = prepared("GET", "/v1/boot", Some(&ready.token), &[], Vec::new());
+        let answer = one_more.try_send(request).await;
+        let answer = answer.unwrap_or_else(|| panic!("attempt {attempt} was cut off without an answer"));
+        assert_eq!((answer.status, answer.code().as_str()), (503, "busy"), "{}", answer.text());
+        assert!(answer.header("retry-after").parse::<u32>().is_ok());
+    }
+    for connection in &mut open {
+        assert_eq!(ready.boot(connection).await, 200);
+    }
+    let metrics = ready.metrics().await;
+    assert!(metrics.contains("bootlace_connections_refused_total 50\n"), "{metrics}");
+    // A place is free again as soon as somebody leaves.
+    open.pop();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut connection = Connection::open(ready.host.boot).await;
+        let request = prepared("GET", "/v1/boot", Some(&ready.token), &[], Vec::new());
+        match connection.try_send(request).await {
+            Some(answer) if answer.status == 200 => break,
+            _ => assert!(Instant::now() < deadline, "no place became free"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_slow_with_its_head_is_cut_off() {
+    let ready = Ready::new(&["--head-timeout", "1"]).await;
+    let cut = [
+        // Says nothing; begins and falls silent; sends a byte now and then.
+        cut_off(ready.host.boot, b"", None),
+        cut_off(ready.host.boot, b"GET /v1/boot HTTP/1.1\r\nhost: ", None),
+        cut_off(ready.host.boot, b"GET /v1/boot HTTP/1.1\r\nx: ", Some(b"y")),
+        cut_off(ready.host.admin, b"GET /readyz HTTP/1.1\r\nx: ", Some(b"y")),
+    ];
+    assert_eq!(ready.host.get("/v1/boot", Some(&ready.token)).await.status, 200, "others are served");
+    for (at, cut) in cut.into_iter().enumerate() {
+        let (after, said) = blocking(|| cut.join().unwrap()).await;
+        assert!(after >= Duration::from_millis(900), "{at}: cut off after {after:?}");
+        assert!(after < Duration::from_secs(20), "{at}: held for {after:?}");
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 408 "), "{at}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_sends_its_body_is_cut_off() {
+    let ready = Ready::new(&["--head-timeout", "1"]).await;
+    let head = format!(
+        "POST /v1/boot HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-length: 9\r\n\r\n{{",
+        ready.token
+    );
+    let cut = cut_off(ready.host.boot, head.as_bytes(), None);
+    let (after, said) = blocking(|| cut.join().unwrap()).await;
+    assert!(after < Duration::from_secs(50), "held for {after:?}, {said}");
+    assert!(!said.starts_with("HTTP/1.1 200"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_heads_and_bodies_are_refused() {
+    let ready = Ready::new(&[]).await;
+    let long = "x".repeat(20_000);
+    let names: Vec<String> = (0..100).map(|at| format!("x-{at}")).collect();
+    let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "y")).collect();
+    let path = format!("/v1/boot?region={long}");
+    let get =
+        |path: &str, headers: &[(&str, &str)]| prepared("GET", path, Some(&ready.token), headers, Vec::new());
+    let post = prepared("POST", "/v1/boot", Some(&ready.token), &[], vec![b' '; 1 << 20]);
+    for (request, statuses) in [
+        (get("/v1/boot", &[("x-long", &long)]), &[431][..]),
+        (get("/v1/boot", &many), &[431]),
+        (get(&path, &[]), &[414, 431]),
+        (post, &[413]),
+    ] {
+        let mut connection = Connection::open(ready.host.boot).await;
+        let what = format!("{} with {} headers", request.method(), request.headers().len());
+        let answer = connection.try_send(request).await.unwrap_or_else(|| panic!("{what}: no answer"));
+        assert!(statuses.contains(&answer.status), "{what}: {} {}", answer.status, answer.text());
+    }
+    assert_eq!(ready.host.get("/v1/boot", Some(&ready.token)).await.status, 200);
+    assert!(ready.metrics().await.contains("bootlace_panics_total 0\n"));
+}
+
+/// Sends `first`, then perhaps `more` again and again, and tells when the host had enough and
+/// what it said about it.
+fn cut_off(
+    address: SocketAddr,
+    first: &[u8],
+    more: Option<&'static [u8]>,
+) -> std::thread::JoinHandle<(Duration, String)> {
+    let first = first.to_owned();
+    std::thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let began = Instant::now();
+        stream.write_all(&first).unwrap();
+        // With something to send, reading is only to notice the end in between.
+        let pause = if more.is_some() { Duration::from_millis(100) } else { PATIENCE };
+        stream.set_read_timeout(Some(pause)).unwrap();
+        let mut said = Vec::new();
+        let mut byte = [0; 256];
+        while began.elapsed() < PATIENCE {
+            match stream.read(&mut byte) {
+                Ok(0) => break,
+                Ok(length) => said.extend_from_slice(&byte[..length]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    if more.is_some_and(|more| stream.write_all(more).is_err()) {
+                        break;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        (began.elapsed(), String::from_utf8_lossy(&said).into_owned())
+    })
+}
+
+struct Ready {
+    host: Program,
+    premises: Premises,
+    token: String,
+}
+
+impl Ready {
+    async fn new(more: &[&str]) -> Self {
+        let site = Site::small(1);
+        let premises = Premises::new(&site);
+        let command = premises.command(more);
+        let host = blocking(|| Program::start(command)).await;
+        let operator = premises.operator();
+        let token = host.mint("production", &operator).await;
+        let pushed = host.push(&site.bundle_for_today(&site.directory(), 0), 0, &operator).await;
+        assert_eq!(pushed.status, 200, "{}", pushed.text());
+        Self { host, premises, token }
+    }
+
+    async fn boot(&self, connection: &mut Connection) -> u16 {
+        let request = prepared("GET", "/v1/boot", Some(&self.token), &[], Vec::new());
+        connection.send(request).await.status
+    }
+
+    async fn metrics(&self) -> String {
+        let mut connection = Connection::open(self.host.admin).await;
+        let operator = self.premises.operator();
+        let request = prepared("GET", "/metrics", Some(&operator), &[], Vec::new());
+        connection.send(request).await.text().to_owned()
+    }
+}
