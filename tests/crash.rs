@@ -60,7 +60,7 @@ async fn a_kill_at_any_moment_leaves_the_old_or_the_new_generation() {
         // Anywhere in the first three pushes.
         let moment = push.mul_f64(moments.fraction() * 3.0);
         let in_flight = run.work_until_killed(host, moment).await;
-        if moments.next() % STARTING == 0 {
+        if moments.next().is_multiple_of(STARTING) {
             kill_while_starting(&premises, start.mul_f64(moments.fraction())).await;
             starting += 1;
         }
