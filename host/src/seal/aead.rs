@@ -1,4 +1,5 @@
-//! The one caller of the AEAD: `nonce[24] | ciphertext | tag[16]` over a framed plaintext.
+//! The one caller of the AEAD: `nonce[24] | ciphertext | tag[16]`, over a framed plaintext for what
+//! is stored or sent, over a bare one for what never leaves this process.
 
 use std::ops::Range;
 
@@ -8,20 +9,43 @@ use super::{Buffer, NONCE_BYTES, OpenReason, padding};
 
 const TAG_BYTES: usize = 16;
 
-/// Appends `nonce | ciphertext | tag` to `out`. The plaintext is framed and encrypted where it
-/// will stay; the capacity is reserved first, so that nothing of it is left behind by growing.
+/// Appends `nonce | ciphertext | tag` of the framed plaintext to `out`.
 pub(super) fn seal(
     key: &[u8; 32],
     nonce: &[u8; NONCE_BYTES],
     associated: &[u8],
     plaintext: &[u8],
-    mut out: Vec<u8>,
+    out: Vec<u8>,
 ) -> Vec<u8> {
     let framed = padding::framed_len(plaintext.len());
-    out.reserve_exact(NONCE_BYTES + framed + TAG_BYTES);
+    encrypt(key, nonce, associated, framed, |out| padding::frame(plaintext, out), out)
+}
+
+/// As [`seal`], without a frame.
+pub(super) fn seal_bare(
+    key: &[u8; 32],
+    nonce: &[u8; NONCE_BYTES],
+    associated: &[u8],
+    plaintext: &[u8],
+) -> Vec<u8> {
+    let write = |out: &mut Vec<u8>| out.extend_from_slice(plaintext);
+    encrypt(key, nonce, associated, plaintext.len(), write, Vec::new())
+}
+
+/// Encrypts what `write` appends, where it will stay; the capacity for its `length` is reserved
+/// first, so that nothing of it is left behind by growing.
+fn encrypt(
+    key: &[u8; 32],
+    nonce: &[u8; NONCE_BYTES],
+    associated: &[u8],
+    length: usize,
+    write: impl FnOnce(&mut Vec<u8>),
+    mut out: Vec<u8>,
+) -> Vec<u8> {
+    out.reserve_exact(NONCE_BYTES + length + TAG_BYTES);
     out.extend_from_slice(nonce);
     let start = out.len();
-    padding::frame(plaintext, &mut out);
+    write(&mut out);
     let cipher = XChaCha20Poly1305::new(key.into());
     let buffer = out.get_mut(start..).unwrap_or_default();
     let tag = cipher
@@ -31,25 +55,18 @@ pub(super) fn seal(
     out
 }
 
-/// Opens `nonce | ciphertext | tag` behind what is in `buffer`, in place: the bytes are copied
-/// once, as ciphertext. What is left directly behind is the plaintext alone, without its frame, so
-/// that one opening may follow another and a body may go on behind.
+/// Opens what [`seal`] wrote behind what is in `buffer`. What is left directly behind is the
+/// plaintext alone, without its frame, so that one opening may follow another and a body may go on
+/// behind.
 pub(super) fn open(
     key: &[u8; 32],
     associated: &[u8],
     sealed: &[u8],
     buffer: &mut Buffer,
 ) -> Result<Range<usize>, OpenReason> {
-    let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(OpenReason::Malformed)?;
-    let (ciphertext, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(OpenReason::Malformed)?;
-    let start = buffer.push(ciphertext).map_err(|_| OpenReason::NoRoom)?.start;
-    let cipher = XChaCha20Poly1305::new(key.into());
-    let framed = buffer.tail(start);
-    let opened = cipher
-        .decrypt_inout_detached(&XNonce::from(*nonce), associated, framed.into(), &Tag::from(*tag))
-        .ok()
-        .and_then(|()| padding::unframe(buffer.tail(start)));
-    match opened {
+    let framed = open_bare(key, associated, sealed, buffer)?;
+    let start = framed.start;
+    match padding::unframe(buffer.tail(start)) {
         Some(at) => {
             let length = at.len();
             buffer.tail(start).copy_within(at, 0);
@@ -61,4 +78,24 @@ pub(super) fn open(
             Err(OpenReason::Refused)
         }
     }
+}
+
+/// Opens what [`seal_bare`] wrote, in place: the bytes are copied once, as ciphertext.
+pub(super) fn open_bare(
+    key: &[u8; 32],
+    associated: &[u8],
+    sealed: &[u8],
+    buffer: &mut Buffer,
+) -> Result<Range<usize>, OpenReason> {
+    let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(OpenReason::Malformed)?;
+    let (ciphertext, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(OpenReason::Malformed)?;
+    let at = buffer.push(ciphertext).map_err(|_| OpenReason::NoRoom)?;
+    let cipher = XChaCha20Poly1305::new(key.into());
+    let bytes = buffer.tail(at.start);
+    let opened =
+        cipher.decrypt_inout_detached(&XNonce::from(*nonce), associated, bytes.into(), &Tag::from(*tag));
+    opened.map(|()| at.clone()).map_err(|_| {
+        buffer.rewind(at.start);
+        OpenReason::Refused
+    })
 }

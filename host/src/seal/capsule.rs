@@ -1,5 +1,6 @@
 //! A capsule: what a plan's usual boot hands over, sealed once when a generation is prepared, so
-//! that a boot opens once, not once per secret. It lives in this process's memory only.
+//! that a boot opens once, not once per secret. It lives in this process's memory only, so it has
+//! no frame: nobody outside sees its length or could bring one made for two keys.
 
 use std::ops::Range;
 
@@ -52,7 +53,7 @@ pub fn seal_capsule(
     nonce: &[u8; NONCE_BYTES],
 ) -> Option<Capsule> {
     (plaintext.len() <= MAX_CAPSULE_BYTES)
-        .then(|| Capsule(aead::seal(&key.0, nonce, &associated_data(binding), plaintext, Vec::new()).into()))
+        .then(|| Capsule(aead::seal_bare(&key.0, nonce, &associated_data(binding), plaintext).into()))
 }
 
 /// Opens a capsule into `buffer`, behind what is already there, and returns where its bytes are.
@@ -65,7 +66,7 @@ pub fn open_capsule(
     capsule: &Capsule,
     buffer: &mut Buffer,
 ) -> Result<Range<usize>, OpenReason> {
-    aead::open(&key.0, &associated_data(binding), &capsule.0, buffer)
+    aead::open_bare(&key.0, &associated_data(binding), &capsule.0, buffer)
 }
 
 fn associated_data(binding: &Digest) -> [u8; 39] {
