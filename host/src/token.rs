@@ -47,9 +47,9 @@ impl Token {
         text.push_str("bl_");
         text.push_str(kind.as_str());
         text.push('_');
-        push_base62::<SECRET_DIGITS>(&mut text, random);
+        push_base62(&mut text, random);
         let sum = checksum(&text);
-        push_base62::<CHECKSUM_DIGITS>(&mut text, widened(sum));
+        sum.iter().for_each(|&digit| text.push(digit.into()));
         Self { kind, text }
     }
 
@@ -79,13 +79,13 @@ impl FromStr for Token {
             return Err(InvalidToken::Malformed);
         }
         let (kind, digits) = split_kind(text).ok_or(InvalidToken::Malformed)?;
-        if digits.len() != SECRET_DIGITS + CHECKSUM_DIGITS || !digits.bytes().all(|b| DIGITS.contains(&b)) {
+        if digits.len() != SECRET_DIGITS + CHECKSUM_DIGITS
+            || !digits.bytes().all(|b| b.is_ascii_alphanumeric())
+        {
             return Err(InvalidToken::Malformed);
         }
         let (summed, sum) = text.split_at(text.len() - CHECKSUM_DIGITS);
-        let mut expected = Zeroizing::new(String::with_capacity(CHECKSUM_DIGITS));
-        push_base62::<CHECKSUM_DIGITS>(&mut expected, widened(checksum(summed)));
-        if *expected != sum {
+        if checksum(summed) != sum.as_bytes() {
             return Err(InvalidToken::Checksum);
         }
         Ok(Self { kind, text: Zeroizing::new(text.to_owned()) })
@@ -109,20 +109,21 @@ fn split_kind(text: &str) -> Option<(TokenKind, &str)> {
     KINDS.into_iter().find(|known| known.as_str() == kind).map(|kind| (kind, digits))
 }
 
-fn checksum(text: &str) -> u32 {
-    crc32fast::hash(text.as_bytes())
+/// CRC-32 as base62 digits.
+fn checksum(text: &str) -> [u8; CHECKSUM_DIGITS] {
+    let mut sum = crc32fast::hash(text.as_bytes());
+    let mut digits = [0; CHECKSUM_DIGITS];
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(sum % 62) as usize];
+        sum /= 62;
+    }
+    digits
 }
 
-fn widened(sum: u32) -> Zeroizing<[u8; 32]> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    bytes[28..].copy_from_slice(&sum.to_be_bytes());
-    bytes
-}
-
-/// Appends a big-endian number as `N` base62 digits: schoolbook division, last digit first. The
+/// Appends a big-endian number as [`SECRET_DIGITS`] base62 digits: schoolbook division, last digit first. The
 /// `base62` crate stops at 128 bits.
-fn push_base62<const N: usize>(text: &mut String, mut number: Zeroizing<[u8; 32]>) {
-    let mut digits = [0_u8; N];
+fn push_base62(text: &mut String, mut number: Zeroizing<[u8; 32]>) {
+    let mut digits = [0_u8; SECRET_DIGITS];
     for digit in digits.iter_mut().rev() {
         let mut remainder = 0_u32;
         for byte in number.iter_mut() {
