@@ -53,7 +53,6 @@ struct Log {
     number: u64,
     bytes: u64,
     known: HashSet<Digest>,
-    line: Vec<u8>,
     /// Set by a failed write or sync: what the kernel holds is unknown, so a new file is begun.
     broken: bool,
 }
@@ -67,14 +66,8 @@ impl Audit {
     pub fn open(directory: &Path, strict: bool) -> io::Result<Arc<Self>> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let number = last_number(directory)? + 1;
-        let log = Log {
-            file: create(directory, number)?,
-            number,
-            bytes: 0,
-            known: HashSet::new(),
-            line: Vec::with_capacity(1024),
-            broken: false,
-        };
+        let log =
+            Log { file: create(directory, number)?, number, bytes: 0, known: HashSet::new(), broken: false };
         let audit = Arc::new(Self {
             directory: directory.to_owned(),
             strict,
@@ -98,14 +91,9 @@ impl Audit {
     /// # Errors
     /// When it could not be handed to the kernel (or, when strict, to the disk).
     pub fn append(&self, boot: &BootRecord<'_>) -> Result<(), AuditUnavailable> {
-        self.write(|log, line| {
-            if let Some(keys) = boot.keys
-                && log.insert(keys.digest)
-            {
-                keys.write(line);
-            }
-            boot.write(line);
-        })
+        let mut line = Vec::with_capacity(1024);
+        boot.write(&mut line);
+        self.write(boot.keys, line)
     }
 
     /// Writes the record of a change.
@@ -113,19 +101,28 @@ impl Audit {
     /// # Errors
     /// As [`Audit::append`].
     pub fn append_change(&self, change: &ChangeRecord<'_>) -> Result<(), AuditUnavailable> {
-        self.write(|_, line| change.write(line))
+        let mut line = Vec::new();
+        change.write(&mut line);
+        self.write(None, line)
     }
 
-    fn write(&self, fill: impl FnOnce(&mut HashSet<Digest>, &mut Vec<u8>)) -> Result<(), AuditUnavailable> {
+    /// Writes a finished line: boots wait for each other's writes, not for each other's formatting.
+    fn write(&self, keys: Option<&KeySet>, mut line: Vec<u8>) -> Result<(), AuditUnavailable> {
         let busy = || AuditUnavailable(io::ErrorKind::TimedOut.into());
         let mut log = self.log.try_lock_for(PATIENCE).ok_or_else(busy)?;
         if log.broken || log.bytes >= FILE_BYTES {
             log.begin_next(&self.directory).map_err(AuditUnavailable)?;
         }
-        let Log { file, bytes, known, line, broken, .. } = &mut *log;
-        line.clear();
-        fill(known, line);
-        let written = file.write_all(line).and_then(|()| if self.strict { file.sync_data() } else { Ok(()) });
+        let Log { file, bytes, known, broken, .. } = &mut *log;
+        if let Some(keys) = keys
+            && known.insert(keys.digest)
+        {
+            let boot = std::mem::take(&mut line);
+            keys.write(&mut line);
+            line.extend_from_slice(&boot);
+        }
+        let written =
+            file.write_all(&line).and_then(|()| if self.strict { file.sync_data() } else { Ok(()) });
         if let Err(error) = written {
             *broken = true;
             return Err(AuditUnavailable(error));
