@@ -107,6 +107,9 @@ fn unknown(key: &str) -> Problem {
 }
 
 fn decoded(text: &str) -> Result<String, Problem> {
+    if !text.contains(['+', '%']) {
+        return Ok(text.to_owned());
+    }
     let plus_is_space = text.replace('+', " ");
     let decoded = percent_decode_str(&plus_is_space).decode_utf8();
     decoded.map(Into::into).map_err(|_| Problem::bad_request("the query is not UTF-8".to_owned()))
