@@ -91,6 +91,8 @@ pub struct Grant {
     environment: Capsule,
     /// Plan digest and final assignments.
     identity: Digest,
+    /// The identity in hex, as every ETag begins.
+    identity_hex: String,
     keys: KeySet,
     /// The warnings as a JSON list, ready for an answer.
     warnings_json: String,
@@ -123,6 +125,7 @@ impl Grant {
         Ok(Self {
             environment: sealed.ok_or(Refusal::TooLarge)?,
             identity,
+            identity_hex: hex::encode(&identity.0[..16]),
             keys: KeySet::new(keys),
             warnings_json: serde_json::Value::from(warnings.as_slice()).to_string(),
             warnings,
@@ -282,9 +285,7 @@ impl<'a> Permit<'a> {
     /// Identifies the answer: plan digest, final assignments, format.
     #[must_use]
     pub fn etag(&self, format: Format) -> String {
-        let hash =
-            Canonical::new("bootlace etag 1").bytes(&self.grant.identity.0).text(format.as_str()).finish();
-        format!("\"{}\"", hex::encode(&hash.0[..16]))
+        ["\"", &self.grant.identity_hex, "-", format.as_str(), "\""].concat()
     }
 
     /// Opens the values and writes the answer's body, which is wiped when it is dropped.
