@@ -10,6 +10,7 @@ use bootlace::{
     audit::BootRecord,
     auth::{self, InstanceCaller},
     format::Format,
+    generation::Generation,
     id::{DeploymentId, EnvironmentName},
     keyring::Keyring,
     model::question::{Facts, Sensitivity},
@@ -27,7 +28,8 @@ criterion_main!(benches);
 
 fn merge(c: &mut Criterion) {
     let bed = Bed::starter(1024);
-    let caller = caller(&bed);
+    let live = bed.host.store.load_full();
+    let caller = caller(&bed, &live);
     let configuration = &caller.served.snapshot.configuration;
     let (deployment, environment) = place();
     c.bench_function("plan/merge", |b| {
@@ -48,7 +50,8 @@ fn authenticate(c: &mut Criterion) {
 /// One record, handed to the kernel; and the ETag of what it records.
 fn record(c: &mut Criterion) {
     let bed = Bed::starter(1024);
-    let caller = caller(&bed);
+    let live = bed.host.store.load_full();
+    let caller = caller(&bed, &live);
     let granted = caller.prepared.unasked.clone().expect("nothing required is missing");
     let permit = Permit::new(&caller, granted);
     let facts = facts();
@@ -73,8 +76,8 @@ fn record(c: &mut Criterion) {
 
 fn open(c: &mut Criterion) {
     let bed = Bed::starter(1024);
-    let caller = caller(&bed);
     let live = bed.host.store.load_full();
+    let caller = caller(&bed, &live);
     let granted = caller.prepared.unasked.clone().expect("nothing required is missing");
     let permit = Permit::new(&caller, granted);
     c.bench_function("open/capsule to body", |b| {
@@ -103,7 +106,8 @@ fn open(c: &mut Criterion) {
 /// A fresh instance of each policy; [`decision`](../decision.rs) measures one policy apart.
 fn decide(c: &mut Criterion) {
     for (name, bed) in [("three policies", Bed::starter(0)), ("one policy", Bed::one_policy(0))] {
-        let caller = caller(&bed);
+        let live = bed.host.store.load_full();
+        let caller = caller(&bed, &live);
         let facts = facts();
         c.bench_function(&format!("decide/fresh, {name}"), |b| {
             b.iter(|| black_box(caller.prepared.chain.decide(black_box(&facts))));
@@ -130,10 +134,9 @@ fn boot(c: &mut Criterion) {
     }
 }
 
-fn caller(bed: &Bed) -> InstanceCaller {
-    let live = bed.host.store.load_full();
+fn caller<'a>(bed: &Bed, live: &'a Generation) -> InstanceCaller<'a> {
     let request = bed.request("production");
-    auth::instance(request.headers(), &live, NOON).expect("the token is the starter's")
+    auth::instance(request.headers(), live, NOON).expect("the token is the starter's")
 }
 
 fn place() -> (DeploymentId, EnvironmentName) {

@@ -27,25 +27,26 @@ pub enum AuthError {
     NotReady,
 }
 
-/// An instance that may boot.
-pub struct InstanceCaller {
+/// An instance that may boot. It borrows from the generation that its request holds: counting
+/// references would make every core write where all others do.
+pub struct InstanceCaller<'a> {
     /// The token's record.
-    pub token: Arc<TokenRecord>,
+    pub token: &'a TokenRecord,
     /// The workspace's live snapshot and what was prepared from it.
-    pub served: Arc<Served>,
+    pub served: &'a Served,
     /// What its deployment gets in its environment.
-    pub prepared: Arc<Prepared>,
+    pub prepared: &'a Prepared,
 }
 
 /// Finds the instance that sent `headers`.
 ///
 /// # Errors
 /// See [`AuthError`].
-pub fn instance(
+pub fn instance<'a>(
     headers: &HeaderMap,
-    live: &Generation,
+    live: &'a Generation,
     now: UnixSeconds,
-) -> Result<InstanceCaller, AuthError> {
+) -> Result<InstanceCaller<'a>, AuthError> {
     let token = bearer(headers, live, now)?;
     let Scope::Instance { workspace, deployment, environment } = &token.scope else {
         return Err(AuthError::Unauthenticated);
@@ -55,7 +56,7 @@ pub fn instance(
     if prepared.plan.environment.expires.is_some_and(|expires| expires <= now) {
         return Err(AuthError::NotFound);
     }
-    Ok(InstanceCaller { served: Arc::clone(served), prepared: Arc::clone(prepared), token })
+    Ok(InstanceCaller { token, served, prepared })
 }
 
 /// Finds the tenant or operator that sent `headers`.
@@ -70,11 +71,15 @@ pub fn person(
     let token = bearer(headers, live, now)?;
     match token.scope.kind() {
         TokenKind::Instance => Err(AuthError::Unauthenticated),
-        TokenKind::Tenant | TokenKind::Operator => Ok(token),
+        TokenKind::Tenant | TokenKind::Operator => Ok(Arc::clone(token)),
     }
 }
 
-fn bearer(headers: &HeaderMap, live: &Generation, now: UnixSeconds) -> Result<Arc<TokenRecord>, AuthError> {
+fn bearer<'a>(
+    headers: &HeaderMap,
+    live: &'a Generation,
+    now: UnixSeconds,
+) -> Result<&'a Arc<TokenRecord>, AuthError> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(given), None) = (given.next(), given.next()) else { return Err(AuthError::Unauthenticated) };
     let text = given.to_str().map_err(|_| AuthError::Unauthenticated)?;
@@ -92,5 +97,5 @@ fn bearer(headers: &HeaderMap, live: &Generation, now: UnixSeconds) -> Result<Ar
     if !kind_agrees || expired {
         return Err(AuthError::Unauthenticated);
     }
-    Ok(Arc::clone(record))
+    Ok(record)
 }

@@ -160,8 +160,8 @@ impl Generation {
 
     /// Asks the policies of what `caller` boots, or their memory. `facts` are already narrowed to
     /// what the policies declared.
-    pub async fn decide(&self, caller: &InstanceCaller, facts: &Facts, metrics: &Metrics) -> Decided {
-        let prepared = &caller.prepared;
+    pub async fn decide(&self, caller: &InstanceCaller<'_>, facts: &Facts, metrics: &Metrics) -> Decided {
+        let prepared = caller.prepared;
         if prepared.chain.is_empty() {
             return prepared.unasked.clone();
         }

@@ -265,14 +265,14 @@ fn encode(value: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
 
 /// A caller's right to a grant.
 pub struct Permit<'a> {
-    caller: &'a InstanceCaller,
+    caller: &'a InstanceCaller<'a>,
     grant: Arc<Grant>,
 }
 
 impl<'a> Permit<'a> {
     /// Permits `caller` what its own prepared plan came to.
     #[must_use]
-    pub fn new(caller: &'a InstanceCaller, grant: Arc<Grant>) -> Self {
+    pub fn new(caller: &'a InstanceCaller<'a>, grant: Arc<Grant>) -> Self {
         Self { caller, grant }
     }
 

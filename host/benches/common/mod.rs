@@ -4,10 +4,9 @@
 
 #[path = "../../../tests/world/site.rs"]
 #[allow(unreachable_pub, clippy::unwrap_used, reason = "written for the tests")]
-pub mod site;
+pub(crate) mod site;
 
-use std::net::Ipv4Addr;
-use std::{hint::black_box, path::Path, sync::Arc};
+use std::{hint::black_box, net::Ipv4Addr, path::Path, sync::Arc};
 
 use bootlace::{
     bundle::BundleLimits,
@@ -31,28 +30,28 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 /// When every bench begins, as the workspace's fixtures want it.
-pub const NOON: UnixSeconds = UnixSeconds(1_795_348_800);
+pub(crate) const NOON: UnixSeconds = UnixSeconds(1_795_348_800);
 
 /// What an instance says about itself. Its region has a replica.
-pub const FACTS: &str = "region=us-east-1&zone=us-east-1a&instance=i-0042";
+pub(crate) const FACTS: &str = "region=us-east-1&zone=us-east-1a&instance=i-0042";
 
 /// A host and what it serves.
-pub struct Bed {
+pub(crate) struct Bed {
     /// The workspace and its keys.
-    pub site: Site,
+    pub(crate) site: Site,
     /// The host.
-    pub host: Arc<Host>,
+    pub(crate) host: Arc<Host>,
     _data: TempDir,
 }
 
 impl Bed {
     /// Serves the starter workspace, with room for so many decisions.
-    pub fn starter(decisions: usize) -> Self {
+    pub(crate) fn starter(decisions: usize) -> Self {
         Self::of(Site::starter(), decisions)
     }
 
     /// The same with `region-affinity` alone attached: one policy for one boot.
-    pub fn one_policy(decisions: usize) -> Self {
+    pub(crate) fn one_policy(decisions: usize) -> Self {
         let mut site = Site::starter();
         let policies = site.file("policies.toml").to_owned();
         let mut attachments = policies.split_inclusive("\n\n");
@@ -70,7 +69,7 @@ impl Bed {
     }
 
     /// A boot's request, as hyper would hand it over.
-    pub fn request(&self, environment: &str) -> Request<Empty<Bytes>> {
+    pub(crate) fn request(&self, environment: &str) -> Request<Empty<Bytes>> {
         let token = self.site.token(environment);
         let request = Request::get(format!("/v1/boot?{FACTS}")).header("host", "localhost");
         let request = request.header("authorization", format!("Bearer {token}"));
@@ -78,7 +77,7 @@ impl Bed {
     }
 
     /// One whole boot without a socket: the answer is made, read and wiped.
-    pub async fn boot(&self, request: Request<Empty<Bytes>>) {
+    pub(crate) async fn boot(&self, request: Request<Empty<Bytes>>) {
         let answer = serve::boot::boot(&self.host, Ipv4Addr::LOCALHOST.into(), request).await;
         drop(black_box(answer.expect("the boot is allowed")));
     }

@@ -35,7 +35,7 @@ where
     let began = Instant::now();
     let (head, facts, format) = read(request).await?;
 
-    let live = host.store.load_full(); // one generation for the whole request
+    let live = host.store.load(); // one generation for the whole request
     let now = host.clock.now();
     let caller = auth::instance(&head, &live, now) // the token decides workspace, deployment, environment
         .map_err(Problem::from)?;
