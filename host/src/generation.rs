@@ -228,5 +228,5 @@ impl Generation {
 }
 
 fn weigh(decided: &Decided) -> usize {
-    decided.as_ref().map_or(256, |grant| grant.weight())
+    decided.as_ref().map_or_else(Refusal::weight, |grant| grant.weight())
 }

@@ -21,8 +21,8 @@ use crate::{
     policy::{FailureKind, PolicyFailure},
     prepared::Prepared,
     render,
-    resolve::{self, Choice, MissingRequired, Settled},
-    seal::{Buffer, Capsule, CapsuleKey, NoRoom, OpenReason, open_capsule, seal_capsule},
+    resolve::{self, Choice, Settled, Unsettled},
+    seal::{Buffer, Capsule, CapsuleKey, MAX_CAPSULE_BYTES, NoRoom, OpenReason, open_capsule, seal_capsule},
 };
 
 /// Why an authenticated boot gets nothing.
@@ -43,6 +43,8 @@ pub enum Refusal {
         policy: String,
         /// How.
         reason: String,
+        /// Whether it would happen again: not so when a clock stopped it.
+        deterministic: bool,
     },
     /// A value that is needed does not open on this host.
     Unseal(VariableName),
@@ -65,7 +67,7 @@ impl Refusal {
             Self::Unseal(_) => "unseal-failed",
             Self::Busy => "busy",
             Self::TooLarge => "too-large",
-            Self::Damaged => "unseal-failed",
+            Self::Damaged => "internal",
         }
     }
 }
@@ -74,14 +76,34 @@ impl From<PolicyFailure> for Refusal {
     fn from(failure: PolicyFailure) -> Self {
         match failure.kind {
             FailureKind::Busy => Self::Busy,
-            kind => Self::Failed { policy: failure.policy, reason: kind.to_string() },
+            kind => Self::Failed {
+                policy: failure.policy,
+                reason: kind.to_string(),
+                deterministic: kind.is_deterministic(),
+            },
         }
     }
 }
 
-impl From<MissingRequired> for Refusal {
-    fn from(missing: MissingRequired) -> Self {
-        Self::Missing(missing.0)
+impl Refusal {
+    /// About how many bytes it keeps, for the memory's bound.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let texts: usize = match self {
+            Self::Denied { policy, violations } => {
+                let lengths = violations.iter().map(|one| {
+                    one.code.len()
+                        + one.message.len()
+                        + one.field.as_ref().map_or(0, String::len)
+                        + size_of_val(one)
+                });
+                policy.len() + lengths.sum::<usize>()
+            }
+            Self::Missing(names) => names.iter().map(|name| name.as_str().len() + size_of_val(name)).sum(),
+            Self::Failed { policy, reason, .. } => policy.len() + reason.len(),
+            Self::Unseal(_) | Self::Busy | Self::TooLarge | Self::Damaged => 0,
+        };
+        size_of::<Self>() + texts
     }
 }
 
@@ -115,7 +137,8 @@ impl Grant {
         key: &CapsuleKey,
         entropy: &mut Entropy<'_>,
     ) -> Result<Self, Refusal> {
-        let Settled { choices, warnings } = resolve::settle(&prepared.plan, resolution)?;
+        let settled = resolve::settle(&prepared.plan, resolution);
+        let Settled { choices, warnings } = settled.map_err(|error| refused(prepared, error))?;
         let values = prepared.values.open(key, &prepared.plan.digest).map_err(|_| Refusal::Damaged)?;
         let composer = Composer { prepared, choices: &choices, values: &values };
         let mut environment = Zeroizing::new(Vec::with_capacity(values.len() * 2 + 64 * choices.len()));
@@ -137,10 +160,34 @@ impl Grant {
     /// About how many bytes it keeps, for the memory's bound.
     #[must_use]
     pub fn weight(&self) -> usize {
+        let templates = self.choices.iter().map(|choice| match choice {
+            Choice::Template(fragments) => fragments.iter().map(fragment_weight).sum(),
+            Choice::Candidate(_) | Choice::Omitted => 0,
+        });
+        let notes = self.annotations.iter().map(|note| note.key.len() + note.value.len() + size_of_val(note));
         self.environment.room()
             + 2 * self.warnings_json.len()
             + self.keys.names.len() * 16
-            + self.choices.len() * 32
+            + self.choices.len() * size_of::<Choice>()
+            + templates.sum::<usize>()
+            + notes.sum::<usize>()
+            + size_of::<Self>()
+    }
+}
+
+fn fragment_weight(fragment: &Fragment) -> usize {
+    let text = if let Fragment::Literal(text) = fragment { text.len() } else { 0 };
+    size_of_val(fragment) + text
+}
+
+/// What an unsettled resolution is to whoever boots.
+fn refused(prepared: &Prepared, error: Unsettled) -> Refusal {
+    match error {
+        Unsettled::Missing(names) => Refusal::Missing(names),
+        Unsettled::TemplateOfTemplate { decided_by, .. } => {
+            let policy = prepared.chain.names().nth(decided_by as usize).unwrap_or_default();
+            Refusal::Failed { policy: policy.to_owned(), reason: error.to_string(), deterministic: true }
+        }
     }
 }
 
@@ -206,6 +253,7 @@ impl Composer<'_> {
             out.extend_from_slice(b"\":\"");
             encode(&text, Encoding::JsonString, out);
             out.push(b'"');
+            within_answer(out)?;
             keys.push(variable.name.clone());
         }
         out.push(b'}');
@@ -227,7 +275,7 @@ impl Composer<'_> {
                     let owner = self.prepared.plan.candidates[*candidate as usize].variable as usize;
                     self.write_candidate(owner, *candidate, &mut referred)?;
                     encode(&referred, *encoding, out);
-                    Ok(())
+                    within_answer(out)
                 }
             }),
         }
@@ -250,11 +298,18 @@ impl Composer<'_> {
                         self.write_text(referred_index, &mut referred)?;
                     }
                     encode(&referred, *encoding, out);
+                    within_answer(out)?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Stops a text as soon as no answer could hold it: a few references may name the same large value
+/// many times over.
+fn within_answer(text: &[u8]) -> Result<(), Refusal> {
+    if text.len() > MAX_CAPSULE_BYTES { Err(Refusal::TooLarge) } else { Ok(()) }
 }
 
 /// Values are texts since they were checked on their way in, so every encoding can carry them.

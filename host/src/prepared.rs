@@ -71,7 +71,7 @@ impl Prepared {
             unasked: Err(Refusal::Busy),
         };
         prepared.unasked = Grant::compose(&prepared, &Resolution::default(), key, entropy).map(Arc::new);
-        Ok(prepared)
+        if prepared.unasked.as_ref().err() == Some(&Refusal::TooLarge) { Err(TooLarge) } else { Ok(prepared) }
     }
 
     /// What a Kubernetes object for this is called: names with `/` as `.`.

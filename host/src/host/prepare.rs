@@ -10,13 +10,15 @@ use crate::{
     keyring::{Keyring, WrappedDataKey},
     model::{
         Configuration, PolicyKind, SealedValue,
-        question::{Attribute, Facts},
+        question::{Answer, Attribute, Facts},
     },
+    permit::{Grant, Refusal},
     plan::{Attached, Chains, Plan, environment_digest, snapshot_digest},
-    policy::{Chain, Link, Loaded},
+    policy::{Chain, Link, Loaded, Verdict},
     prepared::Prepared,
     snapshot::Snapshot,
     state::Activations,
+    system,
     upload::{UploadError, rehearse},
 };
 
@@ -129,8 +131,7 @@ impl Workshop {
         let links = plan.chain.iter().filter_map(|attached| link(attached, policies)).collect();
         let chain = Chain::new(&self.policies, links, Arc::new(plan.subject()));
         let chain = chain.map_err(|error| error.to_string())?;
-        let mut entropy = crate::system::entropy;
-        let prepared = Prepared::new(plan, chain, keyring, &engine.capsule_key, &mut entropy);
+        let prepared = Prepared::new(plan, chain, keyring, &engine.capsule_key, &mut system::entropy);
         let prepared = prepared.map_err(|error| error.to_string())?;
         dry_run(&prepared, engine)?;
         Ok(prepared)
@@ -163,18 +164,25 @@ fn may_be_shared(shared: &Prepared, plan: &Plan<SealedValue>) -> bool {
         && shared.values.unopened.is_empty()
 }
 
-/// Asks the policies once, for an instance that says nothing about itself. A denial is an answer;
-/// a policy that fails here would fail at boot, and refuses the push.
+/// Asks the policies once, for an instance that says nothing about itself, and puts together what
+/// they answer. A denial is an answer, and so is leaving out what is required, which other facts
+/// may change; a policy that fails here would fail at boot, and refuses the push.
 fn dry_run(prepared: &Prepared, engine: &DecisionEngine) -> Result<(), String> {
     if prepared.chain.is_empty() {
         return Ok(());
     }
     let share = engine.lanes.share(&prepared.plan.workspace);
-    match engine.lanes.decide_blocking(&share, &prepared.chain, &Facts::default()) {
+    let resolution = match engine.lanes.decide_blocking(&share, &prepared.chain, &Facts::default()) {
+        Ok(Verdict { answer: Answer::Resolved(resolution), .. }) => resolution,
+        Ok(_) => return Ok(()),
         // Not the policy's own doing: the next boot may find the host less busy.
-        Err(failure) if !failure.is_deterministic() => Ok(()),
-        Err(failure) => Err(format!("in a dry run, {failure}")),
-        Ok(_) => Ok(()),
+        Err(failure) if !failure.is_deterministic() => return Ok(()),
+        Err(failure) => return Err(format!("in a dry run, {failure}")),
+    };
+    match Grant::compose(prepared, &resolution, &engine.capsule_key, &mut system::entropy) {
+        Err(Refusal::Failed { policy, reason, .. }) => Err(format!("in a dry run, policy {policy} {reason}")),
+        Err(Refusal::TooLarge) => Err("in a dry run, the answer was larger than an answer may be".to_owned()),
+        _ => Ok(()),
     }
 }
 

@@ -22,16 +22,22 @@ pub(super) struct Resolved {
 /// - A `bind` names a candidate of that same variable, and a secret goes to a secret only.
 /// - A template refers to plain candidates only: else `"https://evil/" + reference(STRIPE_KEY)`
 ///   in some URL would carry a secret out unseen.
+/// - Only the last policy of a chain writes templates: those after it could not see what a text is
+///   made of, and the broader must have the last word on what is really injected.
 /// - Each variable at most once.
 ///
 /// The size of an answer is bounded before it gets here: what crosses is counted as it crosses.
 ///
 /// # Errors
 /// The first assignment that breaks a rule.
-pub(super) fn check(subject: &Subject, outcome: bindings::Outcome) -> Result<Outcome, AnswerFault> {
+pub(super) fn check(
+    subject: &Subject,
+    outcome: bindings::Outcome,
+    is_last: bool,
+) -> Result<Outcome, AnswerFault> {
     match outcome {
         bindings::Outcome::Resolved(resolution) => Ok(Outcome::Resolved(Resolved {
-            assignments: check_assignments(subject, resolution.assignments)?,
+            assignments: check_assignments(subject, resolution.assignments, is_last)?,
             warnings: resolution.warnings,
             annotations: resolution.annotations.into_iter().map(Into::into).collect(),
         })),
@@ -44,6 +50,7 @@ pub(super) fn check(subject: &Subject, outcome: bindings::Outcome) -> Result<Out
 fn check_assignments(
     subject: &Subject,
     assignments: Vec<bindings::Assignment>,
+    is_last: bool,
 ) -> Result<Vec<(u32, Decision)>, AnswerFault> {
     let mut checked = assignments
         .into_iter()
@@ -52,6 +59,9 @@ fn check_assignments(
             let variable = at(&subject.variables, index).ok_or(AnswerFault::UnknownVariable { index })?;
             let decision = match assignment.decision {
                 bindings::Decision::Bind(candidate) => bind(subject, index, variable, candidate)?,
+                bindings::Decision::Template(_) if !is_last => {
+                    return Err(AnswerFault::TemplateNotLast { variable: variable.name.clone() });
+                }
                 bindings::Decision::Template(fragments) => template(subject, variable, fragments)?,
                 bindings::Decision::Omit => Decision::Omit,
             };
@@ -94,6 +104,7 @@ fn template(
 ) -> Result<Decision, AnswerFault> {
     let to = || variable.name.clone();
     let checked = fragments.into_iter().map(|fragment| match fragment {
+        bindings::Fragment::Literal(text) if text.contains('\0') => Err(AnswerFault::Nul { variable: to() }),
         bindings::Fragment::Literal(text) => Ok(Fragment::Literal(text)),
         bindings::Fragment::Reference(bindings::Interpolation { candidate, encoding }) => {
             let offered = at(&subject.candidates, candidate)

@@ -168,7 +168,11 @@ impl Chain {
         let mut links = Vec::with_capacity(self.links.len());
         for (place, link) in self.links.iter().enumerate() {
             let left_ms = limits.chain_wall_ms.saturating_sub(elapsed_ms());
-            let (outcome, report) = self.ask(link, limits.wall_ms.min(left_ms), &facts, &choices);
+            let is_last = place + 1 == self.links.len();
+            let (answered, report) = self.ask(link, limits.wall_ms.min(left_ms), &facts, &choices);
+            let outcome = answered.and_then(|outcome| {
+                answer::check(&self.subject, outcome, is_last).map_err(FailureKind::from)
+            });
             let place = index(place);
             let outcome = match outcome {
                 Ok(outcome) => outcome,
@@ -199,14 +203,14 @@ impl Chain {
         wall_ms: u64,
         facts: &AskedFacts<'_>,
         choices: &Choices,
-    ) -> (Result<Outcome, FailureKind>, LinkReport) {
+    ) -> (Result<bindings::Outcome, FailureKind>, LinkReport) {
         let variables = choices.variables(&self.subject);
         let vary = link.loaded.descriptor().vary;
         let request = self.tables.request(&self.subject, vary, facts, &variables, &link.settings);
         let called = link.loaded.decide(wall_ms, request);
         let report = LinkReport { fuel: called.fuel, log: called.log, dropped_lines: called.dropped_lines };
         let answered = match called.result {
-            Ok((Ok(outcome),)) => answer::check(&self.subject, outcome).map_err(FailureKind::from),
+            Ok((Ok(outcome),)) => Ok(outcome),
             Ok((Err(reported),)) => Err(Reported::from(reported).into()),
             Err(kind) => Err(kind),
         };

@@ -105,6 +105,18 @@ pub enum AnswerFault {
         /// The variable's name.
         variable: String,
     },
+    /// A template from a policy that others come after: they could not see what it is made of.
+    #[error("writes a template for {variable}, which only the last policy of a chain may")]
+    TemplateNotLast {
+        /// The variable's name.
+        variable: String,
+    },
+    /// A text that no environment variable can hold.
+    #[error("puts a NUL byte into the template of {variable}")]
+    Nul {
+        /// The variable's name.
+        variable: String,
+    },
     /// A secret in a template, where it could be carried out unseen.
     #[error("puts a secret into the template of {variable}")]
     SecretInTemplate {

@@ -257,7 +257,7 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::Denied { policy, violations } => Self::policy_denied(&policy, &violations),
             Refusal::Missing(keys) => Self::missing_required(&keys),
-            Refusal::Failed { policy, reason } => Self::policy_failed(&policy, &reason),
+            Refusal::Failed { policy, reason, .. } => Self::policy_failed(&policy, &reason),
             Refusal::Unseal(key) => Self::unseal_failed(&key),
             Refusal::Busy => Self::busy("too many policies run at once; try again"),
             Refusal::TooLarge => Self::too_large("this environment's values are more than one answer holds"),
