@@ -20,3 +20,5 @@ mod strangers;
 mod tls;
 mod torn;
 mod workspace;
+mod sealing;
+mod wrong_input;

@@ -12,7 +12,7 @@ use bootlace::{
     seal::{self, EnvironmentPublicKey},
     signing::{OperatorKey, PublishedKey, TrustedSigners, sign_environment_keys},
     source::{
-        self, Directory, KeysFile, Tree,
+        self, Bootstrap, Directory, KeysFile, Tree,
         starter::{ACTIVE, Additions, DEPLOYMENT, POLICIES, Starter, WORKSPACE},
     },
     system::entropy,
@@ -53,6 +53,38 @@ impl Site {
         let components: Vec<_> = POLICIES.iter().map(|name| (*name, component(name))).collect();
         let mut site = Self::build("other", "twin", &components);
         site.edit("workspace.toml", "name = \"acme\"", "name = \"other\"");
+        site
+    }
+
+    /// One environment, one deployment, one secret, no policy.
+    pub(crate) fn single() -> Self {
+        let mut site = Self::starter();
+        site.keys.retain(|name, _| name.as_str() == "staging");
+        let keys = KeysFile { environments: site.keys.clone(), signature: None };
+        let secret = site.seal(&site.address("staging", "API_KEY", 1), b"demo-staging-API_KEY-v1").unwrap();
+        let tokens = site.directory().bootstrap.unwrap().tokens.into_iter().filter(
+            |record| matches!(&record.scope, Scope::Instance { environment, .. } if environment.as_str() == "staging"),
+        );
+        let bootstrap = Bootstrap { tokens: tokens.collect(), active: BTreeMap::new() };
+        let (ids, workspace) = (site.ids, site.workspace);
+        let files = [
+            (
+                "workspace.toml",
+                format!("format = 1\n[workspace]\nname = \"{workspace}\"\nid = \"{}\"\n", ids.workspace),
+            ),
+            ("environments/staging.toml", format!("type = \"pre-production\"\nid = \"{}\"\n", ids.staging)),
+            (
+                "deployments/checkout.toml",
+                format!(
+                    "id = \"{}\"\n[environments.staging.variables]\n\
+                     API_KEY = {{ secret = \"{secret}\", description = \"calls the API\" }}\n",
+                    ids.checkout
+                ),
+            ),
+            ("keys.toml", keys.to_toml()),
+            ("bootstrap.toml", bootstrap.to_toml()),
+        ];
+        site.tree = files.map(|(path, text)| (path.to_owned(), text.into_bytes())).into();
         site
     }
 
