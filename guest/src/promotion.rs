@@ -40,3 +40,102 @@ impl promotion::Request {
         Some(self.evaluated_at.saturating_sub(self.source.active_since?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::promotion;
+    use crate::wire::Approval;
+    use crate::{
+        Check, Conclusion, Deferral, Evaluation, PolicyError, PromotionRequest, Settings, Verdict, Violation,
+        promotion_policy,
+    };
+
+    // A promotion policy whole, so that the macro's parts fit together.
+    promotion_policy!(
+        name: "two-eyes",
+        version: "0.1.0",
+        settings: ["approvals"],
+        evaluate: evaluate,
+        validate: validate,
+    );
+
+    fn evaluate(request: &PromotionRequest) -> Result<Evaluation, PolicyError> {
+        let wanted = number(request.settings())
+            .ok_or_else(|| PolicyError::InvalidSettings("a whole number is needed".into()))?;
+        if request.check("e2e").is_some_and(|check| check.conclusion == Conclusion::Failure) {
+            return Ok(Verdict::Deny(vec![Violation::new("check-failed", "e2e failed")]).into());
+        }
+        if request.approvals_as("releaser") < wanted {
+            let required_approvals = vec!["releaser".to_owned()];
+            let reason = "waiting for approvals".to_owned();
+            return Ok(
+                Verdict::Defer(Deferral { reason, retry_after_seconds: None, required_approvals }).into()
+            );
+        }
+        Ok(Verdict::Allow.into())
+    }
+
+    fn validate(settings: Settings<'_>) -> Vec<Violation> {
+        let wrong = number(settings).is_none();
+        wrong.then(|| Violation::new("invalid-number", "a whole number is needed")).into_iter().collect()
+    }
+
+    fn number(settings: Settings<'_>) -> Option<usize> {
+        settings.get("approvals").map_or(Some(0), |value| value.parse().ok())
+    }
+
+    fn asked(approvals: &str) -> PromotionRequest {
+        let mut request = promotion();
+        request.settings.push(crate::Attribute::new("approvals", approvals));
+        request
+    }
+
+    fn approved(principal: &str, role: &str) -> Approval {
+        Approval { principal: principal.into(), role: role.into(), approved_at: 1 }
+    }
+
+    #[test]
+    fn only_different_principals_in_the_role_count_and_not_the_requester() {
+        let mut request = asked("2");
+        let names = ["ana", "ana", &request.requested_by];
+        request.approvals = names.map(|principal| approved(principal, "releaser")).into();
+        request.approvals.push(approved("ben", "viewer"));
+        let Verdict::Defer(deferral) = evaluate(&request).unwrap().verdict else { panic!("not deferred") };
+        assert_eq!(deferral.required_approvals, ["releaser"]);
+        request.approvals.push(approved("eva", "releaser"));
+        assert_eq!(evaluate(&request).unwrap().verdict, Verdict::Allow);
+    }
+
+    #[test]
+    fn a_check_is_found_by_its_name_where_the_release_comes_from() {
+        let mut request = promotion();
+        let failed = |name: &str| Check {
+            name: name.into(),
+            conclusion: Conclusion::Failure,
+            completed_at: None,
+            measures: Vec::new(),
+        };
+        request.target.checks = vec![failed("e2e")];
+        request.source.checks = vec![failed("smoke")];
+        assert_eq!(evaluate(&request).unwrap().verdict, Verdict::Allow);
+        request.source.checks.push(failed("e2e"));
+        assert!(matches!(evaluate(&request).unwrap().verdict, Verdict::Deny(list) if list.len() == 1));
+    }
+
+    #[test]
+    fn a_release_soaks_only_where_it_is_the_active_one() {
+        let mut request = promotion();
+        assert_eq!(request.soaked_seconds(), Some(3_600));
+        request.source.active.as_mut().unwrap().number = 6;
+        assert_eq!(request.soaked_seconds(), None);
+        request.source.active = None;
+        assert_eq!(request.soaked_seconds(), None);
+    }
+
+    #[test]
+    fn settings_that_are_no_number_are_refused_twice() {
+        let settings = [crate::Attribute::new("approvals", "two")];
+        assert_eq!(validate(Settings::new(&settings)).len(), 1);
+        assert!(matches!(evaluate(&asked("two")), Err(PolicyError::InvalidSettings(_))));
+    }
+}

@@ -1,6 +1,7 @@
 //! A policy that misbehaves in the way that its setting `mode` names, for the host's tests.
 //!
-//! It declares that it varies by the region only.
+//! It declares that it varies by the region only. With the setting `only-in` it misbehaves in that
+//! region only, so that it gets past a rehearsal.
 
 mod answers;
 mod bombs;
@@ -12,13 +13,16 @@ resolve_policy!(
     name: "hostile",
     version: "0.1.0",
     vary: [region],
-    settings: ["mode"],
+    settings: ["mode", "only-in"],
     decide: decide,
 );
 
 /// Does what the setting `mode` says; without one, nothing.
 pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
-    match request.settings().get("mode").unwrap_or("ok") {
+    let settings = request.settings();
+    let here =
+        settings.get("only-in").is_none_or(|region| request.instance().region.as_deref() == Some(region));
+    match settings.get("mode").filter(|_| here).unwrap_or("ok") {
         "ok" => Ok(Resolution::new().into()),
         "error" => Err(PolicyError::Internal("as asked".into())),
 
