@@ -20,8 +20,10 @@ mod scan;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     fmt, io,
     path::PathBuf,
@@ -31,13 +33,15 @@ use std::{
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
-pub use canary::rehearse;
+pub use canary::{rehearse, take_settings, twice};
 pub use compiler::{Compiler, compile_child_main};
-pub use scan::scan;
+pub use scan::{Surface, scan};
+pub use trial::Trial;
 
-use self::store::Store;
+use self::{form::Form, store::Store};
 use crate::{
     id::{Digest, WorkspaceId},
+    model::question::Violation,
     policy::{Engine, LoadError, Loaded, PolicyFailure, artefact::Artefact},
 };
 
@@ -118,8 +122,8 @@ pub enum RehearsalError {
     #[error("validate-settings: {0}")]
     Settings(PolicyFailure),
     /// Its settings are wrong.
-    #[error("it refuses its settings: {}", .0.iter().map(|v| v.message.as_str()).collect::<Vec<_>>().join("; "))]
-    RefusedSettings(Vec<crate::model::question::Violation>),
+    #[error("it refuses its settings: {}", refused_settings(.0))]
+    RefusedSettings(Vec<Violation>),
     /// It did not answer.
     #[error("{0}")]
     Decide(PolicyFailure),
@@ -167,28 +171,47 @@ impl Uploads {
     }
 
     fn compile(&self, tenant: &WorkspaceId, uploaded: &[u8]) -> Result<Artefact, UploadError> {
-        let limits = self.engine.limits();
-        let form =
-            form::recognise(uploaded, limits).map_err(|refusal| UploadError::Refused(vec![refusal]))?;
+        let form = recognise(&self.engine, uploaded)?;
         let _turn = Turn::take(&self.compiling, tenant).ok_or(UploadError::Compiling)?;
-        let componentised;
-        let component = match form {
-            form::Form::Component => uploaded,
-            form::Form::Module => {
-                refuse(scan::scan_module(uploaded, limits))?;
-                componentised = self.compiler.componentise(&self.engine, uploaded)?;
-                &componentised
-            }
-        };
-        refuse(scan(component, limits))?;
-        self.compiler.compile(&self.engine, component)
+        let component = component(&self.engine, &self.compiler, form, uploaded)?;
+        self.compiler.compile(&self.engine, &component)
     }
+}
+
+fn recognise(engine: &Engine, uploaded: &[u8]) -> Result<Form, UploadError> {
+    form::recognise(uploaded, engine.limits()).map_err(|refusal| UploadError::Refused(vec![refusal]))
+}
+
+/// The component that an upload is or becomes, looked at and not compiled.
+fn component<'a>(
+    engine: &Engine,
+    compiler: &Compiler,
+    form: Form,
+    uploaded: &'a [u8],
+) -> Result<Cow<'a, [u8]>, UploadError> {
+    let limits = engine.limits();
+    let component = match form {
+        Form::Component => Cow::Borrowed(uploaded),
+        Form::Module => {
+            refuse(scan::scan_module(uploaded, limits))?;
+            Cow::Owned(compiler.componentise(engine, uploaded)?)
+        }
+    };
+    refuse(scan(&component, limits))?;
+    Ok(component)
 }
 
 impl fmt::Debug for Uploads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Uploads").field("engine", &self.engine).finish_non_exhaustive()
     }
+}
+
+fn refused_settings(violations: &[Violation]) -> String {
+    let about = |v: &Violation| v.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
+    let listed: Vec<_> =
+        violations.iter().map(|v| format!("{}{} ({})", about(v), v.message, v.code)).collect();
+    listed.join("; ")
 }
 
 fn refuse(refusals: Vec<Refusal>) -> Result<(), UploadError> {

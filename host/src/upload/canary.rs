@@ -8,23 +8,23 @@ use crate::{
         PolicyKind,
         question::{Attribute, Facts},
     },
-    policy::{Chain, Link, Loaded, PolicyFailure, fixtures, patiently},
+    policy::{Chain, Link, Loaded, PolicyFailure, Verdict, fixtures, patiently},
 };
 
 /// Asks a policy as one of its attachments would: whether its settings are right, and, if it is a
 /// resolve policy, twice the same question about a subject that does not exist. A denial is an
-/// answer.
+/// answer. None for a promotion policy.
 ///
 /// # Errors
 /// When it refuses the settings, fails, or answers the same question in two ways.
-pub fn rehearse(loaded: &Arc<Loaded>, name: &str, settings: &[Attribute]) -> Result<(), RehearsalError> {
-    match patiently(PolicyFailure::is_deterministic, || loaded.validate_settings(settings)) {
-        Ok(Ok(())) => {}
-        Ok(Err(violations)) => return Err(RehearsalError::RefusedSettings(violations)),
-        Err(failure) => return Err(RehearsalError::Settings(failure)),
-    }
+pub fn rehearse(
+    loaded: &Arc<Loaded>,
+    name: &str,
+    settings: &[Attribute],
+) -> Result<Option<Verdict>, RehearsalError> {
+    take_settings(loaded, settings)?;
     if loaded.kind() != PolicyKind::Resolve {
-        return Ok(());
+        return Ok(None);
     }
     let link = Link { loaded: Arc::clone(loaded), settings: settings.to_vec(), name: name.to_owned() };
     let facts = Facts {
@@ -35,10 +35,30 @@ pub fn rehearse(loaded: &Arc<Loaded>, name: &str, settings: &[Attribute]) -> Res
     };
     let Ok(chain) = Chain::new(loaded.engine(), vec![link], fixtures::subject(2, 2)) else {
         // One resolve policy is a chain under any limits but a chain of none.
-        return Ok(());
+        return Ok(None);
     };
-    let decide = || patiently(PolicyFailure::is_deterministic, || chain.decide(&facts));
+    twice(&chain, &facts).map(Some)
+}
+
+/// Asks a policy whether these settings are right.
+///
+/// # Errors
+/// When it does not answer, or says what is wrong with them.
+pub fn take_settings(loaded: &Loaded, settings: &[Attribute]) -> Result<(), RehearsalError> {
+    match patiently(PolicyFailure::is_deterministic, || loaded.validate_settings(settings)) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(violations)) => Err(RehearsalError::RefusedSettings(violations)),
+        Err(failure) => Err(RehearsalError::Settings(failure)),
+    }
+}
+
+/// Puts the same question twice; what a busy machine was in the way of, again.
+///
+/// # Errors
+/// When the policies fail, answer in two ways, or at two prices.
+pub fn twice(chain: &Chain, facts: &Facts) -> Result<Verdict, RehearsalError> {
+    let decide = || patiently(PolicyFailure::is_deterministic, || chain.decide(facts));
     let first = decide().map_err(RehearsalError::Decide)?;
     let second = decide().map_err(RehearsalError::Decide)?;
-    if first == second { Ok(()) } else { Err(RehearsalError::Nondeterministic) }
+    if first == second { Ok(first) } else { Err(RehearsalError::Nondeterministic) }
 }

@@ -26,8 +26,7 @@ pub enum Compiler {
         /// Its first arguments; the job's follow.
         arguments: Vec<OsString>,
     },
-    /// In this process, without limits: for `bootlace policy check` on its author's own machine,
-    /// where the author's own policy can hurt nobody else.
+    /// In this process, without limits: for tests, and for who trusts the policy's author.
     InProcess,
 }
 

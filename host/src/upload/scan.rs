@@ -17,6 +17,24 @@ pub fn scan(component: &[u8], limits: &Limits) -> Vec<Refusal> {
     scan.refusals
 }
 
+/// What a component imports and exports, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surface {
+    /// What it wants of the host.
+    pub imports: Vec<String>,
+    /// What it offers.
+    pub exports: Vec<String>,
+}
+
+impl Surface {
+    /// That of a component that was found well-formed.
+    pub(super) fn of(component: &[u8], limits: &Limits) -> Self {
+        let mut scan = Scan::new(limits);
+        scan.run(component);
+        Self { imports: scan.imports, exports: scan.exports }
+    }
+}
+
 /// Everything that is wrong with the structure of a core module, before it is made a component.
 pub(super) fn scan_module(module: &[u8], limits: &Limits) -> Vec<Refusal> {
     let mut scan = Scan::new(limits);
@@ -38,6 +56,7 @@ struct Scan<'a> {
     refusals: Vec<Refusal>,
     /// The encodings of what the reader is inside of.
     inside: Vec<Encoding>,
+    imports: Vec<String>,
     exports: Vec<String>,
     functions: u64,
     core_instances: u64,
@@ -55,6 +74,7 @@ impl<'a> Scan<'a> {
             limits,
             refusals: Vec::new(),
             inside: Vec::new(),
+            imports: Vec::new(),
             exports: Vec::new(),
             functions: 0,
             core_instances: 0,
@@ -207,6 +227,7 @@ impl<'a> Scan<'a> {
         let own = IMPORTS.iter().any(|known| of(known, ""));
         let wasi = WASI_INTERFACES.iter().any(|known| of(known, "@0.2."));
         self.imports_wasi |= wasi;
+        self.imports.push(name.to_owned());
         if !own && !wasi {
             self.refuse("import", format!("it imports {name}, which no policy gets"));
         }

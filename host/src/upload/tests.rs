@@ -196,7 +196,8 @@ fn one_compilation_of_a_tenant_at_a_time() {
 fn settings_that_a_policy_refuses_fail_its_rehearsal() {
     let dir = tempfile::tempdir().unwrap();
     let loaded = uploads(dir.path()).admit(&tenant(), &sample()).unwrap();
-    assert_eq!(rehearse(&loaded, "least", &[Attribute::new("always", "PATH")]), Ok(()));
+    let verdict = rehearse(&loaded, "least", &[Attribute::new("always", "PATH")]).unwrap().unwrap();
+    assert!(verdict.fuel() > 0);
     let refused = rehearse(&loaded, "least", &[Attribute::new("alwais", "PATH")]);
     assert!(matches!(refused, Err(RehearsalError::RefusedSettings(_))), "{refused:?}");
 }
@@ -209,4 +210,18 @@ fn a_policy_that_fails_fails_its_rehearsal() {
         let failed = rehearse(&loaded, "hostile", &[Attribute::new("mode", mode)]);
         assert!(matches!(failed, Err(RehearsalError::Decide(_))), "{mode}: {failed:?}");
     }
+}
+
+#[test]
+fn a_trial_goes_the_whole_way_and_says_what_was_seen() {
+    let engine = engine();
+    let trial = Trial::new(&engine, &Compiler::InProcess, &sample()).unwrap();
+    assert_eq!(trial.component, sample());
+    assert!(!trial.was_module && trial.code_bytes > 0);
+    assert!(trial.surface.exports.iter().any(|name| name == "bootlace:policy/resolve@0.1.0"));
+    assert!(trial.surface.imports.iter().all(|name| name.starts_with("bootlace:policy/types@")));
+    let wasi = Trial::new(&engine, &Compiler::InProcess, &guest("tests/guests/dist/wasi.wasm")).unwrap();
+    assert!(wasi.surface.imports.iter().any(|name| name.starts_with("wasi:cli/")));
+    let refused = Trial::new(&engine, &Compiler::InProcess, b"(component)");
+    assert!(matches!(refused, Err(UploadError::Refused(list)) if list[0].code == "text"));
 }

@@ -7,6 +7,7 @@ use crate::{
     cli::exit,
     client,
     source::{Problem, Problems},
+    upload::{Refusal, UploadError},
 };
 
 /// What happened, why, and what to do: the way a colleague would write it.
@@ -17,11 +18,19 @@ pub(super) fn text(error: &anyhow::Error) -> String {
         let gap = if code.is_empty() { "" } else { ", " };
         put(&mut text, format_args!(" ({}{gap}status {status})", clean(code)));
     }
+    let mut said = String::new();
     for cause in lines {
-        put(&mut text, format_args!("\n  because: {cause}"));
+        // Some errors tell their cause themselves.
+        if !said.ends_with(&cause) {
+            put(&mut text, format_args!("\n  because: {cause}"));
+        }
+        said = cause;
     }
     for problem in mistakes(error) {
         put(&mut text, format_args!("\n  {}", clean(&problem.to_string())));
+    }
+    for rule in rules(error) {
+        put(&mut text, format_args!("\n  - {}", clean(&format!("{} ({})", rule.message, rule.code))));
     }
     if let Some(refusal) = refusal(error) {
         reasons(&mut text, &refusal.problem);
@@ -38,20 +47,33 @@ pub(super) fn json(error: &anyhow::Error) -> String {
     let causes: Vec<String> = chain(error).skip(1).map(ToString::to_string).collect();
     let mistakes: Vec<String> = mistakes(error).iter().map(ToString::to_string).collect();
     let problem = refusal(error).map(|refusal| &refusal.problem);
+    let rules: Vec<_> =
+        rules(error).iter().map(|rule| json!({ "code": rule.code, "message": rule.message })).collect();
     let error = json!({
         "error": error.to_string(), "causes": causes, "exit": exit::code(error), "problem": problem,
-        "mistakes": mistakes,
+        "mistakes": mistakes, "rules": rules,
     });
     format!("{error}\n")
 }
 
-/// What went wrong, from the outside in; the mistakes in a directory are listed apart.
+/// What went wrong, from the outside in; the mistakes in a directory and the rules that a policy
+/// breaks are listed apart.
 fn chain(error: &anyhow::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    error.chain().filter(|cause| !cause.is::<Problems>())
+    let listed = |cause: &(dyn std::error::Error + 'static)| {
+        cause.is::<Problems>() || matches!(cause.downcast_ref(), Some(UploadError::Refused(_)))
+    };
+    error.chain().filter(move |cause| !listed(*cause))
 }
 
 fn mistakes(error: &anyhow::Error) -> &[Problem] {
     error.downcast_ref::<Problems>().map_or(&[], |problems| &problems.0)
+}
+
+fn rules(error: &anyhow::Error) -> &[Refusal] {
+    match error.downcast_ref() {
+        Some(UploadError::Refused(rules)) => rules,
+        _ => &[],
+    }
 }
 
 fn reasons(text: &mut String, problem: &client::Problem) {
