@@ -1,12 +1,14 @@
 //! What tests run against: a real host in this process on loopback and free ports, its data in a
 //! temporary directory, and a workspace that it was pushed.
 
+pub(crate) mod canaries;
 pub(crate) mod http;
 pub(crate) mod pair;
 pub(crate) mod program;
 pub(crate) mod service;
 pub(crate) mod site;
 pub(crate) mod small;
+pub(crate) mod tenants;
 
 use std::{
     collections::BTreeMap,
