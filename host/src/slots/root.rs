@@ -83,13 +83,8 @@ impl Root {
         let revisions = |workspace: &WorkspaceRoot| -> Vec<Digest> {
             workspace.earlier.iter().chain([&workspace.current]).map(|kept| kept.configuration).collect()
         };
-        workspaces.clone().flat_map(revisions).chain(self.needed()).collect()
-    }
-
-    /// The blobs without which this cannot be served.
-    pub(super) fn needed(&self) -> impl Iterator<Item = Digest> {
-        let each = |workspace: &WorkspaceRoot| [Some(workspace.current.configuration), workspace.state];
-        self.workspaces.values().flat_map(each).chain([self.host_state]).flatten()
+        let states = workspaces.clone().filter_map(|workspace| workspace.state).chain(self.host_state);
+        workspaces.flat_map(revisions).chain(states).collect()
     }
 
     /// `magic | format u16 | signature[64] | fields`; the signature covers the format and the fields.

@@ -180,12 +180,14 @@ fn both_slots_lost_is_an_error_that_says_why() {
 }
 
 #[test]
-fn a_slot_whose_blobs_are_missing_or_corrupt_is_passed_over() {
+fn a_slot_whose_state_is_missing_or_corrupt_is_passed_over() {
     // Interrupted before the floor: slot contents differ, so that the older one may be taken.
     let directory = with_revisions(1);
     let crashed = tempfile::tempdir().unwrap();
     let mut slots = healthy(directory.path());
-    let committed = slots.commit_observed(&[state("later")], &mut |step| {
+    commit(&mut slots, &[Change::HostState(b"before".to_vec())]);
+    let later = Change::HostState(b"later".to_vec());
+    let committed = slots.commit_observed(&[later], &mut |step| {
         if step == Step::SlotReplaced {
             copy(directory.path(), crashed.path());
         }
@@ -195,11 +197,20 @@ fn a_slot_whose_blobs_are_missing_or_corrupt_is_passed_over() {
     fs::write(&blob, b"latex").unwrap();
     let (slots, degraded) = load(crashed.path()).unwrap();
     assert!(matches!(degraded[0], Degraded::Slot { reason: SlotFault::Blob(BlobError::Corrupt { .. }), .. }));
-    assert_eq!(slots.read(slots.root().workspaces[&acme()].state.unwrap()).unwrap(), b"state 1");
+    assert_eq!(slots.read(slots.root().host_state.unwrap()).unwrap(), b"before");
     drop(slots);
     fs::remove_file(&blob).unwrap();
     let (_, degraded) = load(crashed.path()).unwrap();
     assert!(matches!(degraded[0], Degraded::Slot { reason: SlotFault::Blob(BlobError::Missing { .. }), .. }));
+}
+
+#[test]
+fn a_workspaces_corrupt_blob_keeps_no_other_from_loading() {
+    let directory = with_revisions(1);
+    change_byte(directory.path().join("blobs").join(hex::encode(sha256(b"bundle 1").0)), 0);
+    let slots = healthy(directory.path());
+    let current = slots.root().workspaces[&acme()].current.configuration;
+    assert!(matches!(slots.read(current), Err(BlobError::Corrupt { .. })));
 }
 
 /// A directory whose slots are both at revision 2 of sequence 2, while 3 was seen.
