@@ -19,9 +19,9 @@ use bootlace::{
 };
 
 use crate::world::{
-    Answer, Site, World,
+    Answer, Site, World, blocking,
     canaries::Canaries,
-    program::Premises,
+    program::{Premises, Program},
     site::{component, guest},
     tenants::attachment,
 };
@@ -122,16 +122,17 @@ async fn a_hosts_log_holds_no_secret_however_much_it_logs() {
     let site = dumped();
     let canaries = Canaries::of(&site);
     let premises = Premises::new(&site);
-    let mut program = premises.serve_with(&["--log", "trace"]);
+    let command = premises.command(&["--log", "trace"]);
+    let mut program = blocking(|| Program::start(command)).await;
     let operator = premises.operator();
-    let pushed = program.push(&site.bundle_for_today(0), 0, &operator).await;
+    let pushed = program.push(&site.bundle_for_today(&site.directory(), 0), 0, &operator).await;
     assert_eq!(pushed.status, 200, "{}", pushed.text());
     for (environment, _) in ACTIVE {
         let token = program.mint(environment, &operator).await;
         let answer = program.get(&format!("/v1/boot?{FACTS}"), Some(&token)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
-    let older = site.bundle_for_today(0);
+    let older = site.bundle_for_today(&site.directory(), 0);
     for (bundle, status) in [(older.as_slice(), 409), (b"no bundle", 422)] {
         assert_eq!(program.push(bundle, 0, &operator).await.status, status);
     }

@@ -157,7 +157,7 @@ fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
 
 #[cfg(test)]
 mod tests {
-    use clap::{Args, Command, CommandFactory};
+    use clap::{Command, CommandFactory};
 
     use super::*;
 

@@ -43,6 +43,9 @@ pub(super) struct Ingredients<'a> {
     pub(super) not_after: UnixSeconds,
     /// The active releases.
     pub(super) active: &'a Activations,
+    /// Whether this very revision was served before. It is not rehearsed again then: a busy machine,
+    /// or a rule that came later, is no reason to stop serving it.
+    pub(super) certified: bool,
     /// What is served now: plans with the same digest are taken over as they are.
     pub(super) parent: Option<&'a Served>,
 }
@@ -57,7 +60,7 @@ impl Workshop {
         from: Ingredients<'_>,
         engine: &DecisionEngine,
     ) -> Result<Served, PrepareError> {
-        let policies = self.admit(&from.configuration)?;
+        let policies = self.admit(&from.configuration, from.certified)?;
         let (mut prepared, mut errors) = (Vec::new(), Vec::new());
         for plan in plans(&from.configuration, from.active, &mut errors) {
             let parent =
@@ -67,7 +70,13 @@ impl Workshop {
                 continue;
             }
             let place = format!("{} in {}", plan.deployment, plan.environment.name);
-            match self.prepare_plan(plan, &policies, from.keyring, engine) {
+            let one = self.prepare_plan(plan, &policies, from.keyring, engine).and_then(|one| {
+                if !from.certified {
+                    dry_run(&one, engine)?;
+                }
+                Ok(one)
+            });
+            match one {
                 Ok(one) => prepared.push(Arc::new(one)),
                 Err(reason) => errors.push(format!("{place}: {reason}")),
             }
@@ -93,11 +102,12 @@ impl Workshop {
     fn admit(
         &self,
         configuration: &Configuration<SealedValue>,
+        certified: bool,
     ) -> Result<BTreeMap<PolicyName, Arc<Loaded>>, PrepareError> {
         let mut admitted = BTreeMap::new();
         let mut refused = Vec::new();
         for (name, policy) in &configuration.policies {
-            match self.admit_one(configuration, name, &policy.component) {
+            match self.admit_one(configuration, name, &policy.component, certified) {
                 Ok(loaded) => drop(admitted.insert(name.clone(), loaded)),
                 Err(UploadError::Refused(rules)) => {
                     refused.extend(rules.iter().map(|rule| format!("policy {name}: {rule}")));
@@ -113,10 +123,13 @@ impl Workshop {
         configuration: &Configuration<SealedValue>,
         name: &PolicyName,
         component: &[u8],
+        certified: bool,
     ) -> Result<Arc<Loaded>, UploadError> {
         let loaded = self.uploads.admit(&configuration.workspace, component)?;
-        for settings in settings_of(configuration, name) {
-            rehearse(&loaded, name.as_str(), &settings)?;
+        if !certified {
+            for settings in settings_of(configuration, name) {
+                rehearse(&loaded, name.as_str(), &settings)?;
+            }
         }
         Ok(loaded)
     }
@@ -132,9 +145,7 @@ impl Workshop {
         let chain = Chain::new(&self.policies, links, Arc::new(plan.subject()));
         let chain = chain.map_err(|error| error.to_string())?;
         let prepared = Prepared::new(plan, chain, keyring, &engine.capsule_key, &mut system::entropy);
-        let prepared = prepared.map_err(|error| error.to_string())?;
-        dry_run(&prepared, engine)?;
-        Ok(prepared)
+        prepared.map_err(|error| error.to_string())
     }
 }
 

@@ -147,6 +147,7 @@ impl Host {
             created: now,
             not_after: opened.header.not_after,
             active: &active,
+            certified: false,
             parent: served.map(|served| &**served),
         };
         self.take_over(&workshop, ingredients, Some(pushed))
@@ -206,6 +207,7 @@ impl Host {
             created: self.clock.now(),
             not_after: opened.header.not_after,
             active: &active,
+            certified: false,
             parent: Some(served),
         };
         self.take_over(&workshop, ingredients, None)

@@ -113,6 +113,7 @@ impl Host {
             created: self.clock.now(),
             not_after: served.snapshot.not_after,
             active: &active,
+            certified: false,
             parent: Some(served),
         };
         self.take_over(&workshop, ingredients, None)

@@ -222,6 +222,7 @@ impl Writer {
             created: root.current.created,
             not_after: opened.header.not_after,
             active: &active,
+            certified: true,
             parent: None,
         };
         Ok(workshop.prepare(ingredients, engine)?)

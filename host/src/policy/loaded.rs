@@ -203,6 +203,10 @@ impl Entry {
     }
 }
 
+/// How long a policy may take to say what it is, in milliseconds. Fuel bounds it; nobody waits but
+/// an upload or a start, and a busy machine is a reason against neither.
+const DESCRIBE_MS: u64 = 1_000;
+
 /// Asks once more where the clock or a full pool was in the way: that is no reason to turn a
 /// policy away.
 fn describe(
@@ -211,7 +215,7 @@ fn describe(
     exports: &Exports,
 ) -> Result<(bindings::Descriptor,), FailureKind> {
     patiently(FailureKind::is_deterministic, || {
-        entry.call(engine, &exports.describe, engine.limits().wall_ms, ()).result
+        entry.call(engine, &exports.describe, engine.limits().wall_ms.max(DESCRIBE_MS), ()).result
     })
 }
 
