@@ -28,7 +28,8 @@ async fn an_answer_says_what_it_is_and_is_not_to_be_stored() {
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("bootlace-revision"), "1");
     assert!(answer.header("bootlace-boot").starts_with("b-"), "{:?}", answer.headers);
-    assert!(answer.header("etag").starts_with('"') && answer.header("etag").len() == 34);
+    let etag = answer.header("etag");
+    assert!(etag.len() > 32 && etag.starts_with('"') && etag.ends_with('"'), "{etag}");
     let body = answer.json();
     let named = ["workspace", "deployment", "environment"].map(|key| body[key].as_str().unwrap());
     assert_eq!(named, ["acme", "checkout", "staging"]);

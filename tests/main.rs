@@ -10,6 +10,8 @@ mod blind;
 mod boots;
 mod crash;
 mod hostile;
+mod audit;
+mod leaks;
 mod limits;
 mod metrics;
 mod policies;

@@ -110,7 +110,9 @@ impl Audit {
     fn write(&self, keys: Option<&KeySet>, mut line: Vec<u8>) -> Result<(), AuditUnavailable> {
         let busy = || AuditUnavailable(io::ErrorKind::TimedOut.into());
         let mut log = self.log.try_lock_for(PATIENCE).ok_or_else(busy)?;
-        if log.broken || log.bytes >= FILE_BYTES {
+        if log.broken && log.bytes == 0 {
+            log.begin_again().map_err(AuditUnavailable)?;
+        } else if log.broken || log.bytes >= FILE_BYTES {
             log.begin_next(&self.directory).map_err(AuditUnavailable)?;
         }
         let Log { file, bytes, known, broken, .. } = &mut *log;
@@ -155,6 +157,15 @@ impl Drop for Audit {
 }
 
 impl Log {
+    /// Empties a file that holds nothing whole yet: on a full disk every refused boot would leave
+    /// another empty file.
+    fn begin_again(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.known.clear();
+        self.broken = false;
+        Ok(())
+    }
+
     fn begin_next(&mut self, directory: &Path) -> io::Result<()> {
         self.file = create(directory, self.number + 1)?;
         self.number += 1;

@@ -389,3 +389,14 @@ pub enum OpenError {
     #[error("the answer does not fit the buffer made for it")]
     NoRoom(#[from] NoRoom),
 }
+
+impl OpenError {
+    /// The stable code of contract.md.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::CannotCarry(_) => "invalid",
+            Self::Capsule(_) | Self::NoRoom(_) => "internal",
+        }
+    }
+}

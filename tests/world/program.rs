@@ -148,6 +148,10 @@ impl Program {
         self.lines.iter().collect()
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        self.child.pid()
+    }
+
     /// Tells it to end, in the way a service manager does.
     pub(crate) fn terminate(&self) {
         self.child.signal(Signal::TERM);
@@ -192,9 +196,12 @@ impl Program {
 pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
+    fn pid(&self) -> Pid {
+        i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).unwrap()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
     pub(crate) fn ended(&mut self) -> ExitStatus {

@@ -177,6 +177,10 @@ impl Site {
         RootKey::new(Zeroizing::new(self.root))
     }
 
+    pub(crate) fn root_key_bytes(&self) -> [u8; 32] {
+        self.root
+    }
+
     pub(crate) fn roots(&self) -> RootKeys {
         RootKeys::new([self.root_key()])
     }

@@ -50,17 +50,26 @@ where
     let id = host.audit.next_boot();
     let etag = permit.as_ref().ok().map(|permit| permit.etag(format));
     let unchanged = etag.as_ref().is_some_and(|etag| matches(&head, etag));
+    // One open; wiped when it was sent, or when it may not be.
+    let body = match &permit {
+        Ok(permit) if !unchanged => Some(permit.open(format, live.capsule_key())),
+        _ => None,
+    };
+    let outcome = match (&permit, &body) {
+        (Err(refusal), _) => refusal.code(),
+        (Ok(_), None) => "unchanged",
+        (Ok(_), Some(Err(error))) => error.code(),
+        (Ok(_), Some(Ok(_))) => "allowed",
+    };
     let record = BootRecord {
         id,
         at: now,
-        outcome: permit
-            .as_ref()
-            .map_or_else(Refusal::code, |_| if unchanged { "unchanged" } else { "allowed" }),
+        outcome,
         principal: &caller.token.principal,
         token: &caller.token.id,
         revision: caller.served.snapshot.revision,
         subject: &caller.prepared.audit_subject,
-        keys: permit.as_ref().ok().filter(|_| !unchanged).map(Permit::keys),
+        keys: permit.as_ref().ok().filter(|_| outcome == "allowed").map(Permit::keys),
         facts: &facts,
     };
     let recorded = host.audit.append(&record); // no record, no secret
@@ -69,12 +78,11 @@ where
     }
     recorded?;
 
-    let permit = permit?;
-    if unchanged {
+    permit?;
+    let Some(body) = body.transpose()? else {
         host.metrics.boots_unchanged.inc();
         return Ok(respond::not_modified(&etag.unwrap_or_default(), caller.served.snapshot.revision, id));
-    }
-    let body = permit.open(format, live.capsule_key())?; // one open; wiped when it is sent
+    };
     host.metrics.boots_allowed.inc();
     host.metrics.boot_seconds.observe(began.elapsed().as_secs_f64());
     Ok(respond::boot(body, format, &etag.unwrap_or_default(), caller.served.snapshot.revision, id))
