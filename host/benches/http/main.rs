@@ -1,8 +1,8 @@
 //! Boots over HTTP beside a bare hyper server that answers the same bytes: one run, one client,
 //! the same runtime, in turns. `cargo bench --bench http`, or with `-- --smoke` in two seconds.
 //!
-//! The servers live in this process, on half of the machine's cores; the client in a child, on the
-//! other half, without an HTTP library, so that it is never what is measured.
+//! The servers live in this process, on a quarter of the machine's cores (or `--workers`); the client
+//! in a child, on half of them and without an HTTP library, so that it is never what is measured.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -49,9 +49,14 @@ fn main() {
     } else {
         Extent { rounds: 7, warm: Duration::from_millis(200), measured: Duration::from_millis(1000) }
     };
+    let value = |flag: &str| {
+        let at = arguments.iter().position(|argument| argument == flag)?;
+        arguments.get(at + 1)
+    };
     let cores = thread::available_parallelism().map_or(2, usize::from);
-    let share = (cores / 2).max(1);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(share).enable_all().build();
+    let workers = value("--workers").and_then(|number| number.parse().ok()).unwrap_or((cores / 4).max(1));
+    let clients = (cores / 2).max(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     let runtime = runtime.expect("a runtime");
 
     let remembered = Bed::starter(1024);
@@ -75,10 +80,14 @@ fn main() {
     let request = contenders[0].request.clone();
     contenders.insert(0, Contender { name: "bare hyper", address: bare.address, request });
 
-    let mut table = Table::new(&contenders, share, bytes);
+    // For a profiler: `--only remembered` leaves the others alone.
+    let only = value("--only");
+    contenders.retain(|contender| only.is_none_or(|only| contender.name.contains(only.as_str())));
+
+    let mut table = Table::new(&contenders, [workers, clients], bytes);
     for _ in 0..extent.rounds {
         for (row, contender) in contenders.iter().enumerate() {
-            table.add(row, client::run(&Job::new(contender, share, &extent)));
+            table.add(row, client::run(&Job::new(contender, clients, &extent)));
         }
     }
     print!("{table}");

@@ -16,11 +16,11 @@ struct Row {
 }
 
 impl Table {
-    pub(crate) fn new(contenders: &[Contender], share: usize, bytes: usize) -> Self {
+    pub(crate) fn new(contenders: &[Contender], [workers, clients]: [usize; 2], bytes: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let machine = format!(
-            "{}, {cores} cores: {share} for the servers, {share} for the client; answers of {bytes} bytes; \
-             load before: {}",
+            "{}, {cores} cores: {workers} for the servers, {clients} for the client; answers of {bytes} \
+             bytes; load before: {}",
             model(),
             load()
         );
