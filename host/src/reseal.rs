@@ -67,7 +67,7 @@ pub fn reseal(
         let fault = |reason: String| ResealError { name: address.name.to_string(), reason };
         let id = value.id(&address.name);
         if let Some(same) = known.get(address).filter(|same| same.id == id)
-            && keyring.key_for(address.environment, same).is_ok()
+            && stays(same, keyring.key_for(address.environment, same).err())
         {
             return Ok(same.clone());
         }
@@ -89,6 +89,16 @@ pub fn reseal(
         seal::seal(key, address, id, plaintext, &fresh(entropy)).map_err(|error| fault(error.to_string()))
     })?;
     Ok(Resealed { configuration, keys, keyring })
+}
+
+/// Whether a value that did not change is kept as it was sealed. Also where the root key is merely
+/// missing: a host may lack it for a while, and a push in between must not destroy the value.
+fn stays(same: &SealedValue, fault: Option<keyring::KeyringError>) -> bool {
+    match fault {
+        None => true,
+        Some(keyring::KeyringError::RootKeyMissing { .. }) => !same.bytes.is_empty(),
+        Some(_) => false,
+    }
 }
 
 /// Environment variables are texts without NUL; everything after this may rely on it.
@@ -155,3 +165,6 @@ fn addresses(configuration: &Configuration<SealedValue>) -> BTreeMap<Address, Se
     drop(walked);
     known
 }
+
+#[cfg(test)]
+mod tests;
