@@ -109,8 +109,11 @@ pub fn check_active<V>(
 struct Findings(Vec<Violation>);
 
 impl Findings {
+    /// Some more are taken than are reported, so that repeated ones crowd out few others.
     fn add(&mut self, path: Path, rule: Rule) {
-        self.0.push(Violation { path, rule });
+        if self.0.len() < 4 * limits::VIOLATIONS {
+            self.0.push(Violation { path, rule });
+        }
     }
 
     fn at_most(&mut self, path: impl FnOnce() -> Path, what: &'static str, count: usize, limit: usize) {
@@ -124,5 +127,20 @@ impl Findings {
         self.0.dedup();
         self.0.truncate(limits::VIOLATIONS);
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_stay_bounded_while_they_are_collected() {
+        let mut found = Findings::default();
+        for at in 0..10 * limits::VIOLATIONS {
+            found.add(Path::of("attachments").at(at), Rule::BadPort);
+        }
+        assert_eq!(found.0.len(), 4 * limits::VIOLATIONS);
+        assert_eq!(found.finish().len(), limits::VIOLATIONS);
     }
 }
