@@ -50,6 +50,11 @@ pub enum Form {
 pub trait Inspect {
     /// How it is held.
     fn form(&self) -> Form;
+
+    /// Whether it is readable and holds a NUL; what is sealed is looked at when it is opened.
+    fn holds_nul(&self) -> bool {
+        false
+    }
 }
 
 impl Inspect for InputValue {
@@ -58,6 +63,10 @@ impl Inspect for InputValue {
             Self::Plain(PlainValue::Text(text) | PlainValue::Json(text)) => Form::Plain(text.len()),
             Self::Sealed(sealed) => Form::SealedText(sealed.0.len()),
         }
+    }
+
+    fn holds_nul(&self) -> bool {
+        matches!(self, Self::Plain(plain) if plain.injected().contains('\0'))
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Rule {
     PlainSecret,
     #[error("is sealed, but plain values are readable; declare it with `secret`, or write the value")]
     SealedPlain,
+    #[error("holds a NUL character, which no environment variable can; take it out")]
+    Nul,
     #[error("a secret needs a description; say what it opens")]
     NoDescription,
     #[error(

@@ -61,6 +61,9 @@ fn variable<V: Inspect>(variable: &Variable<V>, path: &Path, base: bool, found: 
 fn template(template: &Template, path: &Path, found: &mut Findings) {
     use crate::model::Piece;
     found.at_most(|| path.clone(), "pieces", template.0.len(), limits::TEMPLATE_PIECES);
+    if template.0.iter().any(|piece| matches!(piece, Piece::Literal(text) if text.contains('\0'))) {
+        found.add(path.clone(), Rule::Nul);
+    }
     let literal = |piece: &Piece| match piece {
         Piece::Literal(text) => text.len(),
         Piece::Reference { .. } => 0,
@@ -86,6 +89,9 @@ pub(super) fn versions<V: Inspect>(list: &[Version<V>], current: u64, path: &Pat
         found.add(path.clone(), Rule::NoCurrentVersion(current));
     }
     for version in list {
+        if version.value.holds_nul() {
+            found.add(path.clone(), Rule::Nul);
+        }
         let (what, count, limit) = match version.value.form() {
             Form::Plain(count) => ("a value", count, limits::VALUE_BYTES),
             Form::SealedText(count) => ("a sealed text", count, limits::SEALED_TEXT_BYTES),

@@ -167,6 +167,16 @@ fn what_cannot_serve_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_nul_in_a_value_or_a_template_is_refused() {
+    let lines = "A = \"a\\u0000b\"\nB = { template = \"${C}\\u0000\" }\nC = \"c\"\nD = { json = \"\\u0000\" }";
+    let found = problems(&with_variables(lines));
+    for name in ["A", "B"] {
+        assert!(found.contains(&format!("variables.{name}: holds a NUL character")), "{found}");
+    }
+    assert_eq!(found.matches("NUL").count(), 2, "JSON escapes it: {found}");
+}
+
+#[test]
 fn plain_text_for_a_secret_is_refused_and_never_quoted() {
     let mut tree = starter();
     let text = String::from_utf8(tree[APP].clone()).unwrap();
