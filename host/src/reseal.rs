@@ -2,11 +2,11 @@
 //! environment's private key (or taken as it is, when plain) and sealed again under the host's
 //! data key. The value never leaves this module.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     entropy::{Entropy, fresh},
-    id::Uid,
+    id::{EnvironmentName, Uid},
     keyring::{self, Keyring, RootKey, RootKeys, WrappedDataKey},
     model::{Address, Configuration, InputValue, SealedValue},
     plan::Identified as _,
@@ -89,6 +89,24 @@ pub fn reseal(
         seal::seal(key, address, id, plaintext, &fresh(entropy)).map_err(|error| fault(error.to_string()))
     })?;
     Ok(Resealed { configuration, keys, keyring })
+}
+
+/// The environments whose values, or some of them, do not open with `keyring`.
+#[must_use]
+pub fn closed_environments(
+    configuration: &Configuration<SealedValue>,
+    keyring: &Keyring,
+) -> BTreeSet<EnvironmentName> {
+    let mut closed = BTreeSet::new();
+    let walked = configuration.try_map(|address, value| {
+        if keyring.key_for(address.environment, value).is_err() {
+            closed.insert(address.environment);
+        }
+        Ok::<(), std::convert::Infallible>(())
+    });
+    drop(walked);
+    let named = configuration.environments.iter().filter(|(_, environment)| closed.contains(&environment.uid));
+    named.map(|(name, _)| name.clone()).collect()
 }
 
 /// Whether a value that did not change is kept as it was sealed. Also where the root key is merely

@@ -12,10 +12,10 @@ use super::{
 use crate::{
     bundle::{self, BundleError, Envelope, Expected},
     generation::Served,
-    id::{Revision, Uid, WorkspaceId},
+    id::{EnvironmentName, Revision, Uid, WorkspaceId},
     keyring::Keyring,
     model::Configuration,
-    reseal::{Sealing, reseal},
+    reseal::{Sealing, closed_environments, reseal},
     slots::{BlobError, Change, CommitError, KeptRevision, Pushed},
     state::Activations,
     validate,
@@ -222,7 +222,8 @@ impl Host {
         pushed: Option<Pushed>,
     ) -> Result<Changed, ChangeError> {
         let parent = Revision(ingredients.revision.0.saturating_sub(1));
-        let warnings: Vec<_> = ingredients.keyring.missing().map(ToString::to_string).collect();
+        let closed = closed_environments(&ingredients.configuration, ingredients.keyring);
+        let warnings: Vec<_> = closed.iter().map(closed_warning).collect();
         let served = workshop.prepare(ingredients, &self.engine)?;
         let changed = changed(&served, warnings);
         let snapshot = &served.snapshot;
@@ -334,6 +335,13 @@ impl Writer {
         let found = all.find(|kept| kept.revision == revision).ok_or(ChangeError::Unknown)?;
         Ok(self.slots.read(found.configuration)?)
     }
+}
+
+/// What a host says of an environment that it cannot serve.
+pub(super) fn closed_warning(environment: &EnvironmentName) -> String {
+    format!(
+        "this host cannot open the values of environment {environment}; give it the root key that wraps them with --root-key"
+    )
 }
 
 fn changed(served: &Served, warnings: Vec<String>) -> Changed {

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::{
     Host, HostSettings, MintRequest, Minted, Workshop, Writer,
     prepare::{Ingredients, PrepareError},
+    push::closed_warning,
     quarantine::Watch,
     tokens,
 };
@@ -29,6 +30,7 @@ use crate::{
     keyring::Keyring,
     model::Scope,
     policy::{Allocation, Engine, EngineError, EngineSettings, Lanes},
+    reseal::closed_environments,
     seal::CapsuleKey,
     slots::{BlobError, Change, CommitError, DataDirectory, DirectoryError, LoadError, Slots, WorkspaceRoot},
     state::{State, StateError},
@@ -210,8 +212,9 @@ impl Writer {
         let bytes = self.slots.read(root.current.configuration)?;
         let opened = bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), limits)?;
         let keyring = Keyring::unwrap(opened.configuration.uid, &opened.data_keys, &workshop.roots);
-        for missing in keyring.missing() {
-            tracing::error!(workspace = %name, reason = %missing, "an environment cannot be served");
+        for environment in closed_environments(&opened.configuration, &keyring) {
+            let reason = closed_warning(&environment);
+            tracing::error!(workspace = %name, reason, "an environment cannot be served");
         }
         let active = self.state.active_in(&opened.configuration);
         let ingredients = Ingredients {

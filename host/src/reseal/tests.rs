@@ -64,6 +64,9 @@ fn a_value_that_changed_meanwhile_is_sealed_when_the_key_is_back() {
     let pushed = pushed();
     let without = resealed(&pushed, &base, None);
     assert!(flag(&without).bytes.is_empty());
+    let closed = closed_environments(&without.configuration, &without.keyring);
+    assert_eq!(closed.iter().map(ToString::to_string).collect::<Vec<_>>(), ["production"]);
     let again = resealed(&pushed, &all, Some(&without));
     assert!(!flag(&again).bytes.is_empty());
+    assert!(closed_environments(&again.configuration, &again.keyring).is_empty());
 }

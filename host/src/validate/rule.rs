@@ -35,6 +35,10 @@ pub enum Rule {
     PlainSecret,
     #[error("is sealed, but plain values are readable; declare it with `secret`, or write the value")]
     SealedPlain,
+    #[error(
+        "environment {0} holds values and has no key that they could be sealed with; run `bootlace keygen environment`"
+    )]
+    NoKey(EnvironmentName),
     #[error("holds a NUL character, which no environment variable can; take it out")]
     Nul,
     #[error("a secret needs a description; say what it opens")]

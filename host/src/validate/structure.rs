@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Findings, Path, Rule, limits};
 use crate::{
     id::{EnvironmentName, Uid},
-    model::{Attachment, Configuration, Deployment, Environment, Place, Release},
+    model::{Attachment, Configuration, Content, Deployment, Environment, Place, Release},
 };
 
 pub(super) fn check<V>(configuration: &Configuration<V>, found: &mut Findings) {
@@ -21,6 +21,7 @@ pub(super) fn check<V>(configuration: &Configuration<V>, found: &mut Findings) {
     for name in configuration.keys.keys() {
         known(configuration, name, Path::of("keys").at(name), found);
     }
+    keyless(configuration, found);
     for (id, deployment) in &configuration.deployments {
         let path = Path::of("deployments").at(id);
         if *id != deployment.id {
@@ -37,6 +38,24 @@ pub(super) fn check<V>(configuration: &Configuration<V>, found: &mut Findings) {
             found.add(path(), Rule::Misnamed);
         }
         found.at_most(path, "bytes of component", policy.component.len(), limits::COMPONENT_BYTES);
+    }
+}
+
+/// A host keeps an environment's values under keys that come with it, plain ones too: without any
+/// they would be kept as names only, and every boot refused.
+fn keyless<V>(configuration: &Configuration<V>, found: &mut Findings) {
+    for name in configuration.environments.keys().filter(|name| !configuration.keys.contains_key(*name)) {
+        let layers = configuration.environment_layers.get(name).into_iter().chain(
+            configuration.deployments.values().filter_map(|one| Some(&one.environments.get(name)?.layer)),
+        );
+        let mut variables = layers.flat_map(|layer| layer.variables.values());
+        let mut instances =
+            configuration.services.values().filter_map(|service| service.instances.get(name));
+        if variables.any(|variable| matches!(variable.content, Content::Versions { .. }))
+            || instances.any(|instance| !instance.credential.is_empty())
+        {
+            found.add(Path::of("environments").at(name), Rule::NoKey(name.clone()));
+        }
     }
 }
 
