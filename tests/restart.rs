@@ -1,11 +1,13 @@
 //! A host that comes back: it serves its last known good at once and needs nobody for it, says
 //! when it has doubts about what it found, and refuses what would be a step back.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use bootlace::{
+    host::MintRequest,
     id::{Revision, UnixSeconds},
     keyring::RootKey,
+    model::Scope,
     signing::OperatorKey,
     slots::FloorOverride,
 };
@@ -123,9 +125,35 @@ async fn an_expired_snapshot_is_not_pushed_but_served_after_a_restart() {
     world.clock.advance(UnixSeconds(NOON.0 + 7 * 86_400));
     let late = world.push(&world.site.bundle(Revision(1)), 1).await;
     assert_eq!((late.status, late.code().as_str()), (422, "invalid"), "{}", late.text());
+    assert_eq!(world.get_boot("/readyz", None).await.text(), "degraded\n", "without a restart, too");
     let world = world.restart().await;
     assert_eq!(told("production", &world.environment("production").await), 3);
     assert_eq!(world.get_boot("/readyz", None).await.text(), "degraded\n");
+    // A commit that has nothing to do with it.
+    let host = Arc::clone(&world.host);
+    let request = MintRequest { scope: Scope::Operator, principal: "ada".into(), expires_in: None };
+    blocking(move || drop(host.mint("the tests", request).unwrap())).await;
+    assert_eq!(world.get_boot("/readyz", None).await.text(), "degraded\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_whose_blob_is_corrupt_is_not_served_until_it_is_pushed_anew() {
+    let kept = Kept::at(1).await;
+    for entry in fs::read_dir(kept.data("blobs")).unwrap().map(Result::unwrap) {
+        let mut bytes = fs::read(entry.path()).unwrap();
+        // The host's own state is JSON.
+        if bytes[0] != b'{' {
+            bytes[0] ^= 1;
+            fs::write(entry.path(), bytes).unwrap();
+        }
+    }
+    let host = kept.serve(&[]).await;
+    let error = host.log.iter().find(|line| line["level"] == "ERROR").expect("an error in the log");
+    assert!(error["reason"].as_str().unwrap().contains("acme is not served"), "{error}");
+    assert_eq!(host.get("/v1/boot", Some(&kept.token)).await.status, 503);
+    kept.push_to(&host, 2, 1).await;
+    assert_eq!(kept.told(&host).await, (2, 2));
+    assert_eq!(host.get("/readyz", None).await.text(), "ready\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

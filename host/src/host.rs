@@ -8,6 +8,7 @@ mod restore;
 mod tokens;
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -20,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     audit::{Audit, ChangeRecord},
     bundle::BundleLimits,
-    clock::Clock,
+    clock::{Clock, rfc3339},
     generation::DecisionEngine,
     id::{Digest, Revision, WorkspaceId},
     keyring::{HostKeys, RootKeys},
@@ -85,7 +86,16 @@ pub struct Host {
     engine: Arc<DecisionEngine>,
     watch: quarantine::Watch,
     draining: AtomicBool,
-    degraded: RwLock<Option<String>>,
+    doubts: RwLock<Doubts>,
+}
+
+/// What is not as it should be about what was found on disk, or left there.
+#[derive(Default)]
+struct Doubts {
+    /// About the slots and the floor: gone with a commit that writes them all.
+    disk: Option<String>,
+    /// About a workspace: gone when that workspace is served anew.
+    workspaces: BTreeMap<WorkspaceId, String>,
 }
 
 /// What a configuration is made ready with. Held for a whole push: pushes wait for each other.
@@ -140,7 +150,7 @@ impl Host {
         if self.store.load().workspaces().is_empty() {
             return Err(NotReady::Empty);
         }
-        Ok(if self.degraded.read().is_some() { "degraded\n" } else { "ready\n" })
+        Ok(if self.note_degraded() { "degraded\n" } else { "ready\n" })
     }
 
     /// Turns readiness off; requests are still answered.
@@ -151,16 +161,31 @@ impl Host {
     /// What the host has doubts about, for the log.
     #[must_use]
     pub fn degraded(&self) -> Option<String> {
-        self.degraded.read().clone()
+        let doubts = self.doubts.read();
+        let (live, now) = (self.store.load(), self.clock.now());
+        let served = live.workspaces().iter().map(|(name, served)| (name, served.snapshot.not_after));
+        let expired = served.filter(|(_, not_after)| *not_after <= now);
+        let expired = expired.map(|(name, at)| format!("what is served of {name} expired at {}", rfc3339(at)));
+        let all: Vec<_> =
+            doubts.disk.iter().chain(doubts.workspaces.values()).cloned().chain(expired).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
-    /// Notes a doubt about what is on disk, or that there is none any more.
-    fn doubt(&self, reason: Option<String>) {
+    /// Whether there is any doubt; the gauge follows. A snapshot expires without anybody doing
+    /// anything, so that this is asked anew each time.
+    fn note_degraded(&self) -> bool {
+        let degraded = self.degraded().is_some();
+        self.metrics.degraded.set(i64::from(degraded));
+        degraded
+    }
+
+    /// Notes a doubt about the slots and the floor, or that there is none any more.
+    fn doubt_disk(&self, reason: Option<String>) {
         if let Some(reason) = &reason {
             tracing::error!(reason, "degraded: the last known good on disk is not as it should be");
         }
-        self.metrics.degraded.set(i64::from(reason.is_some()));
-        *self.degraded.write() = reason;
+        self.doubts.write().disk = reason;
+        self.note_degraded();
     }
 
     /// Records a change that was made or refused. A change that was made stays made: its record

@@ -15,7 +15,7 @@ pub struct Snapshot {
     pub revision: Revision,
     /// When it was made.
     pub created: UnixSeconds,
-    /// From when on a host that starts with it is degraded: whoever pushed it meant it to be
+    /// From when on a host that serves it is degraded: whoever pushed it meant it to be
     /// replaced by then.
     pub not_after: UnixSeconds,
     /// Covers its environments' digests.

@@ -241,6 +241,8 @@ impl Host {
         let mut writer = self.writer.lock();
         let sequence = self.commit(&mut writer, change)?;
         self.store.publish(Arc::new(self.store.load_full().with_workspace(sequence, served)));
+        self.doubts.write().workspaces.remove(&changed.workspace);
+        self.note_degraded();
         self.metrics.swaps.inc();
         self.metrics.set_revision(changed.workspace.as_str(), changed.revision);
         Ok(changed)
@@ -301,8 +303,12 @@ impl Host {
     /// Makes a change durable; what failed after that leaves the host degraded, not the change
     /// undone.
     pub(super) fn commit(&self, writer: &mut Writer, change: Change) -> Result<u64, CommitError> {
-        let committed = writer.slots.commit(&[change])?;
-        self.doubt(
+        let committed = writer.slots.commit(&[change]).inspect_err(|error| {
+            if matches!(error, CommitError::Unknown(_)) {
+                self.doubt_disk(Some(error.to_string()));
+            }
+        })?;
+        self.doubt_disk(
             committed.incomplete.map(|error| format!("the second slot could not be written: {error}")),
         );
         Ok(writer.slots.root().sequence)

@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::json;
 
 use super::{
-    Host, HostSettings, MintRequest, Minted, Workshop, Writer,
+    Doubts, Host, HostSettings, MintRequest, Minted, Workshop, Writer,
     prepare::{Ingredients, PrepareError},
     push::closed_warning,
     quarantine::Watch,
@@ -23,16 +23,15 @@ use super::{
 use crate::{
     audit::Audit,
     bundle::{self, BundleError, BundleLimits},
-    clock::rfc3339,
     entropy::fresh_key,
     generation::{DecisionEngine, Generation, Served},
-    id::{UnixSeconds, WorkspaceId},
+    id::WorkspaceId,
     keyring::Keyring,
     model::Scope,
     policy::{Allocation, Engine, EngineError, EngineSettings, Lanes},
     reseal::closed_environments,
     seal::CapsuleKey,
-    slots::{BlobError, Change, CommitError, DataDirectory, DirectoryError, LoadError, Slots, WorkspaceRoot},
+    slots::{BlobError, Change, CommitError, DataDirectory, Degraded, DirectoryError, LoadError, Slots, WorkspaceRoot},
     state::{State, StateError},
     store::Store,
     system,
@@ -121,9 +120,8 @@ impl Host {
             base_root: settings.base_root,
             trusted: settings.trusted,
         };
-        let mut doubts: Vec<_> = doubts.iter().map(ToString::to_string).collect();
-        let workspaces =
-            writer.load(&workshop, &settings.bundle_limits, &engine, settings.clock.now(), &mut doubts);
+        let mut doubts = noted(&doubts);
+        let workspaces = writer.load(&workshop, &settings.bundle_limits, &engine, &mut doubts);
         let metrics = Arc::new(Metrics::new());
         for (name, served) in &workspaces {
             let snapshot = &served.snapshot;
@@ -144,9 +142,12 @@ impl Host {
             engine,
             watch: Watch::default(),
             draining: AtomicBool::new(false),
-            degraded: RwLock::new(None),
+            doubts: RwLock::new(doubts),
         });
-        host.doubt((!doubts.is_empty()).then(|| doubts.join("; ")));
+        if let Some(reason) = host.degraded() {
+            tracing::error!(reason, "degraded: the last known good on disk is not as it should be");
+        }
+        host.note_degraded();
         if first_start {
             host.begin(&settings.data)?;
         }
@@ -182,20 +183,15 @@ impl Writer {
         workshop: &Workshop,
         limits: &BundleLimits,
         engine: &DecisionEngine,
-        now: UnixSeconds,
-        doubts: &mut Vec<String>,
+        doubts: &mut Doubts,
     ) -> BTreeMap<WorkspaceId, Arc<Served>> {
         let mut served = BTreeMap::new();
         for (name, root) in &self.slots.root().workspaces {
             match self.load_one(name, root, workshop, limits, engine) {
-                Ok(one) => {
-                    let expired = one.snapshot.not_after;
-                    if expired <= now {
-                        doubts.push(format!("what is served of {name} expired at {}", rfc3339(expired)));
-                    }
-                    served.insert(name.clone(), Arc::new(one));
+                Ok(one) => drop(served.insert(name.clone(), Arc::new(one))),
+                Err(error) => {
+                    doubts.workspaces.insert(name.clone(), format!("{name} is not served: {error}"));
                 }
-                Err(error) => doubts.push(format!("{name} is not served: {error}")),
             }
         }
         served
@@ -230,6 +226,21 @@ impl Writer {
         };
         Ok(workshop.prepare(ingredients, engine)?)
     }
+}
+
+/// What was found wrong with the slots, and with single workspaces in them.
+fn noted(degraded: &[Degraded]) -> Doubts {
+    let mut disk = Vec::new();
+    let mut workspaces = BTreeMap::new();
+    for one in degraded {
+        match one {
+            Degraded::Overridden { workspace } => {
+                drop(workspaces.insert(workspace.clone(), one.to_string()));
+            }
+            _ => disk.push(one.to_string()),
+        }
+    }
+    Doubts { disk: (!disk.is_empty()).then(|| disk.join("; ")), workspaces }
 }
 
 /// Why one workspace is not served after a start.

@@ -167,6 +167,19 @@ fn what_cannot_serve_is_refused_with_its_place() {
 }
 
 #[test]
+fn an_environment_with_values_needs_a_key() {
+    let mut tree = starter();
+    let text = String::from_utf8(tree["keys.toml"].clone()).unwrap();
+    let (before, after) = text.split_once("[environments.\"production\"]").unwrap();
+    let rest = after.find("[environments").map_or("", |at| &after[at..]);
+    tree.insert("keys.toml".into(), format!("{before}{rest}").into_bytes());
+    let found = problems(&tree);
+    assert!(found.contains("environments/production.toml"), "{found}");
+    assert!(found.contains("run `bootlace keygen environment`"), "{found}");
+    assert_eq!(found.lines().count(), 1, "{found}");
+}
+
+#[test]
 fn a_nul_in_a_value_or_a_template_is_refused() {
     let lines = "A = \"a\\u0000b\"\nB = { template = \"${C}\\u0000\" }\nC = \"c\"\nD = { json = \"\\u0000\" }";
     let found = problems(&with_variables(lines));
