@@ -16,6 +16,7 @@ mod limits;
 mod metrics;
 mod policies;
 mod postgres;
+mod quarantine;
 mod redis;
 mod restart;
 mod run;

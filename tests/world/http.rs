@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// What came back.
 #[derive(Debug)]
@@ -50,9 +50,19 @@ impl Connection {
         Self::try_open(address).await.unwrap()
     }
 
+    /// From an address of this machine, as another instance.
+    pub(crate) async fn open_from(from: SocketAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(from).unwrap();
+        Self::over(socket.connect(address).await.unwrap()).await.unwrap()
+    }
+
     /// Nothing when nobody listens.
     pub(crate) async fn try_open(address: SocketAddr) -> Option<Self> {
-        let stream = TcpStream::connect(address).await.ok()?;
+        Self::over(TcpStream::connect(address).await.ok()?).await
+    }
+
+    async fn over(stream: TcpStream) -> Option<Self> {
         stream.set_nodelay(true).ok()?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
         tokio::spawn(connection);

@@ -241,6 +241,7 @@ impl Host {
         let mut writer = self.writer.lock();
         let sequence = self.commit(&mut writer, change)?;
         self.store.publish(Arc::new(self.store.load_full().with_workspace(sequence, served)));
+        self.watch.forget(&changed.workspace);
         self.doubts.write().workspaces.remove(&changed.workspace);
         self.note_degraded();
         self.metrics.swaps.inc();

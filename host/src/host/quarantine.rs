@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::Arc,
 };
 
@@ -18,8 +18,7 @@ use super::{ChangeError, Changed, Host, Workshop, prepare::Ingredients};
 use crate::{
     auth::InstanceCaller,
     bundle,
-    generation::Served,
-    id::{Digest, PolicyName, WorkspaceId},
+    id::{Digest, PolicyName, UnixSeconds, WorkspaceId},
     keyring::Keyring,
     model::{Fallback, Policy},
     permit::Refusal,
@@ -44,7 +43,20 @@ impl Watch {
             return false;
         }
         let failed = watched.entry(policy).or_default();
-        failed.len() < INSTANCES && failed.insert(instance) && failed.len() == INSTANCES
+        failed.len() < INSTANCES && failed.insert(one_instance(instance)) && failed.len() == INSTANCES
+    }
+
+    /// Begins anew for a workspace: another revision of it is served.
+    pub(super) fn forget(&self, workspace: &WorkspaceId) {
+        self.0.lock().retain(|(watched, ..), _| watched != workspace);
+    }
+}
+
+/// What counts as one instance: whoever has one IPv6 address mostly has all 2^64 of its network.
+fn one_instance(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 
@@ -53,11 +65,11 @@ impl Host {
     /// when that was once too often. Takes no time of the boot: the change is made on a thread of
     /// its own.
     pub fn note_failure(self: &Arc<Self>, caller: &InstanceCaller, instance: IpAddr, refusal: &Refusal) {
-        let Refusal::Failed { policy, .. } = refusal else { return };
+        // What a clock stopped may be this host's own doing.
+        let Refusal::Failed { policy, deterministic: true, .. } = refusal else { return };
         let snapshot = &caller.served.snapshot;
         let Some(failing) = snapshot.configuration.policies.get(policy.as_str()) else { return };
-        let is_new = self.clock.now().0 - snapshot.created.0 < NEW_SECONDS;
-        if failing.fallback != Fallback::Previous || !is_new {
+        if failing.fallback != Fallback::Previous {
             return;
         }
         let workspace = snapshot.configuration.workspace.clone();
@@ -68,10 +80,10 @@ impl Host {
         }
     }
 
-    /// Puts the version before `digest` back.
+    /// Puts the version before `digest` back, when that is new.
     ///
     /// # Errors
-    /// When there is none, or it cannot be served with today's configuration.
+    /// When it is not, there is none before it, or it cannot be served with today's configuration.
     pub fn quarantine(
         &self,
         workspace: &WorkspaceId,
@@ -99,7 +111,14 @@ impl Host {
         // A push may have replaced it while this was on its way.
         let current = served.snapshot.configuration.policies.get(name);
         let current = current.filter(|policy| policy.digest == failing).ok_or(ChangeError::Unknown)?;
-        let previous = self.previous(&workshop, served, name, failing).ok_or(ChangeError::Unknown)?;
+        let now = self.clock.now();
+        let versions = self.versions(&workshop, workspace, name, failing);
+        if versions.since.is_none_or(|since| now.0 - since.0 >= NEW_SECONDS) {
+            let minutes = NEW_SECONDS / 60;
+            let rule = format!("policy {name} fails, but came more than {minutes} minutes ago; it stays");
+            return Err(ChangeError::Invalid(vec![rule]));
+        }
+        let previous = versions.previous.ok_or(ChangeError::Unknown)?;
         let mut configuration = served.snapshot.configuration.clone();
         let restored = Policy { fallback: current.fallback, ..previous };
         configuration.policies.insert(name.clone(), restored);
@@ -110,7 +129,7 @@ impl Host {
             keys: served.snapshot.keys.clone(),
             keyring: &keyring,
             revision: served.snapshot.revision.next(),
-            created: self.clock.now(),
+            created: now,
             not_after: served.snapshot.not_after,
             active: &active,
             certified: false,
@@ -119,20 +138,72 @@ impl Host {
         self.take_over(&workshop, ingredients, None)
     }
 
-    /// The newest other version of a policy among the revisions that are kept.
-    fn previous(
+    /// Looks for a policy in the revisions that are kept.
+    fn versions(
         &self,
         workshop: &Workshop,
-        served: &Served,
+        workspace: &WorkspaceId,
         name: &PolicyName,
         failing: Digest,
-    ) -> Option<Policy> {
-        let workspace = &served.snapshot.configuration.workspace;
-        self.history(workspace).iter().find_map(|kept| {
-            let bytes = self.writer.lock().stored(workspace, kept.revision).ok()?;
-            let opened =
-                bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), &self.limits).ok()?;
-            opened.configuration.policies.get(name).filter(|policy| policy.digest != failing).cloned()
-        })
+    ) -> Versions {
+        let mut versions = Versions { since: None, previous: None };
+        for kept in self.history(workspace) {
+            let Ok(bytes) = self.writer.lock().stored(workspace, kept.revision) else { continue };
+            let opened = bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), &self.limits);
+            let policy = opened.ok().and_then(|mut opened| opened.configuration.policies.remove(name));
+            match policy {
+                Some(policy) if policy.digest == failing => versions.since = Some(kept.created),
+                Some(policy) => drop(versions.previous.get_or_insert(policy)),
+                None => {}
+            }
+        }
+        versions
+    }
+}
+
+/// What the revisions that are kept know of a policy.
+struct Versions {
+    /// When the failing version first came; later pushes of other things do not make it new.
+    since: Option<UnixSeconds>,
+    /// The newest other version.
+    previous: Option<Policy>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(workspace: &str) -> (WorkspaceId, PolicyName, Digest) {
+        (workspace.parse().unwrap(), "regions".parse().unwrap(), Digest([1; 32]))
+    }
+
+    fn note(watch: &Watch, workspace: &str, addresses: &[&str]) -> Vec<bool> {
+        addresses.iter().map(|text| watch.note(policy(workspace), text.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn three_instances_are_enough_once() {
+        let watch = Watch::default();
+        let four = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"];
+        assert_eq!(note(&watch, "acme", &four), [false, false, true, false]);
+    }
+
+    #[test]
+    fn addresses_of_one_network_or_one_host_are_one_instance() {
+        let watch = Watch::default();
+        let one = ["2001:db8::1", "2001:db8::2", "2001:db8::3:4", "10.0.0.1", "::ffff:10.0.0.1"];
+        assert_eq!(note(&watch, "acme", &one), [false; 5]);
+        assert_eq!(note(&watch, "acme", &["2001:db8:0:1::1"]), [true]);
+    }
+
+    #[test]
+    fn a_new_revision_begins_anew_for_its_workspace_only() {
+        let watch = Watch::default();
+        for workspace in ["acme", "other"] {
+            assert_eq!(note(&watch, workspace, &["10.0.0.1", "10.0.0.2"]), [false; 2]);
+        }
+        watch.forget(&"acme".parse().unwrap());
+        assert_eq!(note(&watch, "acme", &["10.0.0.3"]), [false]);
+        assert_eq!(note(&watch, "other", &["10.0.0.3"]), [true]);
     }
 }
