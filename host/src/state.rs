@@ -8,12 +8,16 @@ use std::collections::BTreeMap;
 pub use wire::StateError;
 
 use crate::{
-    id::{DeploymentId, EnvironmentName, WorkspaceId},
+    id::{DeploymentId, EnvironmentName, UnixSeconds, WorkspaceId},
     model::{Configuration, TokenHash, TokenRecord},
 };
 
 /// The most tokens that a host keeps, over all workspaces.
 pub const MAX_TOKENS: usize = 100_000;
+/// The most tokens of one workspace: one tenant cannot use up what all may have.
+pub const MAX_WORKSPACE_TOKENS: usize = 10_000;
+/// How long an expired token is still listed, in seconds.
+const EXPIRED_SECONDS: i64 = 86_400;
 
 /// A host's control state.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +31,14 @@ pub struct State {
 /// The active release of each (deployment, environment).
 pub type Activations = BTreeMap<DeploymentId, BTreeMap<EnvironmentName, u64>>;
 
+/// No more tokens fit.
+#[derive(Debug, thiserror::Error)]
+#[error("a {whose} has at most {limit} tokens; revoke some")]
+pub struct TooManyTokens {
+    whose: &'static str,
+    limit: usize,
+}
+
 impl State {
     /// Adds a workspace's first tokens and activations.
     pub fn begin(
@@ -37,6 +49,30 @@ impl State {
     ) {
         self.tokens.extend(tokens.into_iter().map(|token| (token.hash, token)));
         self.active.insert(workspace.clone(), active);
+    }
+
+    /// Adds a token.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn add_token(&mut self, record: TokenRecord) -> Result<(), TooManyTokens> {
+        let workspace = record.scope.workspace();
+        let of_workspace =
+            || self.tokens.values().filter(|known| known.scope.workspace() == workspace).count();
+        if self.tokens.len() >= MAX_TOKENS {
+            return Err(TooManyTokens { whose: "host", limit: MAX_TOKENS });
+        }
+        if workspace.is_some() && of_workspace() >= MAX_WORKSPACE_TOKENS {
+            return Err(TooManyTokens { whose: "workspace", limit: MAX_WORKSPACE_TOKENS });
+        }
+        self.tokens.insert(record.hash, record);
+        Ok(())
+    }
+
+    /// Forgets tokens that expired more than a day ago.
+    pub fn forget_expired(&mut self, now: UnixSeconds) {
+        let gone = |at: UnixSeconds| now.0.saturating_sub(at.0) > EXPIRED_SECONDS;
+        self.tokens.retain(|_, record| !record.expires_at.is_some_and(gone));
     }
 
     /// The release that is active in `environment`.
@@ -77,5 +113,48 @@ impl State {
     /// When the bytes are not a state of a known format.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
         wire::decode(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Role, Scope};
+
+    fn token(number: u32, workspace: &str, expires_at: Option<UnixSeconds>) -> TokenRecord {
+        let mut hash = [0; 32];
+        hash[..4].copy_from_slice(&number.to_le_bytes());
+        let workspace = workspace.parse().unwrap();
+        TokenRecord {
+            id: number.to_string(),
+            hash: TokenHash(hash),
+            principal: "ada".into(),
+            scope: Scope::Tenant { workspace, role: Role::Viewer, environments: [].into() },
+            created_at: UnixSeconds(0),
+            expires_at,
+        }
+    }
+
+    #[test]
+    fn one_workspace_cannot_use_up_all_tokens() {
+        let (mut state, mut number) = (State::default(), 0);
+        let mut add = |state: &mut State, workspace: &str| {
+            number += 1;
+            state.add_token(token(number, workspace, None))
+        };
+        let taken = (0..=MAX_WORKSPACE_TOKENS).take_while(|_| add(&mut state, "acme").is_ok()).count();
+        assert_eq!(taken, MAX_WORKSPACE_TOKENS);
+        assert!(add(&mut state, "other").is_ok());
+    }
+
+    #[test]
+    fn what_expired_more_than_a_day_ago_is_forgotten() {
+        let mut state = State::default();
+        for (number, expires_at) in [(1, None), (2, Some(UnixSeconds(99))), (3, Some(UnixSeconds(100)))] {
+            state.add_token(token(number, "acme", expires_at)).unwrap();
+        }
+        state.forget_expired(UnixSeconds(100 + EXPIRED_SECONDS));
+        let kept: Vec<_> = state.tokens.values().map(|record| record.id.as_str()).collect();
+        assert_eq!(kept, ["1", "3"]);
     }
 }

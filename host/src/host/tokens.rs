@@ -10,7 +10,7 @@ use crate::{
     id::UnixSeconds,
     model::{Scope, TokenHash, TokenRecord},
     slots::Change,
-    state::{MAX_TOKENS, State},
+    state::State,
     system,
     token::{Token, token_id},
 };
@@ -78,13 +78,7 @@ impl Host {
         });
         let record = minted.record.clone();
         self.change_tokens("token-mint", minter, details, |state| {
-            if state.tokens.len() >= MAX_TOKENS {
-                return Err(ChangeError::Invalid(vec![format!(
-                    "a host keeps {MAX_TOKENS} tokens; revoke some"
-                )]));
-            }
-            state.tokens.insert(record.hash, record);
-            Ok(())
+            state.add_token(record).map_err(|error| ChangeError::Invalid(vec![error.to_string()]))
         })?;
         Ok(minted)
     }
@@ -110,6 +104,7 @@ impl Host {
     ) -> Result<(), ChangeError> {
         let mut writer = self.writer.lock();
         let mut next = writer.state.clone();
+        next.forget_expired(self.clock.now());
         change(&mut next)?;
         let sequence = self.commit(&mut writer, Change::HostState(next.to_bytes()))?;
         writer.state = next;

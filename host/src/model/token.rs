@@ -64,6 +64,15 @@ impl Scope {
             Self::Operator => TokenKind::Operator,
         }
     }
+
+    /// The one workspace that it is for; none for an operator's.
+    #[must_use]
+    pub fn workspace(&self) -> Option<&WorkspaceId> {
+        match self {
+            Self::Instance { workspace, .. } | Self::Tenant { workspace, .. } => Some(workspace),
+            Self::Operator => None,
+        }
+    }
 }
 
 /// The kinds of token; the kind is part of the token's text.
