@@ -19,7 +19,6 @@ use crate::{
     serve::listener::ListenerLimits,
     server::{Server, ServerSettings},
     signing::{TrustedSigners, VerifyingKey},
-    source,
     state::State,
     upload::Compiler,
 };
@@ -131,9 +130,9 @@ impl Args {
     fn bootstrap_state(&self) -> anyhow::Result<Option<State>> {
         let mut state = State::default();
         for path in &self.bootstrap {
-            let parsed = source::parse(&directory::read(path)?)?;
-            if let Some(bootstrap) = parsed.bootstrap {
-                state.begin(&parsed.configuration.workspace, bootstrap.tokens, bootstrap.active);
+            let loaded = directory::load(path)?;
+            if let Some(bootstrap) = loaded.bootstrap {
+                state.begin(&loaded.configuration.workspace, bootstrap.tokens, bootstrap.active);
             }
         }
         Ok((!self.bootstrap.is_empty()).then_some(state))

@@ -141,13 +141,13 @@ pub(super) fn read(file: &SourceFile<'_>, workspace: WorkspaceId, reader: &mut R
 }
 
 fn one_token(node: &Node<'_>, workspace: &WorkspaceId, reader: &mut Reader) -> Option<TokenRecord> {
-    let kind = reader.needed(node, "kind", "instance, tenant or operator")?;
+    let kind = reader.needed(node, "kind", "instance or tenant")?;
     let own: &[&str] = match reader.text(&kind)? {
         "instance" => &["deployment", "environment"],
         "tenant" => &["role", "environments"],
-        "operator" => &[],
+        // A directory is one workspace's; an operator's token would hold for all of them.
         _ => {
-            reader.problem(&kind, "is no kind of token; use instance, tenant or operator");
+            reader.problem(&kind, "is no kind of token of a workspace; use instance or tenant");
             return None;
         }
     };
@@ -185,7 +185,7 @@ fn scope(node: &Node<'_>, own: &[&str], workspace: &WorkspaceId, reader: &mut Re
             let environment = environment.and_then(|node| reader.parse(&node));
             Some(Scope::Instance { workspace, deployment: deployment?, environment: environment? })
         }
-        ["role", ..] => {
+        _ => {
             let role = reader.needed(node, "role", "viewer, developer, releaser or admin")?;
             let role: Option<Role> = reader.parse(&role);
             let limited = node.child("environments");
@@ -201,6 +201,5 @@ fn scope(node: &Node<'_>, own: &[&str], workspace: &WorkspaceId, reader: &mut Re
             let environments: BTreeSet<EnvironmentName> = list.into_iter().collect();
             Some(Scope::Tenant { workspace, role: role?, environments })
         }
-        _ => Some(Scope::Operator),
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn tokens() -> Vec<TokenRecord> {
     };
     let environments = [name("staging")].into();
     let tenant = Scope::Tenant { workspace, role: Role::Admin, environments };
-    vec![token(1, instance), token(2, tenant), token(3, Scope::Operator)]
+    vec![token(1, instance), token(2, tenant)]
 }
 
 pub(super) fn starter() -> Tree {

@@ -50,6 +50,7 @@ fn what_is_written_wrong_is_refused_with_its_place() {
         ("services/cache.toml", "\"redis\"", "\"mysql\"", "kind: is no kind of service"),
         ("policies.toml", "policies/region", "policies/rgion", "component: names no file"),
         ("bootstrap.toml", "role = \"admin\"", "role = \"root\"", "tokens[1].role: not a role"),
+        ("bootstrap.toml", "kind = \"tenant\"", "kind = \"operator\"", "is no kind of token of a workspace"),
         ("bootstrap.toml", "[\"staging\"]", "[]", "`environments` lists none"),
         ("bootstrap.toml", "expires = 2", "expires = \"x\" #", "expires: is no time"),
         ("keys.toml", "public = \"0101", "public = \"01", "public: is not 64 hex digits"),
