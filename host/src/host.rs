@@ -49,7 +49,7 @@ pub struct HostSettings {
     pub base_root: KeyId,
     /// Whose pushes are accepted.
     pub trusted: TrustedSigners,
-    /// State for an empty data directory; ignored by any other.
+    /// State for workspaces that this host does not know yet; the rest is ignored.
     pub bootstrap: Option<State>,
     /// How policies are compiled.
     pub compiler: Compiler,

@@ -51,6 +51,21 @@ impl State {
         self.active.insert(workspace.clone(), active);
     }
 
+    /// Takes from `bootstrap` the workspaces that are new; whether there were any. A workspace is
+    /// known for as long as it was begun or a token names it, so that what was revoked stays so.
+    pub fn adopt(&mut self, bootstrap: Self) -> bool {
+        let known = |workspace: &WorkspaceId| {
+            self.active.contains_key(workspace)
+                || self.tokens.values().any(|token| token.scope.workspace() == Some(workspace))
+        };
+        let new: Vec<_> = bootstrap.active.into_iter().filter(|(workspace, _)| !known(workspace)).collect();
+        for (workspace, active) in &new {
+            let tokens = bootstrap.tokens.values().filter(|token| token.scope.workspace() == Some(workspace));
+            self.begin(workspace, tokens.cloned(), active.clone());
+        }
+        !new.is_empty()
+    }
+
     /// Adds a token.
     ///
     /// # Errors
@@ -145,6 +160,29 @@ mod tests {
         let taken = (0..=MAX_WORKSPACE_TOKENS).take_while(|_| add(&mut state, "acme").is_ok()).count();
         assert_eq!(taken, MAX_WORKSPACE_TOKENS);
         assert!(add(&mut state, "other").is_ok());
+    }
+
+    #[test]
+    fn only_a_new_workspace_is_adopted_and_only_once() {
+        let bootstrap = |number| {
+            let mut bootstrap = State::default();
+            for (at, workspace) in ["acme", "other"].into_iter().enumerate() {
+                let token = token(number + u32::try_from(at).unwrap(), workspace, None);
+                bootstrap.begin(&workspace.parse().unwrap(), [token], Activations::new());
+            }
+            bootstrap
+        };
+        let mut state = State::default();
+        state.add_token(token(1, "acme", None)).unwrap();
+        assert!(state.adopt(bootstrap(2)));
+        let ids = |state: &State| state.tokens.values().map(|one| one.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&state), ["1", "3"]);
+
+        // All that "other" had is revoked, and the host starts again.
+        state.tokens.retain(|_, one| one.id == "1");
+        let mut state = State::from_bytes(&state.to_bytes()).unwrap();
+        assert!(!state.adopt(bootstrap(4)));
+        assert_eq!(ids(&state), ["1"]);
     }
 
     #[test]

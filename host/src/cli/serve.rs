@@ -55,7 +55,7 @@ pub struct Args {
     pub trust: Vec<PathBuf>,
 
     /// A workspace directory whose bootstrap.toml brings the first tokens and active releases;
-    /// read once, by an empty data directory; may be repeated
+    /// taken once, when the workspace is new to this host; may be repeated
     #[arg(long, value_name = "DIR")]
     pub bootstrap: Vec<PathBuf>,
 

@@ -1,5 +1,5 @@
-//! How a host starts: from its own last known good, at once and without anybody's help; an empty
-//! one from its bootstrap.
+//! How a host starts: from its own last known good, at once and without anybody's help; what is
+//! new to it from its bootstrap.
 
 use std::{
     collections::BTreeMap,
@@ -63,7 +63,7 @@ pub enum StartError {
     /// The root key that wraps this host's own keys was not given.
     #[error("none of the root keys given can wrap this host's keys; give one with --root-key")]
     NoRootKey,
-    /// The first commit failed.
+    /// The first commit, or the one that takes in a new workspace, failed.
     #[error("the bootstrap could not be made durable")]
     Commit(#[from] CommitError),
     /// A file or thread could not be made.
@@ -107,9 +107,14 @@ impl Host {
         let (slots, doubts) =
             Slots::load(directory, Arc::clone(&keys), &settings.overrides, &settings.trusted)?;
         let first_start = slots.root().host_state.is_none();
-        let state = match slots.root().host_state {
-            Some(digest) => State::from_bytes(&slots.read(digest)?)?,
-            None => settings.bootstrap.unwrap_or_default(),
+        let bootstrap = settings.bootstrap.unwrap_or_default();
+        let (state, adopted) = match slots.root().host_state {
+            Some(digest) => {
+                let mut state = State::from_bytes(&slots.read(digest)?)?;
+                let adopted = state.adopt(bootstrap);
+                (state, adopted)
+            }
+            None => (bootstrap, false),
         };
         let writer = Writer { slots, state };
         let workshop = Workshop {
@@ -150,6 +155,8 @@ impl Host {
         host.note_degraded();
         if first_start {
             host.begin(&settings.data)?;
+        } else if adopted {
+            host.keep_state(&mut host.writer.lock())?;
         }
         host.record("start", "done", "host", json!({ "sequence": sequence, "degraded": host.degraded() }));
         Ok(host)
@@ -167,8 +174,13 @@ impl Host {
             .map_err(|source| StartError::Io { doing: "write operator.token", source })?;
         let mut writer = self.writer.lock();
         writer.state.tokens.insert(minted.record.hash, minted.record);
+        self.keep_state(&mut writer)
+    }
+
+    /// Makes the state durable, and its tokens live.
+    fn keep_state(&self, writer: &mut Writer) -> Result<(), StartError> {
         let state = Change::HostState(writer.state.to_bytes());
-        let sequence = self.commit(&mut writer, state)?;
+        let sequence = self.commit(writer, state)?;
         let tokens = Arc::new(tokens::index(&writer.state));
         self.store.publish(Arc::new(self.store.load_full().with_tokens(sequence, tokens)));
         Ok(())

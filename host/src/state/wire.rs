@@ -1,7 +1,7 @@
 //! The state on disk: JSON with a format number, small and readable in an emergency. It holds
 //! token hashes, never tokens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,9 @@ struct WireState {
     format: u32,
     tokens: Vec<WireToken>,
     active: Vec<WireActivation>,
+    /// Workspaces that are known and have no activation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    inactive: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,10 +77,12 @@ pub(super) fn encode(state: &State) -> Vec<u8> {
             })
         })
     });
+    let inactive = state.active.iter().filter(|(_, pairs)| pairs.values().all(BTreeMap::is_empty));
     let wire = WireState {
         format: FORMAT,
         tokens: state.tokens.values().map(token_to_wire).collect(),
         active: activations.collect(),
+        inactive: inactive.map(|(workspace, _)| workspace.to_string()).collect(),
     };
     serde_json::to_vec_pretty(&wire).expect("a state of texts and numbers always encodes")
 }
@@ -91,6 +96,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<State, StateError> {
     for token in wire.tokens {
         let record = token_from_wire(token)?;
         state.tokens.insert(record.hash, record);
+    }
+    for workspace in wire.inactive {
+        state.active.insert(name(&workspace)?, BTreeMap::new());
     }
     for WireActivation { workspace, deployment, environment, release } in wire.active {
         let of_workspace = state.active.entry(name(&workspace)?).or_default();
