@@ -10,7 +10,7 @@ use std::{
 use bootlace::id::{Revision, UnixSeconds};
 use serde_json::Value;
 
-use crate::world::{Answer, NOON, Site, World, guest, http};
+use crate::world::{Answer, NOON, Site, World, http, site::guest};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_fails_for_three_instances_gives_way_to_the_version_before_it() {

@@ -29,7 +29,7 @@ use crate::id::Digest;
 /// How long a record may stay in the kernel before it is on the disk.
 pub const SYNC_EVERY: Duration = Duration::from_millis(50);
 /// How long a boot waits for its turn to write before it is refused.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// A file is closed and the next one begun after this many bytes.
 const FILE_BYTES: u64 = 256 << 20;
 

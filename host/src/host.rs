@@ -165,7 +165,8 @@ impl Host {
         let (live, now) = (self.store.load(), self.clock.now());
         let served = live.workspaces().iter().map(|(name, served)| (name, served.snapshot.not_after));
         let expired = served.filter(|(_, not_after)| *not_after <= now);
-        let expired = expired.map(|(name, at)| format!("what is served of {name} expired at {}", rfc3339(at)));
+        let expired =
+            expired.map(|(name, at)| format!("what is served of {name} expired at {}", rfc3339(at)));
         let all: Vec<_> =
             doubts.disk.iter().chain(doubts.workspaces.values()).cloned().chain(expired).collect();
         (!all.is_empty()).then(|| all.join("; "))

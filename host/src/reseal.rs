@@ -105,7 +105,8 @@ pub fn closed_environments(
         Ok::<(), std::convert::Infallible>(())
     });
     drop(walked);
-    let named = configuration.environments.iter().filter(|(_, environment)| closed.contains(&environment.uid));
+    let named =
+        configuration.environments.iter().filter(|(_, environment)| closed.contains(&environment.uid));
     named.map(|(name, _)| name.clone()).collect()
 }
 

@@ -31,7 +31,10 @@ use crate::{
     policy::{Allocation, Engine, EngineError, EngineSettings, Lanes},
     reseal::closed_environments,
     seal::CapsuleKey,
-    slots::{BlobError, Change, CommitError, DataDirectory, Degraded, DirectoryError, LoadError, Slots, WorkspaceRoot},
+    slots::{
+        BlobError, Change, CommitError, DataDirectory, Degraded, DirectoryError, LoadError, Slots,
+        WorkspaceRoot,
+    },
     state::{State, StateError},
     store::Store,
     system,
@@ -106,6 +109,9 @@ impl Host {
 
         let (slots, doubts) =
             Slots::load(directory, Arc::clone(&keys), &settings.overrides, &settings.trusted)?;
+        // The highest time seen outlives the process: a clock set back revives no expired token.
+        let newest = slots.root().workspaces.values().map(|workspace| workspace.current.created).max();
+        settings.clock.advance(newest.unwrap_or_default());
         let first_start = slots.root().host_state.is_none();
         let bootstrap = settings.bootstrap.unwrap_or_default();
         let (state, adopted) = match slots.root().host_state {

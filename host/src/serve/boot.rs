@@ -12,14 +12,7 @@ use super::{
     facts::{self, BootQuery},
     respond::{self, Problem, Response},
 };
-use crate::{
-    audit::BootRecord,
-    auth,
-    format::Format,
-    host::Host,
-    model::question::Facts,
-    permit::{Permit, Refusal},
-};
+use crate::{audit::BootRecord, auth, format::Format, host::Host, model::question::Facts, permit::Permit};
 
 /// Why a request's body broke off.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

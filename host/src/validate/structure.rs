@@ -49,8 +49,7 @@ fn keyless<V>(configuration: &Configuration<V>, found: &mut Findings) {
             configuration.deployments.values().filter_map(|one| Some(&one.environments.get(name)?.layer)),
         );
         let mut variables = layers.flat_map(|layer| layer.variables.values());
-        let mut instances =
-            configuration.services.values().filter_map(|service| service.instances.get(name));
+        let mut instances = configuration.services.values().filter_map(|service| service.instances.get(name));
         if variables.any(|variable| matches!(variable.content, Content::Versions { .. }))
             || instances.any(|instance| !instance.credential.is_empty())
         {

@@ -182,7 +182,8 @@ fn an_environment_with_values_needs_a_key() {
 
 #[test]
 fn a_nul_in_a_value_or_a_template_is_refused() {
-    let lines = "A = \"a\\u0000b\"\nB = { template = \"${C}\\u0000\" }\nC = \"c\"\nD = { json = \"\\u0000\" }";
+    let lines =
+        "A = \"a\\u0000b\"\nB = { template = \"${C}\\u0000\" }\nC = \"c\"\nD = { json = \"\\u0000\" }";
     let found = problems(&with_variables(lines));
     for name in ["A", "B"] {
         assert!(found.contains(&format!("variables.{name}: holds a NUL character")), "{found}");
