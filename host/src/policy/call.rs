@@ -1,7 +1,7 @@
 //! One call of one policy: a fresh store, a fresh instance, and nothing left afterwards.
 
 use wasmtime::{
-    ResourceLimiter, Store, StoreContextMut,
+    ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline,
     component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower, WasmStr},
 };
 
@@ -95,9 +95,37 @@ fn bound<T: CallState>(limits: &Limits, store: &mut Store<T>, wall_ms: u64) -> w
     store.set_fuel(limits.fuel)?;
     // The current tick is partly over: without one more, a question could get almost none.
     store.set_epoch_deadline(wall_ms.saturating_add(1));
+    store.epoch_deadline_callback(overtime(wall_ms));
     store.set_hostcall_fuel(limits.answer_bytes);
     store.set_max_component_handles(limits.handles);
     Ok(())
+}
+
+/// Milliseconds that an interrupted thread may wait for a core, for each millisecond that its question
+/// may take.
+const WAITING: u64 = 20;
+
+/// Stops a question whose time is over, unless it was the machine that took the time: a thread that
+/// waits for a core has done nothing wrong. It may then use its own time once more, as the processor
+/// counts it, and no host call can make it wait meanwhile.
+fn overtime<T>(wall_ms: u64) -> impl FnMut(StoreContextMut<'_, T>) -> wasmtime::Result<UpdateDeadline> {
+    let mut began = None;
+    let mut ticks_left = wall_ms.saturating_mul(WAITING);
+    move |_| {
+        let used_ms = processor_ms();
+        let since = *began.get_or_insert(used_ms);
+        if used_ms - since > wall_ms || ticks_left == 0 {
+            return Err(Trap::Interrupt.into());
+        }
+        ticks_left -= 1;
+        Ok(UpdateDeadline::Continue(1))
+    }
+}
+
+/// What this thread has used of the processor, in milliseconds.
+fn processor_ms() -> u64 {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    used.tv_sec.unsigned_abs() * 1000 + used.tv_nsec.unsigned_abs() / 1_000_000
 }
 
 /// What a store holds for one call.

@@ -45,7 +45,9 @@ pub struct Limits {
     /// Fuel of one question, in wasmtime's units: about one an instruction.
     pub fuel: u64,
     /// Wall clock of one question to one policy, in milliseconds. The clock ticks once a
-    /// millisecond, so that a question is stopped up to one millisecond later.
+    /// millisecond, so that a question is stopped up to one millisecond later. Where it was the
+    /// machine that took the time, the question may use its time once more, as the processor
+    /// counts it.
     pub wall_ms: u64,
     /// Wall clock of a whole chain, in milliseconds.
     pub chain_wall_ms: u64,
