@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     bundle::{self, BundleError, Envelope, Expected},
-    generation::Served,
+    generation::{Generation, Served},
     id::{EnvironmentName, Revision, Uid, WorkspaceId},
     keyring::Keyring,
-    model::Configuration,
+    model::{Configuration, SealedValue},
     reseal::{Sealing, closed_environments, reseal},
     slots::{BlobError, Change, CommitError, KeptRevision, Pushed},
     state::Activations,
@@ -130,11 +130,13 @@ impl Host {
         let expected = Expected { workspace: uid, revision: current, now };
         let opened = bundle::open_input(bytes, &workshop.trusted, &self.limits, expected)?;
         let active = self.validated(&opened.configuration)?;
+        let kept = self.unserved(&workshop, &live, &header.workspace);
+        let kept = kept.as_ref();
         let sealing = Sealing {
             roots: &workshop.roots,
             base_root: workshop.roots.named(workshop.base_root).ok_or(ChangeError::NoRootKey)?,
-            parent: served.map(|served| &served.snapshot.configuration),
-            keys: served.map_or(&[], |served| &served.snapshot.keys),
+            parent: served.map(|served| &served.snapshot.configuration).or(kept.map(|kept| &kept.configuration)),
+            keys: served.map_or(kept.map_or(&[], |kept| &kept.data_keys), |served| &served.snapshot.keys),
         };
         let resealed = reseal(&opened.configuration, &sealing, &mut crate::system::entropy)
             .map_err(|errors| ChangeError::Invalid(errors.iter().map(ToString::to_string).collect()))?;
@@ -185,8 +187,8 @@ impl Host {
     ) -> Result<Changed, ChangeError> {
         let workshop = self.workshop.lock();
         let live = self.store.load_full();
-        let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
-        let current = served.snapshot.revision;
+        let served = live.workspace(workspace);
+        let (current, _) = self.known(workspace).ok_or(ChangeError::Unknown)?;
         if parent != current {
             return Err(ChangeError::Stale { made_against: parent, current });
         }
@@ -195,9 +197,15 @@ impl Host {
         let active = self.validated(&opened.configuration)?;
         // A key that was made since then stays: what it seals may come back by another rollback.
         let mut keys = opened.data_keys;
-        keys.extend(
-            served.snapshot.keys.iter().filter(|key| !keys.contains(key)).cloned().collect::<Vec<_>>(),
-        );
+        let newest = match served {
+            Some(served) => served.snapshot.keys.clone(),
+            None => self.unserved(&workshop, &live, workspace).map_or_else(Vec::new, |kept| kept.data_keys),
+        };
+        for key in newest {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
         let keyring = Keyring::unwrap(opened.configuration.uid, &keys, &workshop.roots);
         let ingredients = Ingredients {
             configuration: opened.configuration,
@@ -208,7 +216,7 @@ impl Host {
             not_after: opened.header.not_after,
             active: &active,
             certified: false,
-            parent: Some(served),
+            parent: served.map(|served| &**served),
         };
         self.take_over(&workshop, ingredients, None)
     }
@@ -282,6 +290,22 @@ impl Host {
         error
     }
 
+    /// What is kept of a workspace that is not served after a start. Nothing when it is served, or
+    /// when that is what cannot be read.
+    fn unserved(
+        &self,
+        workshop: &Workshop,
+        live: &Generation,
+        workspace: &WorkspaceId,
+    ) -> Option<bundle::Opened<SealedValue>> {
+        if live.workspace(workspace).is_some() {
+            return None;
+        }
+        let (revision, _) = self.known(workspace)?;
+        let bytes = self.writer.lock().stored(workspace, revision).ok()?;
+        bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), &self.limits).ok()
+    }
+
     /// The revision and id of a workspace that is on disk, served or not.
     fn known(&self, workspace: &WorkspaceId) -> Option<(Revision, Uid)> {
         let writer = self.writer.lock();
@@ -323,13 +347,12 @@ impl Host {
         std::iter::once(&kept.current).chain(kept.earlier.iter().rev()).cloned().collect()
     }
 
-    /// The live configuration of `workspace` as the host keeps it.
+    /// The current configuration of `workspace` as the host keeps it, served or not.
     ///
     /// # Errors
     /// When there is none, or the disk refuses.
     pub fn stored_bundle(&self, workspace: &WorkspaceId) -> Result<Vec<u8>, ChangeError> {
-        let live = self.store.load_full();
-        let revision = live.workspace(workspace).ok_or(ChangeError::Unknown)?.snapshot.revision;
+        let (revision, _) = self.known(workspace).ok_or(ChangeError::Unknown)?;
         self.writer.lock().stored(workspace, revision)
     }
 }
