@@ -121,7 +121,11 @@ impl Host {
         let live = self.store.load_full();
         let served = live.workspace(&header.workspace);
         let known = self.known(&header.workspace);
-        let current = known.as_ref().map_or(Revision(0), |(revision, _)| *revision);
+        // One that was removed and comes back goes on from where it was.
+        let current = match &known {
+            Some((revision, _)) => *revision,
+            None => self.writer.lock().slots.highest_seen(header.uid),
+        };
         if parent != current {
             return Err(ChangeError::Stale { made_against: parent, current });
         }
@@ -247,7 +251,10 @@ impl Host {
             pushed,
         };
         let mut writer = self.writer.lock();
-        let sequence = self.commit(&mut writer, change)?;
+        let sequence = self.commit(&mut writer, change).map_err(|error| match error {
+            CommitError::Conflict { current, .. } => ChangeError::Stale { made_against: parent, current },
+            other => ChangeError::Disk(other),
+        })?;
         self.store.publish(Arc::new(self.store.load_full().with_workspace(sequence, served)));
         self.watch.forget(&changed.workspace);
         self.doubts.write().workspaces.remove(&changed.workspace);
