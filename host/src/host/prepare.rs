@@ -168,11 +168,17 @@ fn plans(
     plans
 }
 
-/// Equal digests mean equal environments; a value that did not open may open by now.
+/// Equal digests mean equal environments, though other descriptions; a value that did not open may
+/// open by now.
 fn may_be_shared(shared: &Prepared, plan: &Plan<SealedValue>) -> bool {
     shared.plan.digest == plan.digest
         && shared.plan.environment == plan.environment
+        && descriptions(&shared.plan).eq(descriptions(plan))
         && shared.values.unopened.is_empty()
+}
+
+fn descriptions<V>(plan: &Plan<V>) -> impl Iterator<Item = &str> {
+    plan.variables.iter().map(|variable| variable.description.as_str())
 }
 
 /// Asks the policies once, for an instance that says nothing about itself, and puts together what
