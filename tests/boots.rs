@@ -181,3 +181,15 @@ async fn three_environments_of_forty_variables_and_twelve_secrets_are_served() {
         assert!(secrets >= 8, "{environment}: {secrets}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_description_that_changed_alone_is_explained_as_it_is() {
+    let mut world = World::start().await;
+    let old = "description = \"where the app listens\"";
+    world.site.edit("deployments/checkout.toml", old, "description = \"the app's port\"");
+    let pushed = world.push(&world.site.bundle(bootlace::id::Revision(1)), 1).await;
+    assert_eq!(pushed.status, 200, "{}", pushed.text());
+    let path = "/api/v1/deployments/checkout/explain?environment=production";
+    let explained = world.admin("GET", path, world.site.token("viewer"), Vec::new()).await;
+    assert!(explained.text().contains("the app's port"), "{}", explained.text());
+}

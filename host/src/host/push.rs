@@ -139,7 +139,9 @@ impl Host {
         let sealing = Sealing {
             roots: &workshop.roots,
             base_root: workshop.roots.named(workshop.base_root).ok_or(ChangeError::NoRootKey)?,
-            parent: served.map(|served| &served.snapshot.configuration).or(kept.map(|kept| &kept.configuration)),
+            parent: served
+                .map(|served| &served.snapshot.configuration)
+                .or(kept.map(|kept| &kept.configuration)),
             keys: served.map_or(kept.map_or(&[], |kept| &kept.data_keys), |served| &served.snapshot.keys),
         };
         let resealed = reseal(&opened.configuration, &sealing, &mut crate::system::entropy)
