@@ -33,24 +33,6 @@ async fn a_wrong_method_is_answered_with_the_right_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_minted_token_works_at_once_is_shown_once_and_ends_when_it_is_revoked() {
-    let world = World::start().await;
-    let admin = world.site.token("admin").to_owned();
-    let wanted = r#"{"kind":"instance","principal":"pod","deployment":"checkout","environment":"staging"}"#;
-    let minted = world.admin("POST", "/api/v1/tokens", &admin, wanted).await;
-    assert_eq!((minted.status, minted.header("cache-control")), (201, "no-store"), "{}", minted.text());
-    let (token, id) = (minted.json()["token"].clone(), minted.json()["id"].clone());
-    let (token, id) = (token.as_str().unwrap(), id.as_str().unwrap());
-    let booted = world.get_boot("/v1/boot", Some(token)).await;
-    assert_eq!(booted.environment(), world.environment("staging").await);
-    let listed = world.admin("GET", "/api/v1/tokens", &admin, "").await;
-    assert!(listed.text().contains(id) && !listed.text().contains(token));
-    let revoked = world.admin("DELETE", &format!("/api/v1/tokens/{id}"), &admin, "").await;
-    assert_eq!(revoked.status, 204);
-    assert_eq!(world.get_boot("/v1/boot", Some(token)).await.status, 401);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_push_is_refused_before_its_body_is_read() {
     let world =
         World::with_settings(Site::starter(), |settings| settings.bundle_limits.bundle_bytes = 1 << 20).await;

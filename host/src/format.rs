@@ -125,6 +125,11 @@ pub fn write(
             }
             Format::Dotenv if value.contains("${") => return Err(refuse("`${`")),
             Format::Dotenv if !value.contains(['\'', '\\', '\r']) => push(out, &[key, "='", value, "'"]),
+            // Between double quotes docker compose expands `$NAME`; python-dotenv does not, and keeps
+            // the backslash of `\$`: there is no way that both read back.
+            Format::Dotenv if value.contains('$') => {
+                return Err(refuse("`$` beside a quote, backslash or carriage return"));
+            }
             Format::Dotenv => {
                 push(out, &[key, "=\""]);
                 push_escaped(out, value, |c| match c {
@@ -183,6 +188,7 @@ mod tests {
         check(Format::Dotenv, "a\nb $x #", "K='a\nb $x #'");
         check(Format::Dotenv, "it's\n", r#"K="it's\n""#);
         check(Format::Dotenv, "a${B}", "`${`");
+        check(Format::Dotenv, "it's $B", "`$` beside a quote, backslash or carriage return");
         check(Format::Shell, "a\0", "a NUL byte");
     }
 
