@@ -59,14 +59,15 @@ async fn a_policy_that_tells_everything_it_sees_tells_no_secret() {
     }
 }
 
-/// `env` holds secrets of this environment only (or of one that lends it a service), and the rest
-/// of the answer none.
+/// `env` holds secrets of this environment only (and the credential of the cache that staging lends
+/// the preview), and the rest of the answer none.
 fn only_what_it_should_be_given(canaries: &Canaries, environment: &str, answer: &Answer) {
-    let lender = if environment == "preview/pr-42" { "staging" } else { environment };
+    let preview = environment == "preview/pr-42";
+    let lent = canaries.of_environment("staging").find(|secret| preview && secret.contains("@cache"));
     for (name, value) in answer.environment() {
         let given = canaries.found_in(value.as_bytes());
         let own = |found: &&&str| {
-            let mut mine = canaries.of_environment(environment).chain(canaries.of_environment(lender));
+            let mut mine = canaries.of_environment(environment).chain(lent);
             mine.any(|secret| found.starts_with(secret))
         };
         assert_eq!(given.iter().filter(own).count(), given.len(), "{name} in {environment}: {given:?}");
@@ -119,7 +120,7 @@ async fn nothing_that_a_host_says_or_stores_holds_a_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hosts_log_holds_no_secret_however_much_it_logs() {
-    let site = dumped();
+    let mut site = dumped();
     let canaries = Canaries::of(&site);
     let premises = Premises::new(&site);
     let command = premises.command(&["--log", "trace"]);
@@ -127,10 +128,22 @@ async fn a_hosts_log_holds_no_secret_however_much_it_logs() {
     let operator = premises.operator();
     let pushed = program.push(&site.bundle_for_today(&site.directory(), 0), 0, &operator).await;
     assert_eq!(pushed.status, 200, "{}", pushed.text());
+    let mut tokens = Vec::new();
     for (environment, _) in ACTIVE {
         let token = program.mint(environment, &operator).await;
         let answer = program.get(&format!("/v1/boot?{FACTS}"), Some(&token)).await;
+        // A host's own clock stops a policy after 5 ms, which a busy machine may take from it.
+        let late = answer.status == 503 && answer.text().contains("milliseconds");
+        assert!(answer.status == 200 || late, "{}", answer.text());
+        tokens.push(token);
+    }
+    // Without policies nothing depends on a clock: the secrets are handed out.
+    site.govern(&[], "");
+    assert_eq!(program.push(&site.bundle_for_today(1), 1, &operator).await.status, 200);
+    for token in &tokens {
+        let answer = program.get("/v1/boot", Some(token)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(!canaries.found_in(&answer.body).is_empty());
     }
     let older = site.bundle_for_today(&site.directory(), 0);
     for (bundle, status) in [(older.as_slice(), 409), (b"no bundle", 422)] {

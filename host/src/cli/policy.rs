@@ -37,10 +37,22 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// Start a policy in Rust: its source, its build, its tests and fixtures
+    ///
+    /// The SDK and the contract are written beside it, so that it builds without this repository.
     New(new::Args),
     /// Check a policy as a host does at upload; list every violation
+    ///
+    /// FILE.wasm is a component, or a core module with embedded interface types, of which a host
+    /// makes one. Checked are its size and form, its structure, imports and exports, that it
+    /// compiles within a host's limits, that it describes itself, takes the settings, and answers
+    /// the same question twice in the same way for the same fuel.
     Check(check::Args),
     /// Ask a policy the questions of fixtures, and compare its answers
+    ///
+    /// Each question is put twice, to a fresh instance under a host's limits: the same answer for
+    /// the same fuel, or the fixture fails. What is not expected must not happen: a variable that
+    /// is not named keeps the plan's choice, and there are no warnings. A fixture's own settings
+    /// come before those of --setting.
     Test(test::Args),
 }
 

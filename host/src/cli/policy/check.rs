@@ -12,11 +12,6 @@ use crate::{
 };
 
 /// Check a policy as a host does at upload; list every violation
-///
-/// FILE.wasm is a component, or a core module with embedded interface types, of which a host makes
-/// one. Checked are its size and form, its structure, imports and exports, that it compiles within
-/// a host's limits, that it describes itself, takes the settings, and answers the same question
-/// twice in the same way for the same fuel.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -12,8 +12,6 @@ use crate::{
 };
 
 /// Start a policy in Rust: its source, its build, its tests and fixtures
-///
-/// The SDK and the contract are written beside it, so that it builds without this repository.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -27,9 +27,6 @@ use crate::{
 };
 
 /// Ask a policy the questions of fixtures, and compare its answers
-///
-/// Each question is put twice, to a fresh instance under a host's limits: the same answer for the
-/// same fuel, or the fixture fails.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help())]
 pub struct Args {
@@ -55,7 +52,7 @@ fn help() -> String {
         "\
 Examples:
   bootlace policy test region-affinity.wasm
-  bootlace policy test region-affinity.wasm --fixtures tests/fixtures --setting variables=DATABASE_URL
+  bootlace policy test region-affinity.wasm --fixtures near --setting variables=CACHE_URL
   bootlace policy test region-affinity.wasm --json | jq '.fixtures[] | select(.passed | not)'
 {FORM}"
     )
