@@ -139,7 +139,7 @@ async fn a_hosts_log_holds_no_secret_however_much_it_logs() {
     }
     // Without policies nothing depends on a clock: the secrets are handed out.
     site.govern(&[], "");
-    assert_eq!(program.push(&site.bundle_for_today(1), 1, &operator).await.status, 200);
+    assert_eq!(program.push(&site.bundle_for_today(&site.directory(), 1), 1, &operator).await.status, 200);
     for token in &tokens {
         let answer = program.get("/v1/boot", Some(token)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());

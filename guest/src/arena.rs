@@ -36,11 +36,13 @@ unsafe impl Sync for Arena {}
 // `__heap_base` to its end belongs to nobody else: the linker puts stack and data below, and pages
 // that somebody else grew are left out by `make_room`.
 unsafe impl GlobalAlloc for Arena {
+    #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.claim(layout.align(), layout.size())
     }
 
     /// Takes back the block only if it is the last one: enough for a `String` that was a detour.
+    #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if self.is_last(block, layout.size()) {
             self.next.set(block as usize);
@@ -65,11 +67,12 @@ unsafe impl GlobalAlloc for Arena {
 }
 
 impl Arena {
-    /// A block of `size` bytes, or null when the host refuses more memory.
+    /// A block of `size` bytes, or null when the host refuses more memory. Inlined, as a question
+    /// is one call of this for every string in it.
+    #[inline]
     fn claim(&self, align: usize, size: usize) -> *mut u8 {
         if self.end.get() == 0 {
-            self.next.set(heap_base());
-            self.end.set(memory_end());
+            self.begin();
         }
         loop {
             let Some(padded) = self.next.get().checked_add(align - 1) else {
@@ -89,6 +92,12 @@ impl Arena {
         }
     }
 
+    #[cold]
+    fn begin(&self) {
+        self.next.set(heap_base());
+        self.end.set(memory_end());
+    }
+
     /// Moves the end of the last block; false when it cannot stay where it is.
     fn resize_last(&self, block: *mut u8, new_size: usize) -> bool {
         let Some(after) = (block as usize).checked_add(new_size) else {
@@ -106,6 +115,7 @@ impl Arena {
     }
 
     /// Grows the memory by at least `missing` bytes; false when the host refuses.
+    #[cold]
     fn make_room(&self, missing: usize) -> bool {
         let grown = memory_grow::<0>(missing.div_ceil(PAGE));
         if grown == usize::MAX {

@@ -32,7 +32,8 @@ macro_rules! resolve_policy {
                 fn decide(
                     request: resolve::Request,
                 ) -> Result<resolve::Outcome, $crate::PolicyError> {
-                    $decide(&$crate::Request::try_from(request)?)
+                    let request = $crate::Request::try_from(request)?;
+                    $decide(&$crate::plumbing::until_the_end(request))
                 }
             }
 
@@ -73,7 +74,7 @@ macro_rules! promotion_policy {
                 fn evaluate(
                     request: promotion::Request,
                 ) -> Result<promotion::Evaluation, $crate::PolicyError> {
-                    $evaluate(&request)
+                    $evaluate(&$crate::plumbing::until_the_end(request))
                 }
             }
 
@@ -135,10 +136,17 @@ macro_rules! fact {
 /// What the macros need; no part of the interface for authors.
 #[doc(hidden)]
 pub mod plumbing {
-    pub use crate::bindings::{lifecycle, promotion, resolve};
+    use core::mem::ManuallyDrop;
 
+    pub use crate::bindings::{lifecycle, promotion, resolve};
     use crate::settings::Settings;
     use crate::wire::{Attribute, Violation};
+
+    /// Keeps a question as long as the instance: both end with the answer, and to take apart
+    /// every string of it would be fuel for nothing.
+    pub fn until_the_end<T>(question: T) -> ManuallyDrop<T> {
+        ManuallyDrop::new(question)
+    }
 
     /// Everything that is wrong with the settings, unknown keys first.
     pub fn validate(

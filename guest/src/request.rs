@@ -128,8 +128,7 @@ impl<'a> Variable<'a> {
             let rows = request.wire.candidates.iter();
             Groups::new(rows.map(|row| row.variable), request.wire.variables.len())
         });
-        let rows = groups.of(self.index).iter();
-        rows.map(|index| request.candidate(*index))
+        groups.of(self.index).map(|index| request.candidate(index))
     }
 
     /// A violation that is about this variable.
@@ -192,8 +191,8 @@ impl<'a> Candidate<'a> {
             let rows = wire.candidate_labels.iter();
             Groups::new(rows.map(|row| row.candidate), wire.candidates.len())
         });
-        let rows = groups.of(self.index).iter();
-        rows.map(|row| &wire.labels[wire.candidate_labels[*row as usize].label as usize])
+        let rows = groups.of(self.index);
+        rows.map(|row| &wire.labels[wire.candidate_labels[row as usize].label as usize])
     }
 
     pub(crate) fn index(self) -> u32 {
