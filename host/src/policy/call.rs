@@ -53,6 +53,10 @@ where
     }
 }
 
+/// How long a policy may take to be looked at and to say what it is, in milliseconds. Fuel bounds
+/// it; nobody waits but an upload or a start, and a busy machine is a reason against neither.
+pub(super) const UNHURRIED_MS: u64 = 1_000;
+
 /// Whether `export` has these types; the component is instantiated, and the function not called.
 pub(super) fn check<T, P, R>(
     engine: &Engine,
@@ -66,7 +70,7 @@ where
     R: ComponentNamedList + Lift,
 {
     let mut store = Store::new(engine.wasmtime(), data);
-    bound(engine.limits(), &mut store, engine.limits().wall_ms)?;
+    bound(engine.limits(), &mut store, engine.limits().wall_ms.max(UNHURRIED_MS))?;
     let instance = component.instantiate(&mut store)?;
     instance.get_typed_func::<P, R>(&mut store, export).map(drop)
 }

@@ -7,7 +7,7 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use super::{
     artefact::Artefact,
     bindings::{self, Attribute, Decided, LIFECYCLE, PROMOTION, RESOLVE, Request, Validated, attributes},
-    call::{Call, Called, call, check},
+    call::{Call, Called, UNHURRIED_MS, call, check},
     engine::Engine,
     failure::{FailureKind, PolicyFailure, patiently},
     plain_thread,
@@ -203,10 +203,6 @@ impl Entry {
     }
 }
 
-/// How long a policy may take to say what it is, in milliseconds. Fuel bounds it; nobody waits but
-/// an upload or a start, and a busy machine is a reason against neither.
-const DESCRIBE_MS: u64 = 1_000;
-
 /// Asks once more where the clock or a full pool was in the way: that is no reason to turn a
 /// policy away.
 fn describe(
@@ -215,7 +211,7 @@ fn describe(
     exports: &Exports,
 ) -> Result<(bindings::Descriptor,), FailureKind> {
     patiently(FailureKind::is_deterministic, || {
-        entry.call(engine, &exports.describe, engine.limits().wall_ms.max(DESCRIBE_MS), ()).result
+        entry.call(engine, &exports.describe, engine.limits().wall_ms.max(UNHURRIED_MS), ()).result
     })
 }
 
