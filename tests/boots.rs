@@ -193,3 +193,26 @@ async fn a_description_that_changed_alone_is_explained_as_it_is() {
     let explained = world.admin("GET", path, world.site.token("viewer"), Vec::new()).await;
     assert!(explained.text().contains("the app's port"), "{}", explained.text());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_facts_are_not_looked_at() {
+    let world = World::start().await;
+    for query in ["?environment=production", "?region=a&region=b", "?format=none"] {
+        let answer = world.get_boot(&format!("/v1/boot{query}"), None).await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, "unauthenticated"), "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_holds_what_was_told_and_from_where_whatever_a_policy_saw() {
+    let world = World::start().await;
+    let told = world.boot_with("staging", "zone=z-7&instance=i-9&attr.tier=gold").await;
+    let id = format!(r#""id":"{}""#, told.header("bootlace-boot"));
+    let files = std::fs::read_dir(world.data.path().join("audit")).unwrap();
+    let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let line = text.lines().find(|line| line.contains(&id)).unwrap();
+    let record: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&record["zone"], &record["instance"]), (&"z-7".into(), &"i-9".into()), "{line}");
+    assert_eq!(record["attributes"], serde_json::json!([["tier", "gold"]]), "{line}");
+    assert_eq!(record["peer"], "127.0.0.1", "{line}");
+}

@@ -67,6 +67,7 @@ fn record(c: &mut Criterion) {
                 subject: &caller.prepared.audit_subject,
                 keys: Some(permit.keys()),
                 facts: &facts,
+                peer: std::net::Ipv4Addr::LOCALHOST.into(),
             };
             bed.host.audit.append(black_box(&record)).expect("a disk");
         });

@@ -1,7 +1,7 @@
 //! The lines of the audit log. A boot's line is put together from parts that were written when
 //! its grant was prepared; only the instance's own facts are escaped on the way.
 
-use std::{fmt, io::Write as _};
+use std::{fmt, io::Write as _, net::IpAddr};
 
 use serde::Serialize;
 
@@ -70,8 +70,10 @@ pub struct BootRecord<'a> {
     pub subject: &'a str,
     /// The keys handed out; none when the boot was refused.
     pub keys: Option<&'a KeySet>,
-    /// What the instance said about itself.
+    /// What the instance said about itself, whatever of it a policy saw.
     pub facts: &'a Facts,
+    /// Where it called from.
+    pub peer: IpAddr,
 }
 
 impl BootRecord<'_> {
@@ -83,7 +85,7 @@ impl BootRecord<'_> {
             self.id, self.at.0, self.outcome, self.token
         );
         write_json(line, self.principal);
-        let _ = write!(line, r#","revision":{},{}"#, self.revision, self.subject);
+        let _ = write!(line, r#","peer":"{}","revision":{},{}"#, self.peer, self.revision, self.subject);
         if let Some(keys) = self.keys {
             let _ = write!(line, r#","keys":"{}""#, keys.digest);
         }

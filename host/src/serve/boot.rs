@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header, request::Parts};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{Method, Request, body::Body};
 use tokio::time::timeout;
@@ -26,14 +26,15 @@ where
     B: Body<Error: Into<BoxError>>,
 {
     let began = Instant::now();
-    let (head, facts, format) = read(request).await?;
+    let (head, body) = request.into_parts();
 
     let live = host.store.load(); // one generation for the whole request
     let now = host.clock.now();
-    let caller = auth::instance(&head, &live, now) // the token decides workspace, deployment, environment
+    let caller = auth::instance(&head.headers, &live, now) // the token decides workspace, deployment, environment
         .map_err(Problem::from)?;
 
-    let facts = caller.prepared.chain.vary().narrow(&facts); // what no policy declared, nobody sees
+    let (told, format) = read(&head, body).await?; // a stranger's body stays unread
+    let facts = caller.prepared.chain.vary().narrow(&told); // what no policy declared, no policy sees
     let decided = live.decide(&caller, &facts, &host.metrics).await; // Wasm, or remembered
     if let Err(refusal) = &decided {
         host.note_failure(&caller, peer, refusal);
@@ -42,7 +43,7 @@ where
 
     let id = host.audit.next_boot();
     let etag = permit.as_ref().ok().map(|permit| permit.etag(format));
-    let unchanged = etag.as_ref().is_some_and(|etag| matches(&head, etag));
+    let unchanged = etag.as_ref().is_some_and(|etag| matches(&head.headers, etag));
     // One open; wiped when it was sent, or when it may not be.
     let body = match &permit {
         Ok(permit) if !unchanged => Some(permit.open(format, live.capsule_key())),
@@ -63,7 +64,8 @@ where
         revision: caller.served.snapshot.revision,
         subject: &caller.prepared.audit_subject,
         keys: permit.as_ref().ok().filter(|_| outcome == "allowed").map(Permit::keys),
-        facts: &facts,
+        facts: &told,
+        peer,
     };
     let recorded = host.audit.append(&record); // no record, no secret
     if recorded.is_err() {
@@ -81,12 +83,11 @@ where
     Ok(respond::boot(body, format, &etag.unwrap_or_default(), caller.served.snapshot.revision, id))
 }
 
-/// Headers, facts and format, with nothing believed yet.
-async fn read<B>(request: Request<B>) -> Result<(HeaderMap, Facts, Format), Problem>
+/// What an authenticated instance says about itself, and the format that it wants.
+async fn read<B>(head: &Parts, body: B) -> Result<(Facts, Format), Problem>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    let (head, body) = request.into_parts();
     let BootQuery { mut facts, format } = facts::from_query(head.uri.query().unwrap_or(""))?;
     if head.method == Method::POST {
         if facts != Facts::default() {
@@ -104,7 +105,7 @@ where
         Some(text) => text.parse().map_err(|error| Problem::bad_request(format!("{error}")))?,
         None => accepted(&head.headers),
     };
-    Ok((head.headers, facts, format))
+    Ok((facts, format))
 }
 
 /// The format that `Accept` asks for: `application/vnd.bootlace.<format>`, or JSON.
