@@ -17,7 +17,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -32,6 +32,9 @@ pub const SYNC_EVERY: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A file is closed and the next one begun after this many bytes.
 const FILE_BYTES: u64 = 256 << 20;
+/// How long a file that took the place of a broken one is kept at least: a disk that fails must
+/// not be filled with files.
+const REPLACE_EVERY: Duration = Duration::from_secs(1);
 
 /// The record could not be written, so nothing may be handed out.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,8 @@ struct Log {
     known: HashSet<Digest>,
     /// Set by a failed write or sync: what the kernel holds is unknown, so a new file is begun.
     broken: bool,
+    /// When a new file last took the place of a broken one.
+    replaced: Option<Instant>,
 }
 
 impl Audit {
@@ -66,8 +71,9 @@ impl Audit {
     pub fn open(directory: &Path, strict: bool) -> io::Result<Arc<Self>> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let number = last_number(directory)? + 1;
-        let log =
-            Log { file: create(directory, number)?, number, bytes: 0, known: HashSet::new(), broken: false };
+        let file = create(directory, number)?;
+        sync_directory(directory)?;
+        let log = Log { file, number, bytes: 0, known: HashSet::new(), broken: false, replaced: None };
         let audit = Arc::new(Self {
             directory: directory.to_owned(),
             strict,
@@ -110,9 +116,7 @@ impl Audit {
     fn write(&self, keys: Option<&KeySet>, mut line: Vec<u8>) -> Result<(), AuditUnavailable> {
         let busy = || AuditUnavailable(io::ErrorKind::TimedOut.into());
         let mut log = self.log.try_lock_for(PATIENCE).ok_or_else(busy)?;
-        if log.broken && log.bytes == 0 {
-            log.begin_again().map_err(AuditUnavailable)?;
-        } else if log.broken || log.bytes >= FILE_BYTES {
+        if log.broken || log.bytes >= FILE_BYTES {
             log.begin_next(&self.directory).map_err(AuditUnavailable)?;
         }
         let Log { file, bytes, known, broken, .. } = &mut *log;
@@ -145,7 +149,8 @@ impl Audit {
             return Ok(());
         }
         // Synced through a second descriptor, so that boots go on writing meanwhile.
-        let file = self.log.lock().file.try_clone()?;
+        let file = self.log.lock().file.try_clone();
+        let file = file.inspect_err(|_| self.unsynced.store(true, Ordering::Release))?;
         file.sync_data().inspect_err(|_| self.log.lock().broken = true)
     }
 }
@@ -157,20 +162,27 @@ impl Drop for Audit {
 }
 
 impl Log {
-    /// Empties a file that holds nothing whole yet: on a full disk every refused boot would leave
-    /// another empty file.
-    fn begin_again(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.known.clear();
-        self.broken = false;
-        Ok(())
-    }
-
+    /// Goes on in an empty file: the broken one, if it holds no record, or else a new one.
     fn begin_next(&mut self, directory: &Path) -> io::Result<()> {
-        self.file = create(directory, self.number + 1)?;
-        self.number += 1;
-        self.bytes = 0;
+        // Until the next file is known to last.
+        let was_broken = std::mem::replace(&mut self.broken, true);
+        let reused = was_broken && self.bytes == 0 && self.file.set_len(0).is_ok();
+        if !reused {
+            if was_broken && self.replaced.is_some_and(|at| at.elapsed() < REPLACE_EVERY) {
+                return Err(io::Error::other("the last file broke less than a second after it was begun"));
+            }
+            // Nobody syncs the old file from now on. A broken one may refuse for ever.
+            let synced = self.file.sync_data();
+            if !was_broken {
+                synced?;
+            }
+            self.file = create(directory, self.number + 1)?;
+            self.number += 1;
+            self.bytes = 0;
+            self.replaced = was_broken.then(Instant::now).or(self.replaced);
+        }
         self.known.clear();
+        sync_directory(directory)?;
         self.broken = false;
         Ok(())
     }
@@ -191,6 +203,11 @@ fn create(directory: &Path, number: u64) -> io::Result<File> {
     OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
 }
 
+/// A file whose name is not on the disk is lost with the power, however well it was synced.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
 fn last_number(directory: &Path) -> io::Result<u64> {
     let mut last = 0;
     for entry in std::fs::read_dir(directory)? {
@@ -199,4 +216,46 @@ fn last_number(directory: &Path) -> io::Result<u64> {
         last = last.max(number.unwrap_or(0));
     }
     Ok(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::UnixSeconds;
+
+    fn append(audit: &Audit) -> bool {
+        let details = serde_json::Value::Null;
+        let record =
+            ChangeRecord { at: UnixSeconds(0), kind: "start", outcome: "done", principal: "host", details };
+        audit.append_change(&record).is_ok()
+    }
+
+    fn files(directory: &Path) -> usize {
+        std::fs::read_dir(directory).unwrap().count()
+    }
+
+    #[test]
+    fn a_broken_file_without_a_record_is_used_again() {
+        let place = tempfile::tempdir().unwrap();
+        let audit = Audit::open(place.path(), true).unwrap();
+        audit.log.lock().file.write_all(b"half a rec").unwrap();
+        audit.log.lock().broken = true;
+        assert!(append(&audit));
+        assert_eq!(files(place.path()), 1);
+        let text = std::fs::read_to_string(place.path().join("00000001.jsonl")).unwrap();
+        assert!(text.starts_with('{') && text.lines().count() == 1, "{text}");
+    }
+
+    #[test]
+    fn a_failing_disk_is_not_filled_with_files() {
+        let place = tempfile::tempdir().unwrap();
+        let audit = Audit::open(place.path(), false).unwrap();
+        let broken = |audit: &Audit| {
+            audit.log.lock().broken = true;
+            append(audit)
+        };
+        assert!(append(&audit) && broken(&audit), "the first break costs no record");
+        assert_eq!([broken(&audit), broken(&audit), append(&audit)], [false; 3]);
+        assert_eq!(files(place.path()), 2);
+    }
 }
