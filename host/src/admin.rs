@@ -6,23 +6,66 @@ mod explain;
 mod snapshot;
 mod tokens;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     body::{Body, Bytes, to_bytes},
-    extract::{FromRequestParts, Path, State},
+    extract::{FromRef, FromRequestParts, Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     middleware::map_response,
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
 
-use crate::{host::Host, serve::respond::Problem};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use crate::{
+    host::Host,
+    serve::{facts, respond::Problem},
+};
 pub use caller::Caller;
 
 /// The largest JSON body, in bytes. A bundle has its own limit.
 const MAX_JSON_BYTES: usize = 64 * 1024;
+/// Bundles in memory at once, those at work included.
+const BUNDLES: usize = 2;
+/// The longest that a bundle may take to arrive. Once it is there, the work is waited for, however
+/// long: who is told that a push failed may rely on it.
+const BUNDLE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Shared {
+    host: Arc<Host>,
+    bundles: Bundles,
+}
+
+/// Places for bundles: each may be as large as the limit, and waits for the pushes before it.
+#[derive(Clone)]
+struct Bundles(Arc<Semaphore>);
+
+impl Bundles {
+    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.0).try_acquire_owned();
+        place.map_err(|_| Problem::busy("other pushes are under way; try again"))
+    }
+}
+
+impl FromRef<Shared> for Arc<Host> {
+    fn from_ref(shared: &Shared) -> Self {
+        Self::clone(&shared.host)
+    }
+}
+
+impl FromRef<Shared> for Bundles {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.bundles.clone()
+    }
+}
 
 /// The routes of the admin listener.
 pub fn router(host: Arc<Host>) -> Router {
@@ -43,7 +86,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .fallback(|| async { Problem::not_found() })
         .layer(map_response(not_stored))
-        .with_state(host)
+        .with_state(Shared { host, bundles: Bundles(Arc::new(Semaphore::new(BUNDLES))) })
 }
 
 /// The router itself adds the `Allow` header, which it knows best.
@@ -60,9 +103,15 @@ async fn not_stored(mut response: Response) -> Response {
 
 /// The whole body. Handlers ask for it when they know who is calling: the bytes of strangers are
 /// not worth keeping.
-async fn whole(body: Body, limit: usize) -> Result<Bytes, Problem> {
+async fn whole(body: Body, limit: usize, patience: Duration) -> Result<Bytes, Problem> {
     let too_large = |_| Problem::too_large(format!("the body is larger than the limit of {limit} bytes"));
-    to_bytes(body, limit).await.map_err(too_large)
+    let late = |_| Problem::bad_request("the body took too long to arrive");
+    timeout(patience, to_bytes(body, limit)).await.map_err(late)?.map_err(too_large)
+}
+
+/// A whole JSON body.
+async fn whole_json(body: Body) -> Result<Bytes, Problem> {
+    whole(body, MAX_JSON_BYTES, facts::BODY_PATIENCE).await
 }
 
 /// A name in a path. What is no text names nothing.

@@ -13,13 +13,8 @@ use crate::{
     serve::{
         self,
         listener::{self, ListenerLimits},
-        respond::Problem,
     },
 };
-
-/// The longest that a request of the control API may take, its body's arrival and the compilation
-/// of its policies included.
-const CONTROL_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Where and how to listen.
 #[derive(Clone)]
@@ -95,10 +90,9 @@ impl Server {
                 let router = router.clone();
                 async move {
                     let answered = router.oneshot(request.map(axum::body::Body::new));
-                    match tokio::time::timeout(CONTROL_PATIENCE, answered).await {
-                        Ok(Ok(response)) => response,
-                        Ok(Err(never)) => match never {},
-                        Err(_) => Problem::busy("this took too long and was given up").into_response(),
+                    match answered.await {
+                        Ok(response) => response,
+                        Err(never) => match never {},
                     }
                 }
             },

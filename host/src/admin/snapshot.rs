@@ -12,7 +12,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Caller, MAX_JSON_BYTES, tagged, whole};
+use super::{BUNDLE_PATIENCE, Bundles, Caller, tagged, whole, whole_json};
 use crate::{
     clock::rfc3339,
     generation::Served,
@@ -26,15 +26,28 @@ use crate::{
 type Answer = Result<Response, Problem>;
 
 /// `PUT /api/v1/snapshot`: a bundle, with the parent revision in `If-Match`.
-pub(super) async fn push(State(host): State<Arc<Host>>, headers: HeaderMap, body: Body) -> Answer {
+pub(super) async fn push(
+    State(host): State<Arc<Host>>,
+    State(bundles): State<Bundles>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     caller.operator()?;
     let parent = if_match(&headers)?;
     let principal = caller.token.principal.clone();
-    let Ok(bundle) = whole(body, host.limits.bundle_bytes).await else {
-        return Err(host.push_unread(&principal, parent).into());
+    let place = bundles.place()?;
+    let bundle = match whole(body, host.limits.bundle_bytes, BUNDLE_PATIENCE).await {
+        Err(problem) if problem.code() == "too-large" => {
+            return Err(host.push_unread(&principal, parent).into());
+        }
+        bundle => bundle?,
     };
-    let changed = blocking(move || host.push(&principal, &bundle, parent)).await??;
+    let push = move || {
+        let _place = place; // given up when the work ends, not when who waits for it goes away
+        host.push(&principal, &bundle, parent)
+    };
+    let changed = blocking(push).await??;
     Ok(answered(&changed))
 }
 
@@ -55,7 +68,7 @@ pub(super) async fn rollback(
     caller.operator()?;
     let workspace = caller.workspace(query.as_deref())?;
     let parent = if_match(&headers)?;
-    let body = whole(body, MAX_JSON_BYTES).await?;
+    let body = whole_json(body).await?;
     let wanted: Rollback = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("send {\"revision\": <the revision to go back to>}"))?;
     let principal = caller.token.principal.clone();

@@ -12,7 +12,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Caller, MAX_JSON_BYTES, Named, snapshot::blocking, whole};
+use super::{Caller, Named, snapshot::blocking, whole_json};
 use crate::{
     clock::rfc3339,
     host::{Host, MintRequest},
@@ -46,7 +46,7 @@ pub(super) async fn mint(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     caller.role(Role::Admin)?;
-    let body = whole(body, MAX_JSON_BYTES).await?;
+    let body = whole_json(body).await?;
     let wire: WireMint = serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!(
             "not a token request (line {}, column {}); send kind, principal, and what the kind needs",
