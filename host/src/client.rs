@@ -52,7 +52,7 @@ pub struct Access {
 pub struct Limits {
     /// Name lookup, TCP and TLS together.
     pub connect: Duration,
-    /// One attempt, from connecting to the answer's last byte.
+    /// One attempt, from connecting to the answer's last byte, of a request that names no other.
     pub attempt: Duration,
     /// All attempts and the pauses between them; no attempt starts later.
     pub total: Duration,
@@ -142,11 +142,10 @@ impl Client {
     }
 
     async fn attempt(&self, request: &Request) -> Result<Answer, Error> {
-        match timeout(self.limits.attempt, self.exchange(request)).await {
+        let patience = request.patience_or(self.limits.attempt);
+        match timeout(patience, self.exchange(request)).await {
             Ok(result) => result,
-            Err(_elapsed) => {
-                Err(Error::TimedOut { url: self.url.to_string(), seconds: self.limits.attempt.as_secs() })
-            }
+            Err(_elapsed) => Err(Error::TimedOut { url: self.url.to_string(), seconds: patience.as_secs() }),
         }
     }
 

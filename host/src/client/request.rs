@@ -1,4 +1,4 @@
-use std::{fmt::Write as _, str::FromStr};
+use std::{fmt::Write as _, str::FromStr, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
@@ -14,6 +14,7 @@ pub struct Request {
     path: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
+    patience: Option<Duration>,
 }
 
 /// A token as it travels. Never printed: the header value is marked sensitive.
@@ -55,7 +56,7 @@ impl Request {
 
     fn new(method: Method, segments: &[&str]) -> Self {
         let path = segments.iter().fold(String::new(), |path, segment| path + "/" + &encode(segment));
-        Self { method, path, headers: Vec::new(), body: Bytes::new() }
+        Self { method, path, headers: Vec::new(), body: Bytes::new(), patience: None }
     }
 
     /// Adds a query parameter.
@@ -85,6 +86,16 @@ impl Request {
     pub fn if_match(self, revision: u64) -> Self {
         let tag = HeaderValue::from_str(&format!("\"{revision}\"")).expect("digits and quotes");
         self.header(header::IF_MATCH, tag)
+    }
+
+    /// How long one attempt may take, where the host has more to do than usual.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
+    }
+
+    pub(super) fn patience_or(&self, usual: Duration) -> Duration {
+        self.patience.unwrap_or(usual)
     }
 
     /// Makes a change safe to repeat: the host does it once for each key.

@@ -1,6 +1,6 @@
 //! `bootlace snapshot push` and `rollback`: a new revision on a host, of new content or of old.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -19,6 +19,8 @@ use crate::{
 };
 
 const BUNDLE: &str = "application/vnd.bootlace.bundle";
+/// How long the host may check, seal and compile: to give up on it is not to call it back.
+const HOST_AT_WORK: Duration = Duration::from_secs(300);
 
 /// Push a bundle, or a directory that is built on the way
 ///
@@ -130,6 +132,7 @@ impl Rollback {
             let body = serde_json::to_vec(&json!({ "revision": self.to }))?;
             let request = Request::post(&["api", "v1", "snapshot", "rollback"]);
             let request = self.host.within(request).body("application/json", body).if_match(current);
+            let request = request.patience(HOST_AT_WORK);
             client.send(&request).await.with_context(|| format!("cannot roll back to revision {}", self.to))
         })?;
         drop(progress);
@@ -139,7 +142,7 @@ impl Rollback {
 
 async fn send(client: &Client, bytes: Vec<u8>, parent: u64) -> Result<Answer, Error> {
     let request = Request::put(&["api", "v1", "snapshot"]).body(BUNDLE, bytes).if_match(parent);
-    client.send(&request).await
+    client.send(&request.patience(HOST_AT_WORK)).await
 }
 
 fn report(answer: &Answer, what: &str, output: &Output) -> anyhow::Result<()> {
