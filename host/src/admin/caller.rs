@@ -52,7 +52,10 @@ impl Caller {
         match &self.token.scope {
             Scope::Operator => Ok(self),
             Scope::Tenant { role, .. } if *role >= least => Ok(self),
-            _ => Err(Problem::forbidden(format!("this needs the role {}", least.as_str()))),
+            _ => Err(Problem::forbidden(format!(
+                "this needs the role {}; ask an admin of the workspace for it",
+                least.as_str()
+            ))),
         }
     }
 
@@ -66,6 +69,12 @@ impl Caller {
             }
             Scope::Instance { .. } => false,
         }
+    }
+
+    /// Whether the token sees some environments of its workspace only.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        matches!(&self.token.scope, Scope::Tenant { environments, .. } if !environments.is_empty())
     }
 
     /// The workspace that is asked about: a tenant's own, an operator's by `?workspace=`.

@@ -1,6 +1,6 @@
 //! Snapshots: push, look, list, roll back.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Json,
@@ -98,13 +98,20 @@ pub(super) async fn show(
     let environments: serde_json::Map<_, _> =
         environments.map(|(name, digest)| (name.to_string(), digest.to_string().into())).collect();
     let configuration = &snapshot.configuration;
-    let body = json!({
+    let visible = served.pairs().filter(|one| caller.sees(&one.plan.environment.name));
+    let visible: BTreeSet<_> = visible.map(|one| &one.plan.deployment).collect();
+    let deployments = configuration.deployments.keys();
+    let deployments = deployments.filter(|name| !caller.is_limited() || visible.contains(name));
+    let mut body = json!({
         "workspace": configuration.workspace.as_str(), "revision": snapshot.revision.0,
-        "digest": snapshot.digest.to_string(), "created": rfc3339(snapshot.created),
-        "environments": environments,
-        "deployments": configuration.deployments.keys().map(ToString::to_string).collect::<Vec<_>>(),
-        "policies": configuration.policies.keys().map(ToString::to_string).collect::<Vec<_>>(),
+        "created": rfc3339(snapshot.created), "environments": environments,
+        "deployments": deployments.map(ToString::to_string).collect::<Vec<_>>(),
     });
+    if !caller.is_limited() {
+        // What is about environments that a limited token does not see, and changes with them.
+        body["digest"] = snapshot.digest.to_string().into();
+        body["policies"] = configuration.policies.keys().map(ToString::to_string).collect();
+    }
     Ok(tagged(snapshot.revision.0, body))
 }
 
@@ -163,16 +170,20 @@ pub(super) async fn workspaces(State(host): State<Arc<Host>>, headers: HeaderMap
     let own = caller.operator().is_err().then(|| caller.workspace(None)).transpose()?;
     let all = caller.live.workspaces().iter();
     let visible = all.filter(|(name, _)| own.as_ref().is_none_or(|own| own == *name));
-    let listed: Vec<Value> = visible.map(|(name, served)| workspace_entry(name.as_str(), served)).collect();
+    let listed: Vec<Value> = visible.map(|(_, served)| workspace_entry(&caller, served)).collect();
     Ok(Json(json!({ "workspaces": listed })).into_response())
 }
 
-fn workspace_entry(name: &str, served: &Served) -> Value {
+fn workspace_entry(caller: &Caller, served: &Served) -> Value {
     let snapshot = &served.snapshot;
-    json!({
-        "workspace": name, "revision": snapshot.revision.0, "digest": snapshot.digest.to_string(),
+    let mut entry = json!({
+        "workspace": snapshot.configuration.workspace.as_str(), "revision": snapshot.revision.0,
         "created": rfc3339(snapshot.created),
-    })
+    });
+    if !caller.is_limited() {
+        entry["digest"] = snapshot.digest.to_string().into();
+    }
+    entry
 }
 
 /// The revision in `If-Match`: `"7"`; `"0"` where nothing was pushed yet.

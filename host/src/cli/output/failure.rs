@@ -114,7 +114,6 @@ fn advice_for(code: &str) -> Option<&'static str> {
         "" => "see that the address is a Bootlace host's, and what stands in between",
         "unauthenticated" => "take a token of this host that has neither expired nor been revoked",
         "policy-denied" => "ask the policy's owner; `bootlace explain` shows which policies had a say",
-        "forbidden" => "ask an admin of the workspace for the missing role",
         "not-found" => "check the name, and that your token belongs to its workspace",
         "owned-by-directory" => "change it in the workspace's directory, then build and push that",
         "conflict" => "look at what is current, then try again on top of it",
