@@ -43,3 +43,70 @@ async fn a_strangers_push_is_refused_before_its_body_is_read() {
     let tenant = world.admin("PUT", "/api/v1/snapshot", world.site.token("admin"), large).await;
     assert_eq!((tenant.status, tenant.code().as_str()), (403, "forbidden"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_not_there_looks_like_one_that_is_somebody_elses() {
+    let world = World::start().await;
+    let admin = world.site.token("admin");
+    let own = world.admin("GET", "/api/v1/tokens", admin, "").await.json();
+    let known = own["tokens"][0]["id"].as_str().unwrap().to_owned();
+    for path in ["?workspace=other", "?workspace=Not-A-Name", "?workspace=acme&workspace=acme"] {
+        let known = world.admin("DELETE", &format!("/api/v1/tokens/{known}{path}"), admin, "").await;
+        let unknown = world.admin("DELETE", &format!("/api/v1/tokens/000000000000{path}"), admin, "").await;
+        assert_eq!((known.status, known.text()), (unknown.status, unknown.text()), "{path}");
+    }
+    let operator = &world.operator;
+    for id in [known.as_str(), "000000000000"] {
+        assert_eq!(world.admin("DELETE", &format!("/api/v1/tokens/{id}"), operator, "").await.status, 404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_list_their_own_tokens_and_a_workspaces_apart() {
+    let world = World::start().await;
+    let kinds = |answer: &crate::world::Answer| -> std::collections::BTreeSet<String> {
+        let body = answer.json();
+        let listed = body["tokens"].as_array().unwrap();
+        listed.iter().map(|token| token["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    let own = world.admin("GET", "/api/v1/tokens", &world.operator, "").await;
+    assert_eq!(kinds(&own), ["operator".to_owned()].into());
+    let acme = world.admin("GET", "/api/v1/tokens?workspace=acme", &world.operator, "").await;
+    assert_eq!(kinds(&acme), ["instance".to_owned(), "tenant".to_owned()].into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_mints_no_principal_of_the_hosts() {
+    let world = World::start().await;
+    for principal in ["operator", "Host"] {
+        let wanted = format!(r#"{{"kind":"tenant","principal":"{principal}","role":"viewer"}}"#);
+        let tenant = world.admin("POST", "/api/v1/tokens", world.site.token("admin"), wanted).await;
+        assert_eq!((tenant.status, tenant.code().as_str()), (422, "invalid"), "{principal}");
+    }
+    let wanted = r#"{"kind":"tenant","principal":"ada","role":"viewer"}"#;
+    let minted = world.admin("POST", "/api/v1/tokens", world.site.token("admin"), wanted).await;
+    assert_eq!((minted.status, minted.header("bootlace-revision")), (201, "1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limited_token_sees_nothing_of_the_whole_snapshot() {
+    let world = World::start().await;
+    let limited = r#"{"kind":"tenant","principal":"ada","role":"viewer","environments":["staging"]}"#;
+    let minted = world.admin("POST", "/api/v1/tokens", world.site.token("admin"), limited).await.json();
+    let (limited, whole) = (minted["token"].as_str().unwrap(), world.site.token("viewer"));
+    for (token, told) in [(limited, false), (whole, true)] {
+        let shown = world.admin("GET", "/api/v1/snapshot", token, "").await.json();
+        assert_eq!((shown.get("digest").is_some(), shown.get("policies").is_some()), (told, told));
+        assert_eq!(shown["deployments"], serde_json::json!(["checkout"]));
+        let listed = world.admin("GET", "/api/v1/workspaces", token, "").await.json();
+        assert_eq!(listed["workspaces"][0].get("digest").is_some(), told);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_who_pushes_is_told_whom_to_ask() {
+    let world = World::start().await;
+    let refused = world.admin("PUT", "/api/v1/snapshot", world.site.token("admin"), "").await;
+    assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden"));
+    assert!(refused.text().contains("ask who runs the host"), "{}", refused.text());
+}

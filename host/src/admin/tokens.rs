@@ -6,22 +6,25 @@ use axum::{
     Json,
     body::Body,
     extract::{RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Caller, Named, snapshot::blocking, whole_json};
+use super::{Caller, Named, caller::parameter, snapshot::blocking, whole_json};
 use crate::{
     clock::rfc3339,
     host::{Host, MintRequest},
-    id::{DeploymentId, EnvironmentName},
+    id::{DeploymentId, EnvironmentName, WorkspaceId},
     model::{Role, Scope, TokenRecord},
     serve::respond::Problem,
 };
 
 type Answer = Result<Response, Problem>;
+
+/// Principals that the host's own records use; a tenant's token must not pass for them.
+const RESERVED: [&str; 2] = ["operator", "host"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,7 +62,19 @@ pub(super) async fn mint(
     let minted = blocking(move || host.mint(&minter, request)).await??;
     let mut body = entry(&minted.record);
     body["token"] = json!(minted.token.expose());
-    Ok((StatusCode::CREATED, Json(body)).into_response())
+    Ok(at_revision(&caller, &minted.record, (StatusCode::CREATED, Json(body)).into_response()))
+}
+
+/// Names the workspace's revision, where there is one: tokens change without a new one.
+fn at_revision(caller: &Caller, record: &TokenRecord, mut response: Response) -> Response {
+    let (Scope::Instance { workspace, .. } | Scope::Tenant { workspace, .. }) = &record.scope else {
+        return response;
+    };
+    if let Some(served) = caller.live.workspace(workspace) {
+        let revision = HeaderValue::from(served.snapshot.revision.0);
+        response.headers_mut().insert("bootlace-revision", revision);
+    }
+    response
 }
 
 fn checked(caller: &Caller, query: Option<&str>, wire: WireMint) -> Result<MintRequest, Problem> {
@@ -88,6 +103,10 @@ fn checked(caller: &Caller, query: Option<&str>, wire: WireMint) -> Result<MintR
         _ => return Err(Problem::invalid("`kind` is instance, tenant or operator")),
     };
     within(caller, &scope)?;
+    if caller.operator().is_err() && RESERVED.iter().any(|name| wire.principal.eq_ignore_ascii_case(name)) {
+        let detail = format!("`{}` is a principal of this host; name somebody else", wire.principal);
+        return Err(Problem::invalid(detail));
+    }
     Ok(MintRequest { scope, principal: wire.principal, expires_in: wire.expires_in })
 }
 
@@ -110,7 +129,8 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T,
     text.parse().map_err(|error| Problem::invalid(format!("{error}")))
 }
 
-/// `GET /api/v1/tokens`: records, never tokens.
+/// `GET /api/v1/tokens`: records, never tokens. A workspace's; or, where an operator names none,
+/// the operators'.
 pub(super) async fn list(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -118,8 +138,9 @@ pub(super) async fn list(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     caller.role(Role::Admin)?;
-    let workspace = caller.workspace(query.as_deref())?;
-    let tokens = caller.live.tokens().values().filter(|record| belongs(&caller, &workspace, record));
+    let workspace = asked(&caller, query.as_deref())?;
+    let tokens = caller.live.tokens().values();
+    let tokens = tokens.filter(|record| belongs(&caller, workspace.as_ref(), record));
     let mut listed: Vec<Value> = tokens.map(|record| entry(record)).collect();
     listed.sort_by_key(|entry| entry["id"].to_string());
     Ok(Json(json!({ "tokens": listed })).into_response())
@@ -134,28 +155,33 @@ pub(super) async fn revoke(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     caller.role(Role::Admin)?;
-    let record = caller.live.tokens().values().find(|record| record.id == id).cloned();
+    let workspace = asked(&caller, query.as_deref())?;
+    // An operator's token is an operator's to revoke, whatever workspace is at hand.
+    let visible =
+        |record: &TokenRecord| belongs(&caller, workspace.as_ref(), record) || belongs(&caller, None, record);
+    // Searched among what is visible only: what is not must not be told from what is not there.
+    let record = caller.live.tokens().values().find(|record| record.id == id && visible(record)).cloned();
     let record = record.ok_or_else(Problem::not_found)?;
-    let visible = match &record.scope {
-        Scope::Operator => caller.operator().is_ok(),
-        _ => belongs(&caller, &caller.workspace(query.as_deref())?, &record),
-    };
-    if !visible {
-        return Err(Problem::not_found());
-    }
-    let revoker = caller.token.principal.clone();
-    blocking(move || host.revoke(&revoker, &record.hash)).await??;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    let (revoker, hash) = (caller.token.principal.clone(), record.hash);
+    blocking(move || host.revoke(&revoker, &hash)).await??;
+    Ok(at_revision(&caller, &record, StatusCode::NO_CONTENT.into_response()))
 }
 
-fn belongs(caller: &Caller, of: &crate::id::WorkspaceId, record: &TokenRecord) -> bool {
+/// Whose tokens are asked about: a workspace's, or where an operator names none, the operators'.
+fn asked(caller: &Caller, query: Option<&str>) -> Result<Option<WorkspaceId>, Problem> {
+    if caller.operator().is_ok() && parameter(query, "workspace")?.is_none() {
+        return Ok(None);
+    }
+    caller.workspace(query).map(Some)
+}
+
+fn belongs(caller: &Caller, of: Option<&WorkspaceId>, record: &TokenRecord) -> bool {
     match &record.scope {
-        Scope::Operator => false,
-        Scope::Instance { workspace, environment, .. } => workspace == of && caller.sees(environment),
+        Scope::Operator => of.is_none() && caller.operator().is_ok(),
+        Scope::Instance { workspace, environment, .. } => Some(workspace) == of && caller.sees(environment),
         Scope::Tenant { workspace, environments, .. } => {
             let limited = environments.iter().all(|environment| caller.sees(environment));
-            let own_is_whole = !matches!(&caller.token.scope, Scope::Tenant { environments, .. } if !environments.is_empty());
-            workspace == of && limited && (own_is_whole || !environments.is_empty())
+            Some(workspace) == of && limited && (!caller.is_limited() || !environments.is_empty())
         }
     }
 }
