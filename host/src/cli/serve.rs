@@ -100,7 +100,7 @@ impl Args {
 
     fn host_settings(&self) -> anyhow::Result<HostSettings> {
         let roots: Vec<RootKey> =
-            self.root_key.iter().map(|path| files::parsed(path)).collect::<Result<_, _>>()?;
+            self.root_key.iter().map(|path| files::private_key(path)).collect::<Result<_, _>>()?;
         let base_root =
             roots.first().map(RootKey::id).ok_or_else(|| Misuse("give a --root-key".to_owned()))?;
         let signers: Vec<VerifyingKey> =
