@@ -18,7 +18,7 @@ use crate::{
     model::question::{Answer, Assignment, Attribute, Decision, Facts, Sensitivity},
     permit::Refusal,
     plan::Planned,
-    policy::Verdict,
+    policy::{LinkReport, LogLevel, Verdict},
     prepared::Prepared,
     preview,
     resolve::Choice,
@@ -68,21 +68,22 @@ fn told(query: Option<&str>) -> Result<Facts, Problem> {
 struct Explanation<'a> {
     prepared: &'a Prepared,
     decided: &'a Decided,
-    /// By link: the fuel it used.
-    fuel: Vec<u64>,
+    /// By link, as far as they were asked.
+    reports: Vec<LinkReport>,
     assignments: Vec<Assignment>,
     previews: Vec<Option<String>>,
 }
 
 impl<'a> Explanation<'a> {
     fn new(prepared: &'a Prepared, verdict: Option<Verdict>, decided: &'a Decided, key: &CapsuleKey) -> Self {
-        let fuel = verdict.iter().flat_map(|verdict| verdict.links.iter().map(|link| link.fuel)).collect();
-        let assignments = match verdict.map(|verdict| verdict.answer) {
+        let (answer, reports) = verdict.map(|verdict| (verdict.answer, verdict.links)).unzip();
+        let assignments = match answer {
             Some(Answer::Resolved(resolution)) => resolution.assignments,
             _ => Vec::new(),
         };
         let previews = decided.as_ref().map(|grant| preview::of_plain(prepared, &grant.choices, key));
-        Self { prepared, decided, fuel, assignments, previews: previews.unwrap_or_default() }
+        let (reports, previews) = (reports.unwrap_or_default(), previews.unwrap_or_default());
+        Self { prepared, decided, reports, assignments, previews }
     }
 
     fn whole(&self, revision: u64, keys: Vec<Value>) -> Value {
@@ -93,7 +94,7 @@ impl<'a> Explanation<'a> {
             "release": plan.release.as_ref().map(|release| release.number),
             "revision": revision, "digest": plan.digest.to_string(),
             "keys": keys, "policies": self.policies(), "denial": self.denial(),
-            "missing": self.missing(),
+            "refusal": self.refusal(), "missing": self.missing(),
             "warnings": self.decided.as_ref().map_or(&[][..], |grant| &grant.warnings),
             "annotations": self.decided.as_ref().map_or_else(|_| json!({}), |grant| labels(grant.annotations.iter())),
         })
@@ -105,9 +106,11 @@ impl<'a> Explanation<'a> {
         let asked =
             self.prepared.chain.names().filter_map(|name| attached.find(|link| link.policy.as_str() == name));
         let described = asked.enumerate().map(|(index, link)| {
+            let report = self.reports.get(index);
             json!({
                 "name": link.policy.as_str(), "digest": link.digest.to_string(), "settings": link.settings,
-                "fuel": self.fuel.get(index),
+                "fuel": report.map(|report| report.fuel), "log": report.map(log).unwrap_or_default(),
+                "dropped_lines": report.map_or(0, |report| report.dropped_lines),
             })
         });
         described.collect()
@@ -120,6 +123,17 @@ impl<'a> Explanation<'a> {
             .map(|one| json!({ "code": one.code, "message": one.message, "field": one.field }))
             .collect();
         json!({ "policy": policy, "violations": violations })
+    }
+
+    /// Why such a boot would be refused, where no policy denied it.
+    fn refusal(&self) -> Value {
+        match self.decided {
+            Ok(_) | Err(Refusal::Denied { .. }) => Value::Null,
+            Err(refusal) => {
+                let problem = Problem::from(refusal.clone());
+                json!({ "code": problem.code(), "detail": problem.document()["detail"] })
+            }
+        }
     }
 
     fn missing(&self) -> Vec<&str> {
@@ -176,6 +190,17 @@ impl<'a> Explanation<'a> {
             Sensitivity::Plain => self.previews.get(index)?.as_deref(),
         }
     }
+}
+
+/// What a policy said, for its author.
+fn log(report: &LinkReport) -> Vec<Value> {
+    let level = |level| match level {
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error => "error",
+    };
+    report.log.iter().map(|line| json!({ "level": level(line.level), "text": line.text })).collect()
 }
 
 fn decision(assignment: Option<&Assignment>, choice: Option<&Choice>) -> &'static str {

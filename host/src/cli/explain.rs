@@ -2,7 +2,7 @@
 
 mod answer;
 
-use self::answer::{Candidate, Explanation, Key};
+use self::answer::{Candidate, Explanation, Key, PolicyRun};
 use super::{
     block_on,
     connection::AdminHost,
@@ -76,9 +76,25 @@ fn render(explanation: &Explanation, in_full: bool, page: &mut Page) {
         }
         page.gap();
     }
+    if let Some(refusal) = &explanation.refusal {
+        page.heading("This boot is refused", &refusal.code);
+        page.line(&format!("  {}", refusal.detail));
+        page.gap();
+    }
     page.table(&policies(explanation));
+    explanation.policies.iter().for_each(|policy| render_log(policy, page));
     let Explanation { workspace, deployment, environment, revision, .. } = explanation;
     page.line(&format!("{workspace}/{deployment} in {environment}, revision {revision}"));
+}
+
+/// What a policy said, for its author.
+fn render_log(policy: &PolicyRun, page: &mut Page) {
+    for line in &policy.log {
+        page.line(&format!("{} {}: {}", policy.name, line.level, line.text));
+    }
+    if policy.dropped_lines > 0 {
+        page.line(&format!("{} said {} lines more than are kept", policy.name, policy.dropped_lines));
+    }
 }
 
 fn render_key(key: &Key, page: &mut Page) {
@@ -194,6 +210,23 @@ acme/checkout in production, revision 42
             )
         );
         assert!(!text.contains("leaked"));
+    }
+
+    #[test]
+    fn a_refusal_and_what_policies_said_are_told() {
+        let answer = r#"{"workspace":"acme","deployment":"checkout","environment":"staging","revision":1,"keys":[],
+            "policies":[{"name":"loud","digest":"sha256:ab","fuel":7,"dropped_lines":2,
+                "log":[{"level":"warn","text":"no replica near"}]}],
+            "refusal":{"code":"unseal-failed","detail":"DATABASE_URL cannot be opened on this host"}}"#;
+        let text = rendered(answer, false);
+        for line in [
+            "This boot is refused  unseal-failed",
+            "  DATABASE_URL cannot be opened on this host",
+            "loud warn: no replica near",
+            "loud said 2 lines more than are kept",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line} in {text}");
+        }
     }
 
     #[test]

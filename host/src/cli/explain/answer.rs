@@ -20,6 +20,9 @@ pub(super) struct Explanation {
     /// Why such a boot would be refused.
     #[serde(default)]
     pub(super) denial: Option<Denial>,
+    /// The same, where no policy denied it.
+    #[serde(default)]
+    pub(super) refusal: Option<Refusal>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +87,24 @@ pub(super) struct PolicyRun {
     pub(super) settings: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) fuel: Option<u64>,
+    /// What it said.
+    #[serde(default)]
+    pub(super) log: Vec<LogLine>,
+    /// The lines that it said beyond its limits.
+    #[serde(default)]
+    pub(super) dropped_lines: u32,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LogLine {
+    pub(super) level: String,
+    pub(super) text: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Refusal {
+    pub(super) code: String,
+    pub(super) detail: String,
 }
 
 #[derive(Debug, Deserialize)]
