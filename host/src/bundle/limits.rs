@@ -1,5 +1,8 @@
 //! Every bound on a bundle, in one place. They hold for what is signed, too: an operator's
-//! mistake must not take a host down.
+//! mistake must not take a host down. What a configuration may hold is said once, in
+//! [`crate::validate::limits`]; a bundle that holds more is not read to its end.
+
+use crate::validate::limits;
 
 /// What a host takes in one bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,26 +58,36 @@ impl Default for BundleLimits {
     fn default() -> Self {
         Self {
             bundle_bytes: MAX_BUNDLE_BYTES,
-            component_bytes: 4 * 1024 * 1024,
-            environments: 1_000,
-            deployments: 10_000,
-            services: 10_000,
-            policies: 1_000,
+            component_bytes: limits::COMPONENT_BYTES,
+            environments: limits::ENVIRONMENTS,
+            deployments: limits::DEPLOYMENTS,
+            services: limits::SERVICES,
+            policies: limits::POLICIES,
             values: 500_000,
             data_keys: 10_000,
-            attachments: 10_000,
-            layer_entries: 4_000,
-            versions: 16,
-            releases: 200,
-            release_keys: 4_000,
-            endpoints: 64,
-            attributes: 64,
-            pieces: 256,
-            text_bytes: 4 * 1024,
-            literal_bytes: 16 * 1024,
-            value_bytes: crate::seal::MAX_VALUE_BYTES,
-            sealed_bytes: 128 * 1024,
+            attachments: limits::ATTACHMENTS,
+            layer_entries: limits::VARIABLES_PER_LAYER,
+            versions: limits::VERSIONS,
+            releases: limits::RELEASES,
+            release_keys: limits::KEYS_PER_RELEASE,
+            endpoints: limits::ENDPOINTS,
+            attributes: largest([limits::LABELS, limits::OPTIONS, limits::SETTINGS]),
+            pieces: limits::TEMPLATE_PIECES,
+            text_bytes: largest([
+                limits::TEXT_BYTES,
+                limits::DESCRIPTION_BYTES,
+                limits::LABEL_BYTES,
+                limits::SETTING_BYTES,
+            ]),
+            literal_bytes: limits::VALUE_BYTES,
+            value_bytes: limits::VALUE_BYTES,
+            sealed_bytes: limits::SEALED_TEXT_BYTES,
             json_depth: 32,
         }
     }
+}
+
+/// One bound for things that the validator tells apart.
+fn largest<const N: usize>(bounds: [usize; N]) -> usize {
+    bounds.into_iter().fold(0, usize::max)
 }
