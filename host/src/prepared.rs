@@ -5,8 +5,9 @@
 use std::{ops::Range, sync::Arc};
 
 use crate::{
+    canonical::Canonical,
     entropy::{Entropy, fresh},
-    id::{Digest, VariableName},
+    id::{DeploymentId, Digest, EnvironmentName, VariableName},
     keyring::Keyring,
     model::{SealedValue, question::Resolution},
     permit::{Grant, Refusal},
@@ -74,12 +75,36 @@ impl Prepared {
         if prepared.unasked.as_ref().err() == Some(&Refusal::TooLarge) { Err(TooLarge) } else { Ok(prepared) }
     }
 
-    /// What a Kubernetes object for this is called: names with `/` as `.`.
+    /// What a Kubernetes object for this is called.
     #[must_use]
     pub fn object_name(&self) -> String {
-        format!("{}-{}", self.plan.deployment, self.plan.environment.name.as_str().replace(['/', '_'], "."))
+        object_name(&self.plan.deployment, &self.plan.environment.name)
     }
 }
+
+/// `checkout.preview.pr-42`, an RFC 1123 subdomain: no two places share one, or applying one's
+/// secret would replace the other's. What such a name cannot hold is replaced, and the name has a
+/// hash of what it was, in three labels, so that it has five: more than any other.
+fn object_name(deployment: &DeploymentId, environment: &EnvironmentName) -> String {
+    let name = format!("{deployment}.{}", environment.as_str().replace('/', "."));
+    let carried = |label: &str| !label.contains('_') && !label.ends_with('-');
+    if name.len() <= MAX_SUBDOMAIN && name.split('.').all(carried) {
+        return name;
+    }
+    let label = |text: &str| {
+        let mut label = text.replace(['/', '_'], "-");
+        label.truncate(MAX_LABEL);
+        label.trim_end_matches('-').to_owned()
+    };
+    let (first, second) = (deployment.as_str(), environment.as_str());
+    let hash = Canonical::new("bootlace object name 1").text(first).text(second).finish();
+    let hash = [0, 4, 8].map(|at| hex::encode(&hash.0[at..at + 4])).join(".");
+    format!("{}.{}.{hash}", label(first), label(second))
+}
+
+/// Bytes of an RFC 1123 subdomain, and of one of its labels.
+const MAX_SUBDOMAIN: usize = 253;
+const MAX_LABEL: usize = 63;
 
 /// The values of one plan are more than a capsule holds.
 #[derive(Debug, thiserror::Error)]
@@ -176,6 +201,45 @@ fn write(
                 zeroize::Zeroizing::new(Vec::with_capacity(render::url_capacity(endpoint, user, length)));
             render::url(*kind, endpoint, user, exposed, &mut url).map_err(|error| error.to_string())?;
             texts.push(&url).map_err(|error| error.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(deployment: &str, environment: &str) -> String {
+        object_name(&deployment.parse().unwrap(), &environment.parse().unwrap())
+    }
+
+    #[test]
+    fn no_two_places_share_an_object_name() {
+        assert_eq!(name("checkout", "staging"), "checkout.staging");
+        assert_eq!(name("checkout", "preview/pr-42"), "checkout.preview.pr-42");
+        let long = "e".repeat(63);
+        let longest = format!("{long}/{long}/{long}");
+        let places = [
+            ("a", "b/c"),
+            ("a", "b_c"),
+            ("a", "b-c"),
+            ("a-b", "c"),
+            ("a", "b-"),
+            ("a", "b_"),
+            ("a-", "b"),
+            ("a", &longest),
+            (&long, &longest),
+        ];
+        let names = places.map(|(deployment, environment)| name(deployment, environment));
+        let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), places.len(), "{names:?}");
+        let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        for name in &names {
+            assert!(name.len() <= MAX_SUBDOMAIN, "{name}");
+            for label in name.split('.').map(str::as_bytes) {
+                assert!(label.len() <= MAX_LABEL && is_end(label.first()) && is_end(label.last()), "{name}");
+                assert!(label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-'), "{name}");
+            }
         }
     }
 }
