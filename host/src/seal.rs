@@ -18,7 +18,6 @@ mod capsule;
 mod key;
 mod padding;
 mod text;
-mod value_id;
 mod wrap;
 
 use std::{ops::Range, sync::Arc};
@@ -28,7 +27,6 @@ pub use capsule::{Capsule, CapsuleKey, MAX_CAPSULE_BYTES, capsule_binding, open_
 pub use key::DataKey;
 pub(crate) use key::key_id;
 pub use text::{EnvironmentPrivateKey, EnvironmentPublicKey, InvalidPublicKey, open_text, seal_text};
-pub use value_id::input_value_id;
 pub(crate) use wrap::{KeyRole, WrapAddress, unwrap, wrap};
 
 use crate::{

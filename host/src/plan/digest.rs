@@ -207,3 +207,20 @@ fn sensitivity(sensitivity: Sensitivity) -> u64 {
         Sensitivity::Secret => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SealedText;
+
+    #[test]
+    fn the_id_of_a_plain_value_depends_on_its_name_and_of_a_sealed_one_does_not() {
+        let plain = InputValue::Plain(PlainValue::Text("1".into()));
+        let json = InputValue::Plain(PlainValue::Json("1".into()));
+        let sealed = InputValue::Sealed(SealedText("sealed:1:AAAA".into()));
+        assert_eq!(plain.id("A"), plain.id("A"));
+        assert_ne!(plain.id("A"), plain.id("B"));
+        assert_ne!(plain.id("A"), json.id("A"));
+        assert_eq!(sealed.id("A"), sealed.id("B"));
+    }
+}

@@ -3,7 +3,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::{
     id::{Digest, Uid},
-    model::{AddressKind, InputValue, PlainValue, SealedText},
+    model::{AddressKind, SealedText},
 };
 
 fn counting() -> impl FnMut(&mut [u8]) {
@@ -230,17 +230,6 @@ fn public_keys_read_back_what_they_print() {
     let public = EnvironmentPrivateKey::generate(&mut counting()).public();
     assert_eq!(public.to_string().parse(), Ok(public));
     assert!("bootlace-environment:1:AAAA".parse::<EnvironmentPublicKey>().is_err());
-}
-
-#[test]
-fn the_id_of_a_plain_value_depends_on_its_name_and_of_a_sealed_one_does_not() {
-    let plain = InputValue::Plain(PlainValue::Text("1".into()));
-    let json = InputValue::Plain(PlainValue::Json("1".into()));
-    let sealed = InputValue::Sealed(SealedText("sealed:1:AAAA".into()));
-    assert_eq!(input_value_id("A", &plain), input_value_id("A", &plain));
-    assert_ne!(input_value_id("A", &plain), input_value_id("B", &plain));
-    assert_ne!(input_value_id("A", &plain), input_value_id("A", &json));
-    assert_eq!(input_value_id("A", &sealed), input_value_id("B", &sealed));
 }
 
 /// Pins the sealed form: a change here is a new format version.
