@@ -170,6 +170,16 @@ impl Uploads {
         Ok(loaded)
     }
 
+    /// Forgets what was compiled from components that nothing names any more. To be called when
+    /// no policy is being let in: what is served stays loaded, but what came in since `keep` was
+    /// made would have to be compiled again. Returns how many files were removed.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, or a file not removed.
+    pub fn sweep(&self, keep: &HashSet<Digest>) -> io::Result<usize> {
+        self.store.sweep(keep)
+    }
+
     fn compile(&self, tenant: &WorkspaceId, uploaded: &[u8]) -> Result<Artefact, UploadError> {
         let form = recognise(&self.engine, uploaded)?;
         let _turn = Turn::take(&self.compiling, tenant).ok_or(UploadError::Compiling)?;

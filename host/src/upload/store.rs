@@ -1,6 +1,7 @@
 //! Compiled code on disk, so that a restart compiles nothing.
 
 use std::{
+    collections::HashSet,
     fs::{self, File},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
@@ -42,6 +43,28 @@ impl Store {
         file.write_all(&code.store(&self.key, component, configuration))?;
         file.persist(self.path(component, configuration))?;
         Ok(())
+    }
+
+    /// Removes what was compiled from components that are not in `keep`, and says how many files
+    /// that were.
+    pub(super) fn sweep(&self, keep: &HashSet<Digest>) -> io::Result<usize> {
+        let keep: HashSet<String> = keep.iter().map(|digest| hex::encode(digest.0)).collect();
+        let entries = match fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            entries => entries?,
+        };
+        let mut removed = 0;
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            // What is being written has another name, and is not swept from under its writer.
+            let component = name.to_str().and_then(|name| name.split_once('-')).map(|(head, _)| head);
+            if component.is_some_and(|component| component.len() == 64 && !keep.contains(component)) {
+                fs::remove_file(entry.path())?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 
     /// A file above the limit is cut, and then its MAC is wrong.
