@@ -14,7 +14,6 @@ mod root;
 use std::collections::BTreeMap;
 
 pub use host::{HostKeys, InvalidHostKeys};
-pub use locked::Protection;
 pub use mac::{ArtefactKey, AuditKey, FloorKey, Mac};
 pub use root::{InvalidRootKey, RootKey, RootKeys};
 pub(crate) use root::{parse_secret_line, secret_line};
@@ -148,12 +147,6 @@ impl Keyring {
     /// Every environment that is without a key, and why.
     pub fn missing(&self) -> impl Iterator<Item = &KeyringError> {
         self.missing.values()
-    }
-
-    /// Whether the keys are in locked memory.
-    #[must_use]
-    pub fn protection(&self) -> Protection {
-        self.keys.protection()
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) mod layers;
 mod parts;
 pub(crate) mod template;
 
-pub use chain::{Attached, Chains, attachments_for};
+pub use chain::{Attached, Chains};
 pub(crate) use digest::content_id;
 pub use digest::{Identified, environment_digest, snapshot_digest};
 pub use layers::LayerName;

@@ -1,7 +1,7 @@
 //! Bytes that must not be copied, printed or kept: no `Debug`, no `Clone`, no `Serialize`, wiped
 //! on drop. Whoever needs the bytes says [`Secret::expose`], which is easy to search for.
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Plaintext of a value, or a key.
 pub struct Secret(Zeroizing<Vec<u8>>);
@@ -29,14 +29,6 @@ impl Secret {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// Keeps the first `len` bytes and wipes the rest.
-    pub fn truncate(&mut self, len: usize) {
-        if let Some(rest) = self.0.get_mut(len..) {
-            rest.zeroize();
-        }
-        self.0.truncate(len);
     }
 }
 

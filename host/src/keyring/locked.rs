@@ -13,23 +13,9 @@ use rustix::mm::{Advice, madvise, mlock, munlock};
 /// How many keys share a page.
 const KEYS_PER_PAGE: usize = 64;
 
-/// Whether the kernel agreed to keep keys out of swap and core dumps. Not fatal: a container
-/// without `RLIMIT_MEMLOCK` still serves, and its operator is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protection {
-    /// Locked and not dumped.
-    Locked,
-    /// The kernel refused; the error's number says why.
-    Refused {
-        /// `errno`, usually `ENOMEM` or `EPERM`: raise `RLIMIT_MEMLOCK`.
-        errno: i32,
-    },
-}
-
 /// Keys of one kind, in pages of their own.
 pub(super) struct Locked<K> {
     pages: Box<[Page<K>]>,
-    protection: Protection,
 }
 
 #[repr(C, align(4096))]
@@ -41,20 +27,16 @@ impl<K> Locked<K> {
         const { assert!(size_of::<Page<K>>() == 4096, "a page holds its keys and nothing else") };
         let empty = || Page(std::array::from_fn(|_| None));
         let mut pages: Box<[_]> = (0..keys.len().div_ceil(KEYS_PER_PAGE)).map(|_| empty()).collect();
-        let protection = protect(&mut pages);
+        protect(&mut pages);
         for (slot, key) in pages.iter_mut().flat_map(|page| &mut page.0).zip(keys) {
             *slot = Some(key);
         }
-        Self { pages, protection }
+        Self { pages }
     }
 
     /// The key that was at `index` of what this was made from.
     pub(super) fn at(&self, index: usize) -> Option<&K> {
         self.pages.get(index / KEYS_PER_PAGE)?.0.get(index % KEYS_PER_PAGE)?.as_ref()
-    }
-
-    pub(super) fn protection(&self) -> Protection {
-        self.protection
     }
 }
 
@@ -74,17 +56,17 @@ impl<K> Drop for Locked<K> {
     }
 }
 
-fn protect<K>(pages: &mut [Page<K>]) -> Protection {
+/// As far as the kernel agrees: a container without `RLIMIT_MEMLOCK` serves, too.
+fn protect<K>(pages: &mut [Page<K>]) {
     let (start, length) = extent(pages);
     if length == 0 {
-        return Protection::Locked;
+        return;
     }
     // SAFETY: the pages are ours, whole and aligned, and outlive the lock (see `Drop`). MADV_DONTDUMP
     // does not change what is in them.
-    let outcome = unsafe { mlock(start, length).and(madvise(start, length, Advice::LinuxDontDump)) };
-    match outcome {
-        Ok(()) => Protection::Locked,
-        Err(error) => Protection::Refused { errno: error.raw_os_error() },
+    unsafe {
+        let _ = mlock(start, length);
+        let _ = madvise(start, length, Advice::LinuxDontDump);
     }
 }
 

@@ -2,8 +2,6 @@
 //! a policy sees names, kinds, labels and versions, and answers with indexes of what it was
 //! offered. The fields follow `wit/policy.wit`, which is the contract with policies.
 
-use std::sync::Arc;
-
 use super::EnvironmentType;
 
 /// A key and a text: a label, a setting, an annotation, an attribute of an instance.
@@ -168,15 +166,6 @@ impl Vary {
             attributes: if self.instance_attributes { facts.attributes.clone() } else { Vec::new() },
         }
     }
-}
-
-/// A whole question: the prepared subject, and the facts of the instance that asks.
-#[derive(Debug, Clone)]
-pub struct Question {
-    /// What is the same for every instance.
-    pub subject: Arc<Subject>,
-    /// What this instance says about itself.
-    pub facts: Facts,
 }
 
 /// What a chain of policies decided about one boot.

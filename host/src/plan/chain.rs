@@ -47,13 +47,3 @@ impl<'a> Chains<'a> {
         places.iter().filter_map(|place| self.0.get(place)).flatten().copied().collect()
     }
 }
-
-/// What is attached to `deployment` in `environment`, in running order; see [`Chains::at`].
-#[must_use]
-pub fn attachments_for<'a, V>(
-    configuration: &'a Configuration<V>,
-    deployment: &DeploymentId,
-    environment: &EnvironmentName,
-) -> Vec<&'a Attachment> {
-    Chains::of(configuration).at(deployment, environment)
-}

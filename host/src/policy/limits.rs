@@ -40,8 +40,6 @@ pub struct Limits {
     pub table_elements: usize,
     /// Policies attached to one boot.
     pub chain: usize,
-    /// Questions of one tenant that may be under way at once, waiting ones included.
-    pub questions_per_tenant: u32,
     /// Fuel of one question, in wasmtime's units: about one an instruction.
     pub fuel: u64,
     /// Wall clock of one question to one policy, in milliseconds. The clock ticks once a
@@ -86,7 +84,6 @@ impl Default for Limits {
             tables: 4,
             table_elements: 4096,
             chain: 8,
-            questions_per_tenant: 64,
             fuel: 10_000_000,
             wall_ms: 5,
             chain_wall_ms: 10,
