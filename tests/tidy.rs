@@ -90,6 +90,14 @@ const CONFINED: [(&str, &[&str]); 1] = [
     ),
 ];
 
+/// Every function that opens a value, and the modules that may call it.
+const OPENERS: [(&str, &[&str]); 4] = [
+    ("seal::open(", &["prepared"]),
+    ("open_into(", &["seal", "prepared"]),
+    ("open_capsule(", &["seal", "prepared", "permit"]),
+    ("open_text(", &["seal", "reseal"]),
+];
+
 struct Module {
     path: String,
     text: String,
@@ -213,13 +221,15 @@ fn values_are_opened_in_the_named_places_only() {
             assert!(!named || allowed, "{} names {name}", module.path);
         }
     }
-    let openers =
-        [("open_into(", vec!["seal", "prepared", "permit"]), ("open_text(", vec!["seal", "reseal"])];
     for module in modules().iter().filter(|module| !module.path.contains("tests")) {
-        for (call, places) in &openers {
+        let code = code(module);
+        for (call, places) in OPENERS {
             let allowed = places.iter().any(|place| module.path.starts_with(place));
-            assert!(allowed || !code(module).contains(call), "{} calls {call}", module.path);
+            assert!(allowed || !code.contains(call), "{} calls {call}", module.path);
         }
+        let bare = code.split("seal::{").skip(1).filter_map(|group| group.split('}').next());
+        let bare = bare.flat_map(|group| group.split(',')).any(|item| item.trim() == "open");
+        assert!(!bare && !code.contains("seal::open;"), "{}: write seal::open in full", module.path);
     }
 }
 
