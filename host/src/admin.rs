@@ -148,6 +148,8 @@ async fn ready(State(host): State<Arc<Host>>) -> Result<&'static str, Problem> {
 
 async fn metrics(State(host): State<Arc<Host>>, headers: HeaderMap) -> Result<Response, Problem> {
     Caller::of(&host, &headers)?.operator()?;
+    // A host that nobody probes shows its doubts all the same.
+    let _ = host.readiness();
     let text = host.metrics.render();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

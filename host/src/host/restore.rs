@@ -2,7 +2,7 @@
 //! new to it from its bootstrap.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fs::OpenOptions,
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -133,6 +133,11 @@ impl Host {
         };
         let mut doubts = noted(&doubts);
         let workspaces = writer.load(&workshop, &settings.bundle_limits, &engine, &mut doubts);
+        let policies = workspaces.values().flat_map(|served| served.snapshot.configuration.policies.values());
+        let kept: HashSet<_> = policies.map(|policy| policy.digest).collect();
+        if let Err(error) = workshop.uploads.sweep(&kept) {
+            tracing::warn!(error = %error, "compiled policies that nothing names any more could not be removed");
+        }
         let metrics = Arc::new(Metrics::new());
         for (name, served) in &workspaces {
             let snapshot = &served.snapshot;

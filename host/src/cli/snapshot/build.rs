@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
 
-    /// The bundle; <workspace>.bundle by default; one that is there is replaced
+    /// The bundle; the name of the workspace with .bundle by default; one that is there is replaced
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
 

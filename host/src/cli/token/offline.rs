@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::mint::{Scope, save, until};
 use crate::{
-    cli::output::Output,
+    cli::{exit::Misuse, output::Output},
     clock::{Clock, rfc3339},
     host::{MintRequest, Minted},
     id::WorkspaceId,
@@ -63,6 +63,9 @@ fn recorded(scope: &Scope) -> anyhow::Result<model::Scope> {
         Scope::Tenant { role, environment } => {
             model::Scope::Tenant { workspace, role, environments: environment.into_iter().collect() }
         }
-        Scope::Operator => model::Scope::Operator,
+        Scope::Operator => {
+            let advice = "a directory mints no operators; a host writes its first operator.token itself, and mints more online";
+            return Err(Misuse(advice.into()).into());
+        }
     })
 }
