@@ -62,10 +62,10 @@ async fn each_boot_is_one_record_that_names_its_keys_and_no_value() {
             assert_eq!(record["plan"], answer.json()["digest"]);
         }
     }
-    // Facts that no policy asked for are nobody's business, and are not kept.
+    // All that the instance told, whatever a policy saw of it.
     let first = &of_kind(&records, "boot")[0];
     assert_eq!((&first["region"], &first["instance"]), (&"us-east-1".into(), &"i-7".into()));
-    assert!(first["attributes"].is_null(), "{first}");
+    assert_eq!(first["attributes"], serde_json::json!([["tier", "gold"]]), "{first}");
     let text = format!("{records:?}");
     for part in ["demo-", "demo/", "demo%2F", "acme.internal", "bl_"] {
         assert!(!text.contains(part), "{part} in {text}");

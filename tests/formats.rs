@@ -101,7 +101,7 @@ fn read(format: &str, answer: &Answer) -> Variables {
         _ => {
             let secret = answer.json();
             assert_eq!((&secret["apiVersion"], &secret["kind"]), (&"v1".into(), &"Secret".into()));
-            assert_eq!(secret["metadata"]["name"], "checkout-staging");
+            assert_eq!(secret["metadata"]["name"], "checkout.staging");
             let data: Variables = serde_json::from_value(secret["data"].clone()).unwrap();
             data.into_iter().map(|(name, value)| (name, from_base64(&value))).collect()
         }

@@ -58,7 +58,8 @@ impl Default for BundleLimits {
     fn default() -> Self {
         Self {
             bundle_bytes: MAX_BUNDLE_BYTES,
-            component_bytes: limits::COMPONENT_BYTES,
+            // Above the policies' own limit, so that whoever exceeds that is told which policy does.
+            component_bytes: 4 * limits::COMPONENT_BYTES,
             environments: limits::ENVIRONMENTS,
             deployments: limits::DEPLOYMENTS,
             services: limits::SERVICES,
