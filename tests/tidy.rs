@@ -270,4 +270,7 @@ fn nothing_is_left_unfinished() {
             assert!(!module.text.contains(word), "{} holds {word}", module.path);
         }
     }
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    assert!(!readme.contains("@@"), "README.md has a place that waits for its text");
 }
