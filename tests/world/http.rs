@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::watch,
+};
 
 /// What came back.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ impl Answer {
 /// A connection that stays open between requests.
 pub(crate) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
+    /// Nothing is ever sent: it closes when the connection has ended.
+    ended: watch::Receiver<()>,
 }
 
 impl Connection {
@@ -65,8 +70,12 @@ impl Connection {
     async fn over(stream: TcpStream) -> Option<Self> {
         stream.set_nodelay(true).ok()?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-        tokio::spawn(connection);
-        Some(Self { sender })
+        let (open, ended) = watch::channel(());
+        tokio::spawn(async move {
+            let _ = connection.await;
+            drop(open);
+        });
+        Some(Self { sender, ended })
     }
 
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Answer {
@@ -75,9 +84,18 @@ impl Connection {
 
     /// Nothing when the connection breaks before the whole answer is here.
     pub(crate) async fn try_send(&mut self, request: Request<Full<Bytes>>) -> Option<Answer> {
-        let (head, body) = self.sender.send_request(request).await.ok()?.into_parts();
-        let body = body.collect().await.ok()?.to_bytes();
-        Some(Answer { status: head.status.as_u16(), headers: head.headers, body })
+        let answered = async {
+            let (head, body) = self.sender.send_request(request).await.ok()?.into_parts();
+            let body = body.collect().await.ok()?.to_bytes();
+            Some(Answer { status: head.status.as_u16(), headers: head.headers, body })
+        };
+        // A request that is handed over while the connection ends may be neither sent nor refused:
+        // the channel keeps it as long as its sender lives, and that one waits.
+        tokio::select! {
+            biased;
+            answer = answered => answer,
+            _ = self.ended.changed() => None,
+        }
     }
 }
 
