@@ -36,7 +36,6 @@ mod answer;
 mod arena;
 mod bindings;
 mod export;
-mod groups;
 mod promotion;
 mod request;
 mod settings;
@@ -46,10 +45,9 @@ pub mod wire;
 #[doc(hidden)]
 pub use export::plumbing;
 pub use promotion::PromotionRequest;
-pub use request::{Candidate, Request, Variable};
+pub use request::{Candidate, Label, Request, Variable};
 pub use settings::Settings;
 pub use wire::{
     Attribute, ChangeKind, Check, Conclusion, Deferral, Encoding, Environment, EnvironmentType, Evaluation,
-    Fragment, Instance, Level, Outcome, PolicyError, Release, Resolution, Sensitivity, Verdict, Violation,
-    log,
+    Fragment, Instance, Level, Outcome, PolicyError, Release, Resolution, Verdict, Violation, log,
 };

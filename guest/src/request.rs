@@ -1,48 +1,43 @@
 //! What a resolve policy is asked.
 
-use std::cell::OnceCell;
+use std::ops::Range;
 
-use crate::groups::Groups;
 use crate::settings::{Settings, value_of};
-use crate::wire::{Attribute, Environment, Instance, PolicyError, Release, Sensitivity, Violation, resolve};
+use crate::wire::{Environment, Instance, PolicyError, Release, Violation, resolve};
 
-/// What should this instance be given? Every index in it has been checked.
+/// What should this instance be given?
 #[derive(Debug)]
-pub struct Request {
-    wire: resolve::Request,
-    candidates: OnceCell<Groups>,
-    labels: OnceCell<Groups>,
-}
+pub struct Request(resolve::Request);
 
 impl Request {
     /// The deployment that boots.
     pub fn deployment(&self) -> &str {
-        &self.wire.deployment
+        &self.0.deployment
     }
 
     /// The environment that the instance boots in.
     pub fn environment(&self) -> &Environment {
-        &self.wire.environment
+        &self.0.environment
     }
 
     /// The active release, if there is one.
     pub fn release(&self) -> Option<&Release> {
-        self.wire.release.as_ref()
+        self.0.release.as_ref()
     }
 
     /// The facts about the instance, as far as the policy declared that it varies by them.
     pub fn instance(&self) -> &Instance {
-        &self.wire.instance
+        &self.0.instance
     }
 
     /// The settings of this policy's attachment.
     pub fn settings(&self) -> Settings<'_> {
-        Settings::new(&self.wire.settings)
+        Settings::new(&self.0.settings)
     }
 
     /// Every variable of the plan.
     pub fn variables(&self) -> impl ExactSizeIterator<Item = Variable<'_>> {
-        (0..self.wire.variables.len() as u32).map(|index| Variable { request: self, index })
+        (0..self.0.variables.traits.len() as u32).map(|index| Variable { request: self, index })
     }
 
     /// The variable of this name.
@@ -52,40 +47,47 @@ impl Request {
 
     /// The question as it crossed.
     pub fn wire(&self) -> &resolve::Request {
-        &self.wire
+        &self.0
     }
 
-    fn candidate(&self, index: u32) -> Candidate<'_> {
-        Candidate { request: self, index }
+    /// The label of candidates with this key and this value, if any of them has it: to be looked for
+    /// in many, found once.
+    pub fn label(&self, key: &str, value: &str) -> Option<Label> {
+        let labels = &self.0.labels;
+        let found =
+            (0..labels.keys.len()).find(|&at| labels.keys.get(at) == key && labels.values.get(at) == value);
+        found.map(Label)
     }
 }
 
-/// The host's indexes are checked once, here: nothing below can then be out of range.
+/// The columns of a table must be equally long. An index beyond its table would be the host's fault,
+/// and ends the policy where it is used.
 impl TryFrom<resolve::Request> for Request {
     type Error = PolicyError;
 
     fn try_from(wire: resolve::Request) -> Result<Self, PolicyError> {
-        let below = |index: u32, count: usize| (index as usize) < count;
-        let sources = wire.sources.len();
-        let candidates = wire.candidates.len();
-        let valid = wire.candidates.iter().all(|candidate| {
-            below(candidate.variable, wire.variables.len())
-                && below(candidate.source, sources)
-                && below(candidate.owner, sources)
-        }) && wire
-            .candidate_labels
-            .iter()
-            .all(|row| below(row.candidate, candidates) && below(row.label, wire.labels.len()))
-            && wire
-                .variables
-                .iter()
-                .all(|variable| variable.chosen.is_none_or(|index| below(index, candidates)));
-        if !valid {
-            return Err(PolicyError::InvalidInput("an index is out of range".into()));
+        let resolve::Request { variables, candidates, labels, .. } = &wire;
+        let variable_columns =
+            [variables.names.ends.len(), variables.chosen.len(), variables.candidate_ends.len()];
+        let candidate_columns = [
+            candidates.sources.len(),
+            candidates.owners.len(),
+            candidates.versions.len(),
+            candidates.label_ends.len(),
+        ];
+        let equal = variable_columns.iter().all(|length| *length == variables.traits.len())
+            && candidate_columns.iter().all(|length| *length == candidates.traits.len())
+            && labels.keys.len() == labels.values.len();
+        if !equal {
+            return Err(PolicyError::InvalidInput("the columns of a table differ in length".into()));
         }
-        Ok(Self { wire, candidates: OnceCell::new(), labels: OnceCell::new() })
+        Ok(Self(wire))
     }
 }
+
+/// A label that candidates may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label(u32);
 
 /// A variable of the plan.
 #[derive(Clone, Copy, Debug)]
@@ -97,38 +99,34 @@ pub struct Variable<'a> {
 impl<'a> Variable<'a> {
     /// Its name.
     pub fn name(self) -> &'a str {
-        &self.row().name
+        self.table().names.get(self.index)
     }
 
     /// Whether it may hold a secret.
     pub fn is_secret(self) -> bool {
-        self.row().sensitivity == Sensitivity::Secret
+        self.traits() & SECRET != 0
     }
 
     /// Whether a boot without it is refused.
     pub fn is_required(self) -> bool {
-        self.row().required
+        self.traits() & REQUIRED != 0
     }
 
     /// Whether the active release lists it among its keys.
     pub fn is_declared(self) -> bool {
-        self.row().declared
+        self.traits() & DECLARED != 0
     }
 
     /// The choice so far: the plan's, or that of the policies before this one; none where it was
     /// omitted.
     pub fn chosen(self) -> Option<Candidate<'a>> {
-        Some(self.request.candidate(self.row().chosen?))
+        let chosen = self.table().chosen[self.index as usize];
+        (chosen != OMITTED).then(|| self.candidate(chosen))
     }
 
     /// What it may be given, in the order of the question.
     pub fn candidates(self) -> impl ExactSizeIterator<Item = Candidate<'a>> + Clone {
-        let request = self.request;
-        let groups = request.candidates.get_or_init(|| {
-            let rows = request.wire.candidates.iter();
-            Groups::new(rows.map(|row| row.variable), request.wire.variables.len())
-        });
-        groups.of(self.index).map(|index| request.candidate(index))
+        group(&self.table().candidate_ends, self.index).map(move |row| self.candidate(row as u32))
     }
 
     /// A violation that is about this variable.
@@ -140,68 +138,101 @@ impl<'a> Variable<'a> {
         self.index
     }
 
-    fn row(self) -> &'a resolve::Variable {
-        &self.request.wire.variables[self.index as usize]
+    fn candidate(self, index: u32) -> Candidate<'a> {
+        Candidate { variable: self, index }
+    }
+
+    fn traits(self) -> u8 {
+        self.table().traits[self.index as usize]
+    }
+
+    fn table(self) -> &'a resolve::Variables {
+        &self.request.0.variables
     }
 }
 
 /// One value that a variable may be given.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
-    request: &'a Request,
+    variable: Variable<'a>,
     index: u32,
 }
 
 impl<'a> Candidate<'a> {
     /// The variable that may be given this.
     pub fn variable(self) -> Variable<'a> {
-        Variable { request: self.request, index: self.row().variable }
+        self.variable
     }
 
     /// The layer or the service that it comes from.
     pub fn source(self) -> &'a str {
-        &self.request.wire.sources[self.row().source as usize]
+        self.wire().sources.get(self.table().sources[self.index as usize])
     }
 
     /// The environment that owns it.
     pub fn owner(self) -> &'a str {
-        &self.request.wire.sources[self.row().owner as usize]
+        self.wire().sources.get(self.table().owners[self.index as usize])
     }
 
     /// Whether it is a secret: then it may only be bound, to a variable that is one.
     pub fn is_secret(self) -> bool {
-        self.row().sensitivity == Sensitivity::Secret
+        self.table().traits[self.index as usize] & SECRET != 0
     }
 
     /// The greater, the newer, among the candidates of one variable.
     pub fn version(self) -> u64 {
-        self.row().version
+        self.table().versions[self.index as usize]
+    }
+
+    /// Whether it has this label.
+    pub fn has(self, label: Label) -> bool {
+        self.label_rows().contains(&label.0)
     }
 
     /// The value of one of its labels.
     pub fn label(self, key: &str) -> Option<&'a str> {
-        let found = self.labels().find(|label| label.key == key)?;
-        Some(&found.value)
+        self.labels().find(|(known, _)| *known == key).map(|(_, value)| value)
     }
 
-    /// Its labels.
-    pub fn labels(self) -> impl ExactSizeIterator<Item = &'a Attribute> {
-        let wire = &self.request.wire;
-        let groups = self.request.labels.get_or_init(|| {
-            let rows = wire.candidate_labels.iter();
-            Groups::new(rows.map(|row| row.candidate), wire.candidates.len())
-        });
-        let rows = groups.of(self.index);
-        rows.map(|row| &wire.labels[wire.candidate_labels[row as usize].label as usize])
+    /// Its labels, as keys and values.
+    pub fn labels(self) -> impl ExactSizeIterator<Item = (&'a str, &'a str)> {
+        let labels = &self.wire().labels;
+        self.label_rows().iter().map(|row| (labels.keys.get(*row), labels.values.get(*row)))
     }
 
     pub(crate) fn index(self) -> u32 {
         self.index
     }
 
-    fn row(self) -> &'a resolve::Candidate {
-        &self.request.wire.candidates[self.index as usize]
+    fn label_rows(self) -> &'a [u32] {
+        let table = self.table();
+        &table.label_rows[group(&table.label_ends, self.index)]
     }
+
+    fn table(self) -> &'a resolve::Candidates {
+        &self.wire().candidates
+    }
+
+    fn wire(self) -> &'a resolve::Request {
+        &self.variable.request.0
+    }
+}
+
+impl resolve::Texts {
+    fn len(&self) -> u32 {
+        self.ends.len() as u32
+    }
+
+    pub(crate) fn get(&self, index: u32) -> &str {
+        &self.text[group(&self.ends, index)]
+    }
+}
+
+/// The rows of one owner in a table where they stand together, in the owners' order.
+fn group(ends: &[u32], owner: u32) -> Range<usize> {
+    let owner = owner as usize;
+    let start = if owner == 0 { 0 } else { ends[owner - 1] };
+    start as usize..ends[owner] as usize
 }
 
 impl Environment {
@@ -217,3 +248,9 @@ impl Instance {
         value_of(&self.attributes, key)
     }
 }
+
+// The bits and the number of `wit/policy.wit`.
+pub(crate) const SECRET: u8 = 1;
+pub(crate) const REQUIRED: u8 = 2;
+pub(crate) const DECLARED: u8 = 4;
+pub(crate) const OMITTED: u32 = u32::MAX;

@@ -15,10 +15,9 @@
 //! ```
 
 use crate::promotion::PromotionRequest;
-use crate::request::Request;
+use crate::request::{DECLARED, OMITTED, REQUIRED, Request, SECRET};
 use crate::wire::{
-    Attribute, CandidateLabel, Environment, EnvironmentType, Instance, Outcome, Release, Resolution,
-    Sensitivity, Stage, resolve,
+    Attribute, Environment, EnvironmentType, Instance, Outcome, Release, Resolution, Stage, resolve,
 };
 
 /// A question in the making.
@@ -39,11 +38,22 @@ impl Question {
             environment: Environment { name: name.into(), kind, labels: Vec::new() },
             release: None,
             instance: Instance { region: None, zone: None, instance_id: None, attributes: Vec::new() },
-            variables: Vec::new(),
-            candidates: Vec::new(),
-            sources: Vec::new(),
-            labels: Vec::new(),
-            candidate_labels: Vec::new(),
+            variables: resolve::Variables {
+                names: no_texts(),
+                traits: Vec::new(),
+                chosen: Vec::new(),
+                candidate_ends: Vec::new(),
+            },
+            candidates: resolve::Candidates {
+                sources: Vec::new(),
+                owners: Vec::new(),
+                traits: Vec::new(),
+                versions: Vec::new(),
+                label_ends: Vec::new(),
+                label_rows: Vec::new(),
+            },
+            sources: no_texts(),
+            labels: resolve::Labels { keys: no_texts(), values: no_texts() },
             settings: Vec::new(),
         })
     }
@@ -80,17 +90,16 @@ impl Question {
     /// candidate is the plan's choice.
     #[must_use]
     pub fn variable(mut self, name: &str, describe: impl FnOnce(&mut VariableInMaking<'_>)) -> Self {
-        let first = self.0.candidates.len() as u32;
-        self.0.variables.push(resolve::Variable {
-            name: name.into(),
-            sensitivity: Sensitivity::Plain,
-            required: false,
-            declared: true,
-            chosen: None,
-        });
+        let first = self.0.candidates.traits.len() as u32;
+        let variables = &mut self.0.variables;
+        variables.names.push(name);
+        variables.traits.push(DECLARED);
+        variables.chosen.push(OMITTED);
+        variables.candidate_ends.push(first);
         describe(&mut VariableInMaking(&mut self.0));
-        if self.0.candidates.len() as u32 > first {
-            self.last_variable().chosen = Some(first);
+        let variables = &mut self.0.variables;
+        if variables.candidate_ends.last() > Some(&first) {
+            *last(&mut variables.chosen) = first;
         }
         self
     }
@@ -98,10 +107,6 @@ impl Question {
     /// The question, as the policy gets it.
     pub fn ask(self) -> Request {
         Request::try_from(self.0).expect("indexes are made here and in range")
-    }
-
-    fn last_variable(&mut self) -> &mut resolve::Variable {
-        last_variable(&mut self.0)
     }
 }
 
@@ -112,39 +117,47 @@ pub struct VariableInMaking<'a>(&'a mut resolve::Request);
 impl VariableInMaking<'_> {
     /// It is a secret, and so are the candidates that follow.
     pub fn secret(&mut self) -> &mut Self {
-        last_variable(self.0).sensitivity = Sensitivity::Secret;
+        *last(&mut self.0.variables.traits) |= SECRET;
         self
     }
 
     /// A boot without it is refused.
     pub fn required(&mut self) -> &mut Self {
-        last_variable(self.0).required = true;
+        *last(&mut self.0.variables.traits) |= REQUIRED;
         self
     }
 
     /// The active release does not list it.
     pub fn undeclared(&mut self) -> &mut Self {
-        last_variable(self.0).declared = false;
+        *last(&mut self.0.variables.traits) &= !DECLARED;
         self
     }
 
     /// A candidate that this environment owns, newer than those before it.
     pub fn candidate(&mut self, owner: &str) -> &mut Self {
-        let variable = self.0.variables.len() as u32 - 1;
-        let owner = place(&mut self.0.sources, owner.to_owned());
-        let of_this = self.0.candidates.iter().filter(|row| row.variable == variable);
-        let version = of_this.count() as u64 + 1;
-        let sensitivity = last_variable(self.0).sensitivity;
-        self.0.candidates.push(resolve::Candidate { variable, source: owner, owner, sensitivity, version });
+        let resolve::Request { variables, candidates, sources, .. } = &mut *self.0;
+        let first = variables.candidate_ends.iter().rev().nth(1).map_or(0, |end| *end as usize);
+        let owner = place(sources, owner);
+        candidates.versions.push((candidates.versions.len() - first) as u64 + 1);
+        candidates.sources.push(owner);
+        candidates.owners.push(owner);
+        candidates.traits.push(*last(&mut variables.traits) & SECRET);
+        candidates.label_ends.push(candidates.label_rows.len() as u32);
+        *last(&mut variables.candidate_ends) += 1;
         self
     }
 
     /// A label of the candidate named last.
     pub fn label(&mut self, key: &str, value: &str) -> &mut Self {
-        let label = place(&mut self.0.labels, Attribute::new(key, value));
-        let candidate = self.0.candidates.len() as u32 - 1;
-        let row = CandidateLabel { candidate, label };
-        self.0.candidate_labels.push(row);
+        let resolve::Request { candidates, labels, .. } = &mut *self.0;
+        let known = labels.keys.iter().zip(labels.values.iter()).position(|label| label == (key, value));
+        let row = known.unwrap_or_else(|| {
+            labels.keys.push(key);
+            labels.values.push(value);
+            labels.keys.iter().count() - 1
+        });
+        candidates.label_rows.push(row as u32);
+        *last(&mut candidates.label_ends) += 1;
         self
     }
 }
@@ -193,15 +206,30 @@ fn release(number: u64) -> Release {
     Release { number, digest: "sha256:00".into(), created_at: 0, labels: Vec::new() }
 }
 
-fn last_variable(request: &mut resolve::Request) -> &mut resolve::Variable {
-    request.variables.last_mut().expect("a variable was begun")
+fn no_texts() -> resolve::Texts {
+    resolve::Texts { text: String::new(), ends: Vec::new() }
 }
 
-/// The index of `item` in `table`, where it is put if it is new.
-fn place<T: PartialEq>(table: &mut Vec<T>, item: T) -> u32 {
-    let index = table.iter().position(|known| *known == item);
-    index.unwrap_or_else(|| {
-        table.push(item);
-        table.len() - 1
+/// The place of `text` in a table, where it is put if it is new.
+fn place(table: &mut resolve::Texts, text: &str) -> u32 {
+    let known = table.iter().position(|known| known == text);
+    known.unwrap_or_else(|| {
+        table.push(text);
+        table.ends.len() - 1
     }) as u32
+}
+
+fn last<T>(column: &mut [T]) -> &mut T {
+    column.last_mut().expect("a row was begun")
+}
+
+impl resolve::Texts {
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.ends.push(self.text.len() as u32);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.ends.len() as u32).map(|index| self.get(index))
+    }
 }

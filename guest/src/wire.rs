@@ -13,8 +13,7 @@ pub use bindings::promotion::exports::bootlace::policy::promotion::{
 };
 pub use bindings::resolve::exports::bootlace::policy::resolve;
 pub use bindings::resolve::exports::bootlace::policy::resolve::{
-    Assignment, CandidateIndex, CandidateLabel, Decision, Encoding, Fragment, Instance, Interpolation,
-    Outcome, Resolution, Sensitivity,
+    Assignment, CandidateIndex, Decision, Encoding, Fragment, Instance, Interpolation, Outcome, Resolution,
 };
 
 /// Writes a line for the policy's author, shown in the boot's explanation. A policy that never

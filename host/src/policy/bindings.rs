@@ -79,62 +79,40 @@ pub(super) struct Release<'a> {
 }
 
 #[derive(ComponentType, Lower, Clone, Copy)]
-#[component(enum)]
-#[repr(u8)]
-pub(super) enum Sensitivity {
-    #[component(name = "plain")]
-    Plain,
-    #[component(name = "secret")]
-    Secret,
-}
-
-impl From<question::Sensitivity> for Sensitivity {
-    fn from(sensitivity: question::Sensitivity) -> Self {
-        match sensitivity {
-            question::Sensitivity::Plain => Self::Plain,
-            question::Sensitivity::Secret => Self::Secret,
-        }
-    }
+#[component(record)]
+pub(super) struct Texts<'a> {
+    pub(super) text: &'a str,
+    pub(super) ends: &'a [u32],
 }
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(super) struct Candidate {
-    pub(super) variable: u32,
-    pub(super) source: u32,
-    pub(super) owner: u32,
-    pub(super) sensitivity: Sensitivity,
-    pub(super) version: u64,
-}
-
-impl From<&question::AskedCandidate> for Candidate {
-    fn from(candidate: &question::AskedCandidate) -> Self {
-        let question::AskedCandidate { variable, source, owner, sensitivity, version } = *candidate;
-        Self { variable, source, owner, sensitivity: sensitivity.into(), version }
-    }
-}
-
-impl From<&question::CandidateLabel> for CandidateLabel {
-    fn from(label: &question::CandidateLabel) -> Self {
-        Self { candidate: label.candidate, label: label.label }
-    }
+pub(super) struct Variables<'a> {
+    pub(super) names: Texts<'a>,
+    pub(super) traits: &'a [u8],
+    pub(super) chosen: &'a [u32],
+    #[component(name = "candidate-ends")]
+    pub(super) candidate_ends: &'a [u32],
 }
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(super) struct CandidateLabel {
-    pub(super) candidate: u32,
-    pub(super) label: u32,
+pub(super) struct Candidates<'a> {
+    pub(super) sources: &'a [u32],
+    pub(super) owners: &'a [u32],
+    pub(super) traits: &'a [u8],
+    pub(super) versions: &'a [u64],
+    #[component(name = "label-ends")]
+    pub(super) label_ends: &'a [u32],
+    #[component(name = "label-rows")]
+    pub(super) label_rows: &'a [u32],
 }
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(super) struct Variable<'a> {
-    pub(super) name: &'a str,
-    pub(super) sensitivity: Sensitivity,
-    pub(super) required: bool,
-    pub(super) declared: bool,
-    pub(super) chosen: Option<u32>,
+pub(super) struct Labels<'a> {
+    pub(super) keys: Texts<'a>,
+    pub(super) values: Texts<'a>,
 }
 
 #[derive(ComponentType, Lower)]
@@ -154,12 +132,10 @@ pub(super) struct Request<'a> {
     pub(super) environment: Environment<'a>,
     pub(super) release: Option<Release<'a>>,
     pub(super) instance: Instance<'a>,
-    pub(super) variables: &'a [Variable<'a>],
-    pub(super) candidates: &'a [Candidate],
-    pub(super) sources: &'a [String],
-    pub(super) labels: &'a [Attribute],
-    #[component(name = "candidate-labels")]
-    pub(super) candidate_labels: &'a [CandidateLabel],
+    pub(super) variables: Variables<'a>,
+    pub(super) candidates: Candidates<'a>,
+    pub(super) sources: Texts<'a>,
+    pub(super) labels: Labels<'a>,
     pub(super) settings: &'a [Attribute],
 }
 

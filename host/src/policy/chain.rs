@@ -204,9 +204,9 @@ impl Chain {
         facts: &AskedFacts<'_>,
         choices: &Choices,
     ) -> (Result<bindings::Outcome, FailureKind>, LinkReport) {
-        let variables = choices.variables(&self.subject);
+        let chosen = choices.over(self.tables.planned());
         let vary = link.loaded.descriptor().vary;
-        let request = self.tables.request(&self.subject, vary, facts, &variables, &link.settings);
+        let request = self.tables.request(&self.subject, vary, facts, &chosen, &link.settings);
         let called = link.loaded.decide(wall_ms, request);
         let report = LinkReport { fuel: called.fuel, log: called.log, dropped_lines: called.dropped_lines };
         let answered = match called.result {

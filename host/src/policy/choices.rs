@@ -1,6 +1,8 @@
 //! What the policies of a chain have chosen so far.
 
-use super::{answer::Resolved, bindings};
+use std::borrow::Cow;
+
+use super::{answer::Resolved, tables::OMITTED};
 use crate::model::question::{Assignment, Decision, Resolution, Subject};
 
 /// The assignments so far, in variable order, at most one for each.
@@ -33,27 +35,20 @@ impl Choices {
         self.0.annotations.extend(resolved.annotations);
     }
 
-    /// Every variable as the next policy sees it: `chosen` is the plan's choice or that of the
-    /// policies before; none where they omitted it or made a text of their own.
-    pub(super) fn variables<'a>(&self, subject: &'a Subject) -> Vec<bindings::Variable<'a>> {
-        let plan = subject.variables.iter().map(|variable| bindings::Variable {
-            name: &variable.name,
-            sensitivity: variable.sensitivity.into(),
-            required: variable.required,
-            declared: variable.declared,
-            chosen: variable.chosen,
-        });
-        let mut variables: Vec<_> = plan.collect();
+    /// The choice for every variable as the next policy sees it: the plan's or that of the policies
+    /// before; none where they omitted it or made a text of their own.
+    pub(super) fn over<'a>(&self, planned: &'a [u32]) -> Cow<'a, [u32]> {
+        let mut chosen = Cow::Borrowed(planned);
         for assignment in &self.0.assignments {
-            let variable = usize::try_from(assignment.variable).ok().and_then(|at| variables.get_mut(at));
-            if let Some(variable) = variable {
-                variable.chosen = match assignment.decision {
-                    Decision::Bind(candidate) => Some(candidate),
-                    Decision::Template(_) | Decision::Omit => None,
+            let place = usize::try_from(assignment.variable).ok();
+            if let Some(choice) = place.and_then(|place| chosen.to_mut().get_mut(place)) {
+                *choice = match assignment.decision {
+                    Decision::Bind(candidate) => candidate,
+                    Decision::Template(_) | Decision::Omit => OMITTED,
                 };
             }
         }
-        variables
+        chosen
     }
 
     pub(super) fn into_resolution(self) -> Resolution {

@@ -8,7 +8,8 @@
 //! variable that has a replica among its candidates.
 
 use bootlace_policy::{
-    Candidate, Outcome, PolicyError, Request, Resolution, Settings, Variable, Violation, resolve_policy,
+    Candidate, Label, Outcome, PolicyError, Request, Resolution, Settings, Variable, Violation,
+    resolve_policy,
 };
 
 resolve_policy!(
@@ -23,17 +24,19 @@ resolve_policy!(
 /// Chooses an endpoint for each variable that the settings name.
 pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
     let mut resolution = Resolution::new();
+    let roles = Roles::new(request);
     match request.settings().list("variables") {
         None => {
-            let replicated = |variable: &Variable<'_>| variable.candidates().any(is_replica);
-            for variable in request.variables().filter(replicated) {
-                place(request, variable, &mut resolution);
+            for variable in request.variables() {
+                if variable.candidates().any(|candidate| roles.is_replica(candidate)) {
+                    roles.place(variable, &mut resolution);
+                }
             }
         }
         Some(names) => {
             for name in names {
                 match request.variable(name) {
-                    Some(variable) => place(request, variable, &mut resolution),
+                    Some(variable) => roles.place(variable, &mut resolution),
                     None => resolution.warn(format!("the plan has no variable {name}")),
                 }
             }
@@ -59,21 +62,39 @@ pub fn validate(settings: Settings<'_>) -> Vec<Violation> {
     violations
 }
 
-fn place(request: &Request, variable: Variable<'_>, resolution: &mut Resolution) {
-    let region = request.instance().region.as_deref();
-    let in_region = |candidate: &Candidate<'_>| {
-        is_replica(*candidate) && region.is_some() && candidate.label("region") == region
-    };
-    let mut candidates = variable.candidates();
-    let near = candidates.clone().find(in_region);
-    let primary = |candidate: &Candidate<'_>| candidate.label("role") == Some("primary");
-    if let Some(choice) = near.or_else(|| candidates.find(primary)) {
-        resolution.bind(choice);
+/// The labels that decide; one that no candidate has is not there.
+struct Roles {
+    primary: Option<Label>,
+    replica: Option<Label>,
+    here: Option<Label>,
+}
+
+impl Roles {
+    fn new(request: &Request) -> Self {
+        let region = request.instance().region.as_deref();
+        Self {
+            primary: request.label("role", "primary"),
+            replica: request.label("role", "replica"),
+            here: region.and_then(|region| request.label("region", region)),
+        }
+    }
+
+    fn place(&self, variable: Variable<'_>, resolution: &mut Resolution) {
+        let near = |candidate: &Candidate<'_>| self.is_replica(*candidate) && has(*candidate, self.here);
+        let primary = |candidate: &Candidate<'_>| has(*candidate, self.primary);
+        let mut candidates = variable.candidates();
+        if let Some(choice) = candidates.clone().find(near).or_else(|| candidates.find(primary)) {
+            resolution.bind(choice);
+        }
+    }
+
+    fn is_replica(&self, candidate: Candidate<'_>) -> bool {
+        has(candidate, self.replica)
     }
 }
 
-fn is_replica(candidate: Candidate<'_>) -> bool {
-    candidate.label("role") == Some("replica")
+fn has(candidate: Candidate<'_>, label: Option<Label>) -> bool {
+    label.is_some_and(|label| candidate.has(label))
 }
 
 #[cfg(test)]

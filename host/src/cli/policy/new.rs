@@ -112,12 +112,11 @@ macro_rules! sdk {
     };
 }
 
-const SDK: [(&str, &str); 12] = sdk![
+const SDK: [(&str, &str); 11] = sdk![
     "guest/src/answer.rs",
     "guest/src/arena.rs",
     "guest/src/bindings.rs",
     "guest/src/export.rs",
-    "guest/src/groups.rs",
     "guest/src/lib.rs",
     "guest/src/promotion.rs",
     "guest/src/request.rs",

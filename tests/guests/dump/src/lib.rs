@@ -82,7 +82,7 @@ fn everything(request: &Request) -> Vec<(String, String)> {
             ),
         );
         for candidate in variable.candidates() {
-            let row = candidate.labels().cloned().collect::<Vec<_>>();
+            let row: Vec<_> = candidate.labels().map(|(key, value)| Attribute::new(key, value)).collect();
             tell(
                 "candidate",
                 format!(

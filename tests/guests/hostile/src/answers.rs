@@ -18,15 +18,16 @@ pub(crate) fn long() -> Answer {
 
 /// Binds the first variable to the candidate after the last.
 pub(crate) fn out_of_range(request: &Request) -> Answer {
-    let after_last = request.wire().candidates.len() as u32;
+    let after_last = request.wire().candidates.traits.len() as u32;
     assign([(0, Decision::Bind(after_last))])
 }
 
 /// Binds a variable to another variable's candidate.
 pub(crate) fn foreign_candidate(request: &Request) -> Answer {
-    let foreign = |candidate: &bootlace_policy::wire::resolve::Candidate| candidate.variable != 0;
-    match request.wire().candidates.iter().position(foreign) {
-        Some(index) => assign([(0, Decision::Bind(index as u32))]),
+    let first_ends = request.wire().variables.candidate_ends.first();
+    let rows = request.wire().candidates.traits.len() as u32;
+    match first_ends.filter(|end| **end < rows) {
+        Some(foreign) => assign([(0, Decision::Bind(*foreign))]),
         None => Err(unsuitable("a second variable with a candidate")),
     }
 }
@@ -116,9 +117,7 @@ fn index_of(request: &Request, secret: bool) -> Option<u32> {
 }
 
 fn first_secret(request: &Request) -> Option<u32> {
-    let secret = bootlace_policy::Sensitivity::Secret;
-    let mut candidates = request.wire().candidates.iter();
-    let found = candidates.position(|candidate| candidate.sensitivity == secret);
+    let found = request.wire().candidates.traits.iter().position(|traits| traits & 1 != 0);
     found.map(|index| index as u32)
 }
 
