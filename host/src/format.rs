@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
+/// Bytes of a line from which on docker does not read it (Go's `bufio.MaxScanTokenSize`).
+pub(crate) const DOCKER_LINE_BYTES: usize = 64 << 10;
+
 /// An output format of a boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -105,6 +108,9 @@ pub fn write(
         match format {
             Format::Json | Format::K8sSecret => {}
             Format::Docker if value.contains(['\n', '\r']) => return Err(refuse("a line break")),
+            Format::Docker if key.len() + 1 + value.len() >= DOCKER_LINE_BYTES => {
+                return Err(refuse("more than docker reads on a line"));
+            }
             Format::Docker => push(out, &[key, "=", value]),
             Format::Shell => {
                 push(out, &["export ", key, "='"]);
@@ -183,6 +189,8 @@ mod tests {
         check(Format::Shell, "it's $HOME", r"export K='it'\''s $HOME'");
         check(Format::Docker, "a b=#c'\"", "K=a b=#c'\"");
         check(Format::Docker, "a\nb", "a line break");
+        check(Format::Docker, &"x".repeat(65_533), &format!("K={}", "x".repeat(65_533)));
+        check(Format::Docker, &"x".repeat(65_534), "more than docker reads on a line");
         check(Format::Systemd, "a\"b\\c$d", r#"K="a\"b\\c\$d""#);
         check(Format::Systemd, "a\nb", "K=\"a\nb\"");
         check(Format::Dotenv, "a\nb $x #", "K='a\nb $x #'");
