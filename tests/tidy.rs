@@ -9,7 +9,7 @@ use std::{
 
 /// The levels of architecture, by the first segments of a module's path. A module imports only its
 /// own level or lower ones.
-const LEVELS: [(&str, u8); 43] = [
+const LEVELS: [(&str, u8); 44] = [
     ("canonical", 0),
     ("entropy", 0),
     ("fields", 0),
@@ -25,6 +25,7 @@ const LEVELS: [(&str, u8); 43] = [
     ("token", 1),
     ("validate", 1),
     ("bundle", 2),
+    ("dotenv", 2),
     ("format", 2),
     ("manifest", 2),
     ("policy", 2),
