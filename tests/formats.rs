@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, process::Command};
 
+use bootlace::dotenv::{self, Dialect};
+
 use crate::world::{Answer, Site, World};
 
 type Variables = BTreeMap<String, String>;
@@ -135,6 +137,19 @@ async fn every_format_carries_the_same_values() {
     etags.sort();
     etags.dedup();
     assert_eq!(etags.len(), FORMATS.len(), "each format is another answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_handed_out_as_dotenv_or_docker_is_read_back_by_those_it_is_for() {
+    let world = World::with(odd()).await;
+    let given = world.environment("staging").await;
+    let readers = [("dotenv", Dialect::Python), ("dotenv", Dialect::Compose), ("docker", Dialect::Docker)];
+    for (format, dialect) in readers {
+        let answer = world.boot_with("staging", &format!("format={format}")).await;
+        let parsed = dotenv::parse(answer.text().as_bytes(), dialect).unwrap();
+        let read = parsed.entries.iter().map(|entry| (entry.name.to_string(), entry.expose().to_owned()));
+        assert_eq!(read.collect::<Variables>(), given, "{format} to {dialect}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

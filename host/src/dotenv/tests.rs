@@ -1,4 +1,5 @@
 mod limits;
+mod round_trip;
 mod vectors;
 
 use super::*;
