@@ -21,7 +21,11 @@ use bootlace::{
 };
 use common::{Bed, FACTS, NOON};
 use criterion::{Criterion, criterion_group, criterion_main};
+use futures_util::future::join_all;
 use tokio::runtime::{Builder, Runtime};
+
+/// Boots that come together.
+const TOGETHER: usize = 32;
 
 criterion_group!(benches, merge, authenticate, record, open, decide, boot);
 criterion_main!(benches);
@@ -47,7 +51,7 @@ fn authenticate(c: &mut Criterion) {
     c.bench_function("facts/query", |b| b.iter(|| black_box(from_query(black_box(FACTS)))));
 }
 
-/// One record, handed to the kernel; and the ETag of what it records.
+/// One record, handed to the kernel; many at once; and the ETag of what they record.
 fn record(c: &mut Criterion) {
     let bed = Bed::starter(1024);
     let live = bed.host.store.load_full();
@@ -55,23 +59,29 @@ fn record(c: &mut Criterion) {
     let granted = caller.prepared.unasked.clone().expect("nothing required is missing");
     let permit = Permit::new(&caller, granted);
     let facts = facts();
-    c.bench_function("audit/append", |b| {
-        b.iter(|| {
-            let record = BootRecord {
-                id: bed.host.audit.next_boot(),
-                at: NOON,
-                outcome: "allowed",
-                principal: &caller.token.principal,
-                token: &caller.token.id,
-                revision: caller.served.snapshot.revision,
-                subject: &caller.prepared.audit_subject,
-                keys: Some(permit.keys()),
-                facts: &facts,
-                peer: std::net::Ipv4Addr::LOCALHOST.into(),
-            };
-            bed.host.audit.append(black_box(&record)).expect("a disk");
-        });
+    let append = async || {
+        let record = BootRecord {
+            id: bed.host.audit.next_boot(),
+            at: NOON,
+            outcome: "allowed",
+            principal: &caller.token.principal,
+            token: &caller.token.id,
+            revision: caller.served.snapshot.revision,
+            subject: &caller.prepared.audit_subject,
+            keys: Some(permit.keys()),
+            facts: &facts,
+            peer: std::net::Ipv4Addr::LOCALHOST.into(),
+        };
+        bed.host.audit.append(black_box(&record)).await.expect("a disk");
+    };
+    let runtime = runtime();
+    c.bench_function("audit/append", |b| b.to_async(&runtime).iter(&append));
+    let mut group = c.benchmark_group("audit");
+    group.throughput(criterion::Throughput::Elements(TOGETHER as u64));
+    group.bench_function(format!("append, {TOGETHER} at once"), |b| {
+        b.to_async(&runtime).iter(|| join_all((0..TOGETHER).map(|_| append())));
     });
+    group.finish();
     c.bench_function("etag", |b| b.iter(|| black_box(permit.etag(black_box(Format::Json)))));
 }
 

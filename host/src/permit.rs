@@ -167,7 +167,7 @@ impl Grant {
         let notes = self.annotations.iter().map(|note| note.key.len() + note.value.len() + size_of_val(note));
         self.environment.room()
             + 2 * self.warnings_json.len()
-            + self.keys.names.len() * 16
+            + self.keys.weight()
             + self.choices.len() * size_of::<Choice>()
             + templates.sum::<usize>()
             + notes.sum::<usize>()

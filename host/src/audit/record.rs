@@ -1,7 +1,7 @@
 //! The lines of the audit log. A boot's line is put together from parts that were written when
 //! its grant was prepared; only the instance's own facts are escaped on the way.
 
-use std::{fmt, io::Write as _, net::IpAddr};
+use std::{fmt, io::Write as _, net::IpAddr, sync::Arc};
 
 use serde::Serialize;
 
@@ -25,13 +25,23 @@ impl fmt::Display for BootId {
     }
 }
 
-/// The names that a boot was given, with the digest that stands for them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The names that a boot was given, prepared for its record.
+#[derive(Debug, Clone)]
 pub struct KeySet {
-    /// SHA-256 over the names.
-    pub digest: Digest,
     /// The names, in order.
     pub names: Vec<VariableName>,
+    line: Arc<KeysLine>,
+    /// `,"keys":"<digest>"`, as a boot's record refers to them.
+    mention: String,
+}
+
+/// The record that tells which names a digest stands for.
+#[derive(Debug)]
+pub(super) struct KeysLine {
+    /// SHA-256 over the names.
+    pub(super) digest: Digest,
+    /// The whole line.
+    pub(super) line: Vec<u8>,
 }
 
 impl KeySet {
@@ -39,16 +49,24 @@ impl KeySet {
     #[must_use]
     pub fn new(names: Vec<VariableName>) -> Self {
         let hash = Canonical::new("bootlace key set 1");
-        Self { digest: hash.each(names.iter(), |hash, name| hash.text(name.as_str())).finish(), names }
+        let digest = hash.each(names.iter(), |hash, name| hash.text(name.as_str())).finish();
+        let mut line = Vec::new();
+        let listed: Vec<_> = names.iter().map(VariableName::as_str).collect();
+        let record = serde_json::json!({ "kind": "keys", "keys": digest.to_string(), "names": listed });
+        write_json(&mut line, &record);
+        line.push(b'\n');
+        let mention = format!(r#","keys":"{digest}""#);
+        Self { names, line: Arc::new(KeysLine { digest, line }), mention }
     }
 
-    pub(super) fn write(&self, line: &mut Vec<u8>) {
-        let names: Vec<_> = self.names.iter().map(VariableName::as_str).collect();
-        write_json(
-            line,
-            &serde_json::json!({ "kind": "keys", "keys": self.digest.to_string(), "names": names }),
-        );
-        line.push(b'\n');
+    /// About how many bytes it keeps.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.names.len() * 16 + self.line.line.len() + self.mention.len()
+    }
+
+    pub(super) fn line(&self) -> &Arc<KeysLine> {
+        &self.line
     }
 }
 
@@ -78,31 +96,31 @@ pub struct BootRecord<'a> {
 
 impl BootRecord<'_> {
     pub(super) fn write(&self, line: &mut Vec<u8>) {
+        let mut number = itoa::Buffer::new();
         // Writing to a Vec cannot fail.
-        let _ = write!(
-            line,
-            r#"{{"kind":"boot","id":"{}","at":{},"outcome":"{}","token":"{}","principal":"#,
-            self.id, self.at.0, self.outcome, self.token
-        );
-        write_json(line, self.principal);
-        let _ = write!(line, r#","peer":"{}","revision":{},{}"#, self.peer, self.revision, self.subject);
-        if let Some(keys) = self.keys {
-            let _ = write!(line, r#","keys":"{}""#, keys.digest);
-        }
-        for (name, fact) in
-            [("region", &self.facts.region), ("zone", &self.facts.zone), ("instance", &self.facts.instance)]
-        {
+        let _ = write!(line, r#"{{"kind":"boot","id":"{}","at":"#, self.id);
+        push(line, [number.format(self.at.0), r#","outcome":""#, self.outcome]);
+        push(line, [r#"","token":""#, self.token, r#"","principal":"#]);
+        write_text(line, self.principal);
+        let _ = write!(line, r#","peer":"{}""#, self.peer);
+        push(line, [r#","revision":"#, number.format(self.revision.0), ",", self.subject]);
+        push(line, self.keys.map(|keys| keys.mention.as_str()));
+        for (name, fact) in [
+            (r#","region":"#, &self.facts.region),
+            (r#","zone":"#, &self.facts.zone),
+            (r#","instance":"#, &self.facts.instance),
+        ] {
             if let Some(fact) = fact {
-                let _ = write!(line, r#","{name}":"#);
-                write_json(line, fact);
+                push(line, [name]);
+                write_text(line, fact);
             }
         }
         if !self.facts.attributes.is_empty() {
             let attributes: Vec<_> = self.facts.attributes.iter().map(|a| (&a.key, &a.value)).collect();
-            line.extend_from_slice(br#","attributes":"#);
+            push(line, [r#","attributes":"#]);
             write_json(line, &attributes);
         }
-        line.extend_from_slice(b"}\n");
+        push(line, ["}\n"]);
     }
 }
 
@@ -131,6 +149,16 @@ impl ChangeRecord<'_> {
         );
         line.push(b'\n');
     }
+}
+
+fn push<'a>(line: &mut Vec<u8>, parts: impl IntoIterator<Item = &'a str>) {
+    parts.into_iter().for_each(|part| line.extend_from_slice(part.as_bytes()));
+}
+
+/// A text with its quotes. What needs no escaping, which is nearly everything, is copied.
+fn write_text(line: &mut Vec<u8>, text: &str) {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) { push(line, ["\"", text, "\""]) } else { write_json(line, text) }
 }
 
 fn write_json(line: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {

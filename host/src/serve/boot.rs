@@ -67,7 +67,7 @@ where
         facts: &told,
         peer,
     };
-    let recorded = host.audit.append(&record); // no record, no secret
+    let recorded = host.audit.append(&record).await; // no record, no secret
     if recorded.is_err() {
         host.metrics.audit_failures.inc();
     }

@@ -1,0 +1,157 @@
+use std::{future::Future, pin::pin, task::Context};
+
+use futures_util::{FutureExt as _, future::join_all, task::noop_waker};
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    id::{Revision, UnixSeconds},
+    model::question::Facts,
+};
+
+struct Place {
+    directory: TempDir,
+    audit: Arc<Audit>,
+}
+
+impl Place {
+    fn new(strict: bool) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let audit = Audit::open(directory.path(), strict).unwrap();
+        Self { directory, audit }
+    }
+
+    async fn boot(&self, principal: &str) -> Result<(), AuditUnavailable> {
+        let record = BootRecord {
+            id: self.audit.next_boot(),
+            at: UnixSeconds(0),
+            outcome: "allowed",
+            principal,
+            token: "0123456789ab",
+            revision: Revision(1),
+            subject: r#""workspace":"acme""#,
+            keys: None,
+            facts: &Facts::default(),
+            peer: std::net::Ipv4Addr::LOCALHOST.into(),
+        };
+        self.audit.append(&record).await
+    }
+
+    fn change(&self) -> bool {
+        let details = serde_json::Value::Null;
+        let record =
+            ChangeRecord { at: UnixSeconds(0), kind: "start", outcome: "done", principal: "host", details };
+        self.audit.append_change(&record).is_ok()
+    }
+
+    fn break_file(&self) {
+        self.audit.writing.lock().log.broken = true;
+    }
+
+    /// Leaves the log without a file that could be written to, or a place for the next one.
+    fn take_disk_away(&self) {
+        std::fs::remove_dir_all(self.directory.path()).unwrap();
+        self.break_file();
+    }
+
+    fn files(&self) -> usize {
+        std::fs::read_dir(self.directory.path()).unwrap().count()
+    }
+
+    fn principals(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.directory.path().join("00000001.jsonl")).unwrap();
+        let records = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        records.map(|record| record["principal"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Makes the next boot one that waits for others.
+    async fn crowd(&self) {
+        let together = join_all([self.boot("first"), self.boot("second")]).await;
+        assert!(together.iter().all(Result::is_ok));
+    }
+}
+
+fn begin<F: Future>(boot: std::pin::Pin<&mut F>) -> bool {
+    boot.poll(&mut Context::from_waker(&noop_waker())).is_pending()
+}
+
+#[tokio::test]
+async fn boots_that_come_together_are_written_together() {
+    let place = Place::new(false);
+    place.crowd().await;
+    let before = place.audit.gathering.lock().batches;
+    let names: Vec<_> = (0..40).map(|number| format!("boot \"{number}\" é")).collect();
+    let together = join_all(names.iter().map(|name| place.boot(name))).await;
+    assert!(together.iter().all(Result::is_ok));
+    assert_eq!(place.audit.gathering.lock().batches, before + 1);
+    assert_eq!(place.principals()[2..], names, "and each as it is");
+}
+
+#[tokio::test]
+async fn a_lone_boot_waits_for_nobody() {
+    let place = Place::new(false);
+    place.boot("looks whether others come").await.unwrap();
+    for _ in 0..10 {
+        assert!(place.boot("alone").now_or_never().expect("it is written at once").is_ok());
+    }
+    assert_eq!(place.principals().len(), 11);
+}
+
+#[tokio::test]
+async fn a_boot_whose_client_goes_away_leaves_nobody_waiting() {
+    let place = Place::new(false);
+    place.crowd().await;
+    let (mut first, mut second) = (Box::pin(place.boot("leads")), pin!(place.boot("follows")));
+    assert!(begin(first.as_mut()) && begin(second.as_mut()), "both wait for the first to write");
+    drop(first);
+    second.await.unwrap();
+    assert_eq!(place.principals()[2..], ["leads", "follows"]);
+
+    let (mut first, second) = (pin!(place.boot("leads")), Box::pin(place.boot("follows")));
+    let mut second = second;
+    assert!(begin(first.as_mut()) && begin(second.as_mut()));
+    drop(second);
+    first.await.unwrap();
+    assert_eq!(place.principals()[4..], ["leads", "follows"], "what may have been told is recorded");
+}
+
+#[tokio::test]
+async fn a_write_that_fails_refuses_every_boot_of_its_batch() {
+    let place = Place::new(false);
+    place.crowd().await;
+    place.take_disk_away();
+    let refused = join_all((0..10).map(|_| place.boot("unlucky"))).await;
+    assert!(refused.iter().all(Result::is_err));
+}
+
+#[tokio::test]
+async fn a_boot_does_not_wait_for_ever_for_a_writer_that_is_stuck() {
+    let place = Place::new(false);
+    place.crowd().await;
+    let join = || place.audit.gathering.lock().join(None, |line| line.extend_from_slice(b"{}\n"));
+    let (leads, follows) = (join(), join());
+    assert!((leads.part, follows.part) == (Part::WriteSoon, Part::Wait));
+    let refused = follows.wait(Duration::ZERO).await.unwrap_err();
+    assert_eq!(refused.0.kind(), io::ErrorKind::TimedOut);
+}
+
+#[test]
+fn a_broken_file_without_a_record_is_used_again() {
+    let place = Place::new(true);
+    std::fs::write(place.directory.path().join("00000001.jsonl"), "half a rec").unwrap();
+    place.break_file();
+    assert!(place.change());
+    assert_eq!((place.files(), place.principals()), (1, vec!["host".to_owned()]));
+}
+
+#[test]
+fn a_failing_disk_is_not_filled_with_files() {
+    let place = Place::new(false);
+    let broken = || {
+        place.break_file();
+        place.change()
+    };
+    assert!(place.change() && broken(), "the first break costs no record");
+    assert_eq!([broken(), broken(), place.change()], [false; 3]);
+    assert_eq!(place.files(), 2);
+}
