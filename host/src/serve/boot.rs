@@ -76,11 +76,11 @@ where
     permit?;
     let Some(body) = body.transpose()? else {
         host.metrics.boots_unchanged.inc();
-        return Ok(respond::not_modified(&etag.unwrap_or_default(), caller.served.snapshot.revision, id));
+        return Ok(respond::not_modified(etag.unwrap_or_default(), caller.served.snapshot.revision, id));
     };
     host.metrics.boots_allowed.inc();
     host.metrics.boot_seconds.observe(began.elapsed().as_secs_f64());
-    Ok(respond::boot(body, format, &etag.unwrap_or_default(), caller.served.snapshot.revision, id))
+    Ok(respond::boot(body, format, etag.unwrap_or_default(), caller.served.snapshot.revision, id))
 }
 
 /// What an authenticated instance says about itself, and the format that it wants.

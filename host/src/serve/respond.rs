@@ -212,8 +212,11 @@ pub fn text(text: impl Into<Bytes>) -> Response {
     response
 }
 
+const BOOT: header::HeaderName = header::HeaderName::from_static("bootlace-boot");
+const REVISION: header::HeaderName = header::HeaderName::from_static("bootlace-revision");
+
 /// An environment, on its way to the instance that booted. The body is wiped when it was sent.
-pub fn boot(body: Buffer, format: Format, etag: &str, revision: Revision, id: BootId) -> Response {
+pub fn boot(body: Buffer, format: Format, etag: String, revision: Revision, id: BootId) -> Response {
     let mut response = HttpResponse::new(Body::new(Bytes::from_owner(body)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
@@ -223,23 +226,23 @@ pub fn boot(body: Buffer, format: Format, etag: &str, revision: Revision, id: Bo
 
 /// 304: what the instance has is what it would get.
 #[must_use]
-pub fn not_modified(etag: &str, revision: Revision, id: BootId) -> Response {
+pub fn not_modified(etag: String, revision: Revision, id: BootId) -> Response {
     let mut response = HttpResponse::new(Body::default());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     identify(response.headers_mut(), etag, revision, id);
     response
 }
 
-fn identify(headers: &mut HeaderMap, etag: &str, revision: Revision, id: BootId) {
+fn identify(headers: &mut HeaderMap, etag: String, revision: Revision, id: BootId) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Both are hex digits and dashes, which any header carries.
-    if let Ok(etag) = HeaderValue::from_str(etag) {
+    if let Ok(etag) = HeaderValue::from_maybe_shared(Bytes::from(etag)) {
         headers.insert(header::ETAG, etag);
     }
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        headers.insert("bootlace-boot", id);
+    if let Ok(id) = HeaderValue::from_maybe_shared(Bytes::from(id.to_string())) {
+        headers.insert(BOOT, id);
     }
-    headers.insert("bootlace-revision", HeaderValue::from(revision.0));
+    headers.insert(REVISION, HeaderValue::from(revision.0));
 }
 
 impl From<AuthError> for Problem {
