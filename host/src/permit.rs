@@ -2,9 +2,13 @@
 //! values put together once and sealed again under the process's key. A [`Permit`] is a caller's
 //! right to one grant, and nothing else on the boot path can open a value.
 
+mod environment;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use zeroize::Zeroizing;
+
+use environment::{Frame, SealedEnvironment};
 
 use crate::{
     audit::KeySet,
@@ -22,7 +26,7 @@ use crate::{
     prepared::Prepared,
     render,
     resolve::{self, Choice, Settled, Unsettled},
-    seal::{Buffer, Capsule, CapsuleKey, MAX_CAPSULE_BYTES, NoRoom, OpenReason, open_capsule, seal_capsule},
+    seal::{Buffer, CapsuleKey, MAX_CAPSULE_BYTES, NoRoom, OpenReason, seal_capsule},
 };
 
 /// Why an authenticated boot gets nothing.
@@ -109,8 +113,8 @@ impl Refusal {
 
 /// One outcome's values, put together and sealed.
 pub struct Grant {
-    /// The JSON object of the environment, under the process's key.
-    environment: Capsule,
+    /// The JSON object of the environment, its values under the process's key.
+    environment: SealedEnvironment,
     /// Plan digest and final assignments.
     identity: Digest,
     /// The identity in hex, as every ETag begins.
@@ -141,12 +145,12 @@ impl Grant {
         let Settled { choices, warnings } = settled.map_err(|error| refused(prepared, error))?;
         let values = prepared.values.open(key, &prepared.plan.digest).map_err(|_| Refusal::Damaged)?;
         let composer = Composer { prepared, choices: &choices, values: &values };
-        let mut environment = Zeroizing::new(Vec::with_capacity(values.len() * 2 + 64 * choices.len()));
-        let keys = composer.write_environment(&mut environment)?;
+        let mut written = Zeroizing::new(Vec::with_capacity(values.len() * 2));
+        let (keys, frame) = composer.write_values(&mut written)?;
         let identity = identity(&prepared.plan.digest, &choices);
-        let sealed = seal_capsule(key, &identity, &environment, &fresh(entropy));
+        let sealed = seal_capsule(key, &identity, &written, &fresh(entropy)).ok_or(Refusal::TooLarge)?;
         Ok(Self {
-            environment: sealed.ok_or(Refusal::TooLarge)?,
+            environment: SealedEnvironment::new(frame, sealed),
             identity,
             identity_hex: hex::encode(&identity.0[..16]),
             keys: KeySet::new(keys),
@@ -165,7 +169,7 @@ impl Grant {
             Choice::Candidate(_) | Choice::Omitted => 0,
         });
         let notes = self.annotations.iter().map(|note| note.key.len() + note.value.len() + size_of_val(note));
-        self.environment.room()
+        self.environment.weight()
             + 2 * self.warnings_json.len()
             + self.keys.weight()
             + self.choices.len() * size_of::<Choice>()
@@ -235,29 +239,24 @@ struct Composer<'a> {
 }
 
 impl Composer<'_> {
-    fn write_environment(&self, out: &mut Vec<u8>) -> Result<Vec<VariableName>, Refusal> {
+    /// Writes the values as the insides of JSON strings; gives their names, and what stands around
+    /// them in the finished object.
+    fn write_values(&self, out: &mut Vec<u8>) -> Result<(Vec<VariableName>, Frame), Refusal> {
         let mut keys = Vec::with_capacity(self.choices.len());
+        let mut frame = Frame::default();
         let mut text = Zeroizing::new(Vec::new());
-        out.push(b'{');
         for (index, variable) in self.prepared.plan.variables.iter().enumerate() {
             if !variable.inject || self.choices[index] == Choice::Omitted {
                 continue;
             }
             text.clear();
             self.write_text(index, &mut text)?;
-            if !keys.is_empty() {
-                out.push(b',');
-            }
-            out.push(b'"');
-            out.extend_from_slice(variable.name.as_str().as_bytes());
-            out.extend_from_slice(b"\":\"");
             encode(&text, Encoding::JsonString, out);
-            out.push(b'"');
-            within_answer(out)?;
+            frame.add(&variable.name, out.len());
+            within_answer(out.len() + frame.len())?;
             keys.push(variable.name.clone());
         }
-        out.push(b'}');
-        Ok(keys)
+        Ok((keys, frame))
     }
 
     /// The text of variable `index` as it was chosen.
@@ -275,7 +274,7 @@ impl Composer<'_> {
                     let owner = self.prepared.plan.candidates[*candidate as usize].variable as usize;
                     self.write_candidate(owner, *candidate, &mut referred)?;
                     encode(&referred, *encoding, out);
-                    within_answer(out)
+                    within_answer(out.len())
                 }
             }),
         }
@@ -298,7 +297,7 @@ impl Composer<'_> {
                         self.write_text(referred_index, &mut referred)?;
                     }
                     encode(&referred, *encoding, out);
-                    within_answer(out)?;
+                    within_answer(out.len())?;
                 }
             }
         }
@@ -308,8 +307,8 @@ impl Composer<'_> {
 
 /// Stops a text as soon as no answer could hold it: a few references may name the same large value
 /// many times over.
-fn within_answer(text: &[u8]) -> Result<(), Refusal> {
-    if text.len() > MAX_CAPSULE_BYTES { Err(Refusal::TooLarge) } else { Ok(()) }
+fn within_answer(bytes: usize) -> Result<(), Refusal> {
+    if bytes > MAX_CAPSULE_BYTES { Err(Refusal::TooLarge) } else { Ok(()) }
 }
 
 /// Values are texts since they were checked on their way in, so every encoding can carry them.
@@ -359,16 +358,16 @@ impl<'a> Permit<'a> {
             body.push(prepared.body_head.as_bytes())?;
             body.push(revision.to_string().as_bytes())?;
             body.push(prepared.body_middle.as_bytes())?;
-            open_capsule(key, &grant.identity, &grant.environment, &mut body)?;
+            grant.environment.write(key, &grant.identity, &mut body)?;
             body.push(b",\"warnings\":")?;
             body.push(grant.warnings_json.as_bytes())?;
             body.push(b"}")?;
             return Ok(body);
         }
         let mut json = Buffer::with_capacity(grant.environment.room());
-        let range = open_capsule(key, &grant.identity, &grant.environment, &mut json)?;
-        let variables: BTreeMap<String, String> = serde_json::from_slice(json.expose(range))
-            .map_err(|_| OpenError::Capsule(OpenReason::Malformed))?;
+        grant.environment.write(key, &grant.identity, &mut json)?;
+        let variables: BTreeMap<String, String> =
+            serde_json::from_slice(json.as_ref()).map_err(|_| OpenError::Capsule(OpenReason::Malformed))?;
         let variables: Vec<_> = variables.into_iter().collect();
         let mut body = Vec::with_capacity(json.len() * 2 + 1024);
         format::write(format, &prepared.object_name(), &variables, &mut body)?;
