@@ -57,7 +57,8 @@ const LEVELS: [(&str, u8); 44] = [
 ];
 
 /// Crates that only some modules may name.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
+    ("aws_lc_rs", &["seal/capsule"]),
     ("wasmtime", &["policy"]),
     ("wasmtime_wasi", &["policy"]),
     ("chacha20poly1305", &["seal"]),

@@ -219,9 +219,7 @@ impl Generation {
         if let Some(granted) = self.memory.grants.recall(&key) {
             return granted;
         }
-        let mut entropy = crate::system::entropy;
-        let granted =
-            Grant::compose(prepared, &resolution, &self.engine.capsule_key, &mut entropy).map(Arc::new);
+        let granted = Grant::compose(prepared, &resolution, &self.engine.capsule_key).map(Arc::new);
         self.memory.grants.remember(key, granted.clone());
         granted
     }

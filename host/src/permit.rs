@@ -14,7 +14,6 @@ use crate::{
     audit::KeySet,
     auth::InstanceCaller,
     canonical::Canonical,
-    entropy::{Entropy, fresh},
     format::{self, CannotCarry, Format},
     id::{Digest, VariableName},
     model::{
@@ -135,12 +134,7 @@ impl Grant {
     ///
     /// # Errors
     /// When a required variable is missing, or a needed value did not open.
-    pub fn compose(
-        prepared: &Prepared,
-        resolution: &Resolution,
-        key: &CapsuleKey,
-        entropy: &mut Entropy<'_>,
-    ) -> Result<Self, Refusal> {
+    pub fn compose(prepared: &Prepared, resolution: &Resolution, key: &CapsuleKey) -> Result<Self, Refusal> {
         let settled = resolve::settle(&prepared.plan, resolution);
         let Settled { choices, warnings } = settled.map_err(|error| refused(prepared, error))?;
         let values = prepared.values.open(key, &prepared.plan.digest).map_err(|_| Refusal::Damaged)?;
@@ -148,7 +142,7 @@ impl Grant {
         let mut written = Zeroizing::new(Vec::with_capacity(values.len() * 2));
         let (keys, frame) = composer.write_values(&mut written)?;
         let identity = identity(&prepared.plan.digest, &choices);
-        let sealed = seal_capsule(key, &identity, &written, &fresh(entropy)).ok_or(Refusal::TooLarge)?;
+        let sealed = seal_capsule(key, &identity, &written).ok_or(Refusal::TooLarge)?;
         Ok(Self {
             environment: SealedEnvironment::new(frame, sealed),
             identity,

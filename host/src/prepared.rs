@@ -6,7 +6,6 @@ use std::{ops::Range, sync::Arc};
 
 use crate::{
     canonical::Canonical,
-    entropy::{Entropy, fresh},
     id::{DeploymentId, Digest, EnvironmentName, VariableName},
     keyring::Keyring,
     model::{SealedValue, question::Resolution},
@@ -47,9 +46,8 @@ impl Prepared {
         chain: Chain,
         keyring: &Keyring,
         key: &CapsuleKey,
-        entropy: &mut Entropy<'_>,
     ) -> Result<Self, TooLarge> {
-        let values = Values::prepare(&plan, keyring, key, entropy)?;
+        let values = Values::prepare(&plan, keyring, key)?;
         let release = plan.release.as_ref().map(|release| release.number);
         let head = serde_json::json!({
             "workspace": plan.workspace.as_str(), "deployment": plan.deployment.as_str(),
@@ -71,7 +69,7 @@ impl Prepared {
             values,
             unasked: Err(Refusal::Busy),
         };
-        prepared.unasked = Grant::compose(&prepared, &Resolution::default(), key, entropy).map(Arc::new);
+        prepared.unasked = Grant::compose(&prepared, &Resolution::default(), key).map(Arc::new);
         if prepared.unasked.as_ref().err() == Some(&Refusal::TooLarge) { Err(TooLarge) } else { Ok(prepared) }
     }
 
@@ -124,12 +122,7 @@ pub struct Values {
 }
 
 impl Values {
-    fn prepare(
-        plan: &Plan<SealedValue>,
-        keyring: &Keyring,
-        key: &CapsuleKey,
-        entropy: &mut Entropy<'_>,
-    ) -> Result<Self, TooLarge> {
+    fn prepare(plan: &Plan<SealedValue>, keyring: &Keyring, key: &CapsuleKey) -> Result<Self, TooLarge> {
         let room: usize = plan.candidates.iter().map(room).sum();
         let mut texts = Buffer::with_capacity(room);
         let mut spans = Vec::with_capacity(plan.candidates.len());
@@ -140,7 +133,7 @@ impl Values {
             spans.push(written.map_err(|reason| unopened.push((name(), reason))).ok());
         }
         let binding = binding(&plan.digest);
-        let capsule = seal_capsule(key, &binding, texts.expose(0..texts.len()), &fresh(entropy));
+        let capsule = seal_capsule(key, &binding, texts.expose(0..texts.len()));
         Ok(Self { capsule: capsule.ok_or(TooLarge)?, spans, unopened })
     }
 

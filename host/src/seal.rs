@@ -7,7 +7,9 @@
 //! - Poly1305 does not commit to its key, so the plaintext starts with 32 zero bytes, checked
 //!   after opening: nobody can make one ciphertext that opens to two texts under two keys.
 //! - Plaintext is padded to 64, 256, 1024, 4096 and then multiples of 4096 bytes, so that a
-//!   length says little. A capsule has neither zeros nor padding: it never leaves the process.
+//!   length says little.
+//!
+//! A capsule is sealed in another way, since it never leaves the process.
 //!
 //! Nothing here draws randomness, keeps what it opened, or names a value in an error: errors name
 //! the variable. Invariant: this module and what is below it are the only users of an AEAD crate.

@@ -18,7 +18,6 @@ use crate::{
     prepared::Prepared,
     snapshot::Snapshot,
     state::Activations,
-    system,
     upload::{UploadError, rehearse},
 };
 
@@ -144,7 +143,7 @@ impl Workshop {
         let links = plan.chain.iter().filter_map(|attached| link(attached, policies)).collect();
         let chain = Chain::new(&self.policies, links, Arc::new(plan.subject()));
         let chain = chain.map_err(|error| error.to_string())?;
-        let prepared = Prepared::new(plan, chain, keyring, &engine.capsule_key, &mut system::entropy);
+        let prepared = Prepared::new(plan, chain, keyring, &engine.capsule_key);
         prepared.map_err(|error| error.to_string())
     }
 }
@@ -196,7 +195,7 @@ fn dry_run(prepared: &Prepared, engine: &DecisionEngine) -> Result<(), String> {
         Err(failure) if !failure.is_deterministic() => return Ok(()),
         Err(failure) => return Err(format!("in a dry run, {failure}")),
     };
-    match Grant::compose(prepared, &resolution, &engine.capsule_key, &mut system::entropy) {
+    match Grant::compose(prepared, &resolution, &engine.capsule_key) {
         Err(Refusal::Failed { policy, reason, .. }) => Err(format!("in a dry run, policy {policy} {reason}")),
         Err(Refusal::TooLarge) => Err("in a dry run, the answer was larger than an answer may be".to_owned()),
         _ => Ok(()),

@@ -1,5 +1,5 @@
-//! The one caller of the AEAD: `nonce[24] | ciphertext | tag[16]`, over a framed plaintext for what
-//! is stored or sent, over a bare one for what never leaves this process.
+//! The one caller of the AEAD for what is stored or sent: `nonce[24] | ciphertext | tag[16]`, over a
+//! framed plaintext.
 
 use std::ops::Range;
 
@@ -9,43 +9,19 @@ use super::{Buffer, NONCE_BYTES, OpenReason, padding};
 
 const TAG_BYTES: usize = 16;
 
-/// Appends `nonce | ciphertext | tag` of the framed plaintext to `out`.
+/// Appends `nonce | ciphertext | tag` of the framed plaintext to `out`. It is encrypted where it
+/// will stay; the capacity is reserved first, so that nothing of it is left behind by growing.
 pub(super) fn seal(
     key: &[u8; 32],
     nonce: &[u8; NONCE_BYTES],
     associated: &[u8],
     plaintext: &[u8],
-    out: Vec<u8>,
-) -> Vec<u8> {
-    let framed = padding::framed_len(plaintext.len());
-    encrypt(key, nonce, associated, framed, |out| padding::frame(plaintext, out), out)
-}
-
-/// As [`seal`], without a frame.
-pub(super) fn seal_bare(
-    key: &[u8; 32],
-    nonce: &[u8; NONCE_BYTES],
-    associated: &[u8],
-    plaintext: &[u8],
-) -> Vec<u8> {
-    let write = |out: &mut Vec<u8>| out.extend_from_slice(plaintext);
-    encrypt(key, nonce, associated, plaintext.len(), write, Vec::new())
-}
-
-/// Encrypts what `write` appends, where it will stay; the capacity for its `length` is reserved
-/// first, so that nothing of it is left behind by growing.
-fn encrypt(
-    key: &[u8; 32],
-    nonce: &[u8; NONCE_BYTES],
-    associated: &[u8],
-    length: usize,
-    write: impl FnOnce(&mut Vec<u8>),
     mut out: Vec<u8>,
 ) -> Vec<u8> {
-    out.reserve_exact(NONCE_BYTES + length + TAG_BYTES);
+    out.reserve_exact(NONCE_BYTES + padding::framed_len(plaintext.len()) + TAG_BYTES);
     out.extend_from_slice(nonce);
     let start = out.len();
-    write(&mut out);
+    padding::frame(plaintext, &mut out);
     let cipher = XChaCha20Poly1305::new(key.into());
     let buffer = out.get_mut(start..).unwrap_or_default();
     let tag = cipher
@@ -64,7 +40,7 @@ pub(super) fn open(
     sealed: &[u8],
     buffer: &mut Buffer,
 ) -> Result<Range<usize>, OpenReason> {
-    let framed = open_bare(key, associated, sealed, buffer)?;
+    let framed = open_frame(key, associated, sealed, buffer)?;
     let start = framed.start;
     match padding::unframe(buffer.tail(start)) {
         Some(at) => {
@@ -80,8 +56,8 @@ pub(super) fn open(
     }
 }
 
-/// Opens what [`seal_bare`] wrote, in place: the bytes are copied once, as ciphertext.
-pub(super) fn open_bare(
+/// The frame, opened in place: the bytes are copied once, as ciphertext.
+fn open_frame(
     key: &[u8; 32],
     associated: &[u8],
     sealed: &[u8],

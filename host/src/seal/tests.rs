@@ -159,7 +159,7 @@ fn a_refused_value_leaves_nothing_in_the_buffer() {
 fn a_capsule_opens_for_its_plan_and_purpose_only() {
     let key = CapsuleKey::new(Zeroizing::new([1; 32]));
     let plan = Digest([2; 32]);
-    let capsule = seal_capsule(&key, &capsule_binding(plan, "boot"), b"answer", &[3; 24]).unwrap();
+    let capsule = seal_capsule(&key, &capsule_binding(plan, "boot"), b"answer").unwrap();
     let open = |key: &CapsuleKey, binding: Digest| {
         let mut buffer = Buffer::with_capacity(capsule.room());
         open_capsule(key, &binding, &capsule, &mut buffer).map(|at| buffer.expose(at).to_vec())
@@ -169,7 +169,7 @@ fn a_capsule_opens_for_its_plan_and_purpose_only() {
     assert_eq!(open(&key, capsule_binding(Digest([3; 32]), "boot")), Err(OpenReason::Refused));
     let other = CapsuleKey::new(Zeroizing::new([9; 32]));
     assert_eq!(open(&other, capsule_binding(plan, "boot")), Err(OpenReason::Refused));
-    assert!(seal_capsule(&key, &plan, &vec![0; MAX_CAPSULE_BYTES + 1], &[3; 24]).is_none());
+    assert!(seal_capsule(&key, &plan, &vec![0; MAX_CAPSULE_BYTES + 1]).is_none());
 }
 
 #[test]
