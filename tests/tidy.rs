@@ -35,6 +35,7 @@ const LEVELS: [(&str, u8); 44] = [
     ("audit", 3),
     ("auth", 3),
     ("clock", 3),
+    ("durable", 3),
     ("generation", 3),
     ("host", 3),
     ("permit", 3),

@@ -23,8 +23,8 @@
 //! **L3, a running host.** [`host`] starts, pushes, rolls back, mints; [`upload`] is a policy's way
 //! in, [`slots`] the last known good on disk, [`reseal`] and [`prepared`] make a generation,
 //! [`auth`] finds the caller, a [`permit`] is the right to values, [`audit`] writes down who was
-//! given what, [`preview`] shows a glimpse of plain values. [`clock`], [`system`] and [`telemetry`]
-//! are the world outside.
+//! given what, [`preview`] shows a glimpse of plain values. [`clock`], `durable` files, [`system`]
+//! and [`telemetry`] are the world outside.
 //!
 //! **L4, the listeners and their client.** [`serve`] answers boots, [`admin`] is the control API,
 //! [`server`] runs both, [`client`] talks to them.
@@ -64,6 +64,7 @@ pub mod state;
 pub mod audit;
 pub mod auth;
 pub mod clock;
+pub(crate) mod durable;
 pub mod generation;
 pub mod host;
 pub mod permit;

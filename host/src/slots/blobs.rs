@@ -7,8 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::directory::{read_bounded, sync_directory, write_durably};
-use crate::{canonical::sha256, id::Digest};
+use crate::{
+    canonical::sha256,
+    durable::{read_bounded, sync_directory, write_durably},
+    id::Digest,
+};
 
 /// The longest blob, in bytes: a bundle, or a state of the same size.
 pub(super) const MAX_BLOB_BYTES: u64 = 256 * 1024 * 1024;

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read, Write},
+    io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -12,6 +12,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::{FLOOR, SLOTS};
 use crate::{
+    durable::{read_bounded, sync_directory, write_durably},
     entropy::Entropy,
     keyring::{HostKeys, InvalidHostKeys, RootKey, RootKeys},
 };
@@ -135,32 +136,4 @@ impl DataDirectory {
 
 fn staged(name: &str) -> String {
     format!("{name}.new")
-}
-
-pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(Some(bytes)) }
-}
-
-/// Writes a file and makes its content durable. A file that was not written in full is removed.
-pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().inspect_err(|_| {
-        // Best effort: the name means nothing until it is renamed.
-        let _ = fs::remove_file(path);
-    })
-}
-
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
