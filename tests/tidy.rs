@@ -9,7 +9,7 @@ use std::{
 
 /// The levels of architecture, by the first segments of a module's path. A module imports only its
 /// own level or lower ones.
-const LEVELS: [(&str, u8); 44] = [
+const LEVELS: [(&str, u8); 46] = [
     ("canonical", 0),
     ("entropy", 0),
     ("fields", 0),
@@ -25,6 +25,7 @@ const LEVELS: [(&str, u8); 44] = [
     ("token", 1),
     ("validate", 1),
     ("bundle", 2),
+    ("chunks", 2),
     ("dotenv", 2),
     ("format", 2),
     ("manifest", 2),

@@ -16,9 +16,9 @@
 //! [`render`] writes endpoints as URLs; a [`snapshot`] is a configuration at one revision.
 //!
 //! **L2, in and out, still without IO.** [`source`] reads a workspace directory, [`bundle`] signed
-//! bytes, [`state`] what a push never touches; [`policy`] asks components, [`resolve`] settles what
-//! becomes of each variable, [`manifest`] compares without values, [`format`](mod@format) writes
-//! environments, [`dotenv`] reads files of them.
+//! bytes, [`state`] what a push never touches; [`chunks`] share what did not change; [`policy`] asks
+//! components, [`resolve`] settles what becomes of each variable, [`manifest`] compares without values,
+//! [`format`](mod@format) writes environments, [`dotenv`] reads files of them.
 //!
 //! **L3, a running host.** [`host`] starts, pushes, rolls back, mints; [`upload`] is a policy's way
 //! in, [`slots`] the last known good on disk, [`reseal`] and [`prepared`] make a generation,
@@ -53,6 +53,7 @@ pub mod token;
 pub mod validate;
 
 pub mod bundle;
+pub mod chunks;
 pub mod dotenv;
 pub mod format;
 pub mod manifest;
