@@ -9,7 +9,7 @@ use std::{
 
 /// The levels of architecture, by the first segments of a module's path. A module imports only its
 /// own level or lower ones.
-const LEVELS: [(&str, u8); 46] = [
+const LEVELS: [(&str, u8); 47] = [
     ("canonical", 0),
     ("entropy", 0),
     ("fields", 0),
@@ -39,6 +39,7 @@ const LEVELS: [(&str, u8); 46] = [
     ("durable", 3),
     ("generation", 3),
     ("host", 3),
+    ("ledger", 3),
     ("permit", 3),
     ("prepared", 3),
     ("preview", 3),
@@ -67,6 +68,7 @@ const CRATES: [(&str, &[&str]); 9] = [
     ("hpke", &["seal"]),
     ("ed25519_dalek", &["signing"]),
     ("bincode", &["bundle/wire"]),
+    ("redb", &["ledger"]),
     ("hyper", &["serve", "admin", "client", "server", "main"]),
     ("axum", &["admin", "server"]),
 ];

@@ -1,5 +1,8 @@
 //! What time it is, for expiry and records. Never goes back: an expired token stays expired
-//! though the machine's clock is set back. Timeouts use the runtime's monotonic timer instead.
+//! though the machine's clock is set back. Timeouts use the runtime's monotonic timer instead,
+//! leases a [`Steady`] clock.
+
+mod steady;
 
 use std::{
     sync::{
@@ -8,6 +11,8 @@ use std::{
     },
     time::{SystemTime, UNIX_EPOCH},
 };
+
+pub use steady::Steady;
 
 use crate::id::UnixSeconds;
 

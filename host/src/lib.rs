@@ -21,10 +21,10 @@
 //! [`format`](mod@format) writes environments, [`dotenv`] reads files of them.
 //!
 //! **L3, a running host.** [`host`] starts, pushes, rolls back, mints; [`upload`] is a policy's way
-//! in, [`slots`] the last known good on disk, [`reseal`] and [`prepared`] make a generation,
-//! [`auth`] finds the caller, a [`permit`] is the right to values, [`audit`] writes down who was
-//! given what, [`preview`] shows a glimpse of plain values. [`clock`], `durable` files, [`system`]
-//! and [`telemetry`] are the world outside.
+//! in, [`slots`] the last known good on disk, [`ledger`] control state in transactions, [`reseal`] and
+//! [`prepared`] make a generation, [`auth`] finds the caller, a [`permit`] is the right to values,
+//! [`audit`] writes down who was given what, [`preview`] shows a glimpse of plain values. [`clock`],
+//! `durable` files, [`system`] and [`telemetry`] are the world outside.
 //!
 //! **L4, the listeners and their client.** [`serve`] answers boots, [`admin`] is the control API,
 //! [`server`] runs both, [`client`] talks to them.
@@ -68,6 +68,7 @@ pub mod clock;
 pub(crate) mod durable;
 pub mod generation;
 pub mod host;
+pub mod ledger;
 pub mod permit;
 pub mod prepared;
 pub mod preview;
