@@ -60,7 +60,7 @@ const LEVELS: [(&str, u8); 47] = [
 ];
 
 /// Crates that only some modules may name.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("aws_lc_rs", &["seal/capsule"]),
     ("wasmtime", &["policy"]),
     ("wasmtime_wasi", &["policy"]),
