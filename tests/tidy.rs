@@ -61,7 +61,7 @@ const LEVELS: [(&str, u8); 47] = [
 
 /// Crates that only some modules may name.
 const CRATES: [(&str, &[&str]); 10] = [
-    ("aws_lc_rs", &["seal/capsule"]),
+    ("aws_lc_rs::aead", &["seal/capsule"]),
     ("wasmtime", &["policy"]),
     ("wasmtime_wasi", &["policy"]),
     ("chacha20poly1305", &["seal"]),
