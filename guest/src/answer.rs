@@ -44,6 +44,13 @@ impl Resolution {
     }
 }
 
+/// Gives each its variable.
+impl<'a> Extend<Candidate<'a>> for Resolution {
+    fn extend<I: IntoIterator<Item = Candidate<'a>>>(&mut self, candidates: I) {
+        candidates.into_iter().for_each(|candidate| self.bind(candidate));
+    }
+}
+
 impl Default for Resolution {
     fn default() -> Self {
         Self::new()

@@ -54,9 +54,8 @@ impl Request {
     /// in many, found once.
     pub fn label(&self, key: &str, value: &str) -> Option<Label> {
         let labels = &self.0.labels;
-        let found =
-            (0..labels.keys.len()).find(|&at| labels.keys.get(at) == key && labels.values.get(at) == value);
-        found.map(Label)
+        let is_it = |at: &u32| labels.values.get(*at) == value && labels.keys.get(*at) == key;
+        (0..labels.keys.len()).find(is_it).map(Label)
     }
 }
 
@@ -184,9 +183,9 @@ impl<'a> Candidate<'a> {
         self.table().versions[self.index as usize]
     }
 
-    /// Whether it has this label.
-    pub fn has(self, label: Label) -> bool {
-        self.label_rows().contains(&label.0)
+    /// Whether it has this label; one that no candidate has, it has not.
+    pub fn has(self, label: Option<Label>) -> bool {
+        label.is_some_and(|label| self.label_rows().iter().any(|row| *row == label.0))
     }
 
     /// The value of one of its labels.

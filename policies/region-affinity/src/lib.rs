@@ -23,23 +23,19 @@ resolve_policy!(
 
 /// Chooses an endpoint for each variable that the settings name.
 pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
+    let here = request.instance().region.as_deref().and_then(|region| request.label("region", region));
+    let roles = [request.label("role", "primary"), request.label("role", "replica"), here];
     let mut resolution = Resolution::new();
-    let roles = Roles::new(request);
-    match request.settings().list("variables") {
-        None => {
-            for variable in request.variables() {
-                if variable.candidates().any(|candidate| roles.is_replica(candidate)) {
-                    roles.place(variable, &mut resolution);
-                }
-            }
-        }
-        Some(names) => {
-            for name in names {
-                match request.variable(name) {
-                    Some(variable) => roles.place(variable, &mut resolution),
-                    None => resolution.warn(format!("the plan has no variable {name}")),
-                }
-            }
+    let Some(names) = request.settings().list("variables") else {
+        let replicated = |variable: &Variable<'_>| variable.candidates().any(|one| one.has(roles[1]));
+        let variables = request.variables().filter(replicated);
+        resolution.extend(variables.filter_map(|variable| nearest(variable, roles)));
+        return Ok(resolution.into());
+    };
+    for name in names {
+        match request.variable(name) {
+            Some(variable) => resolution.extend(nearest(variable, roles)),
+            None => resolution.warn(format!("the plan has no variable {name}")),
         }
     }
     Ok(resolution.into())
@@ -62,39 +58,13 @@ pub fn validate(settings: Settings<'_>) -> Vec<Violation> {
     violations
 }
 
-/// The labels that decide; one that no candidate has is not there.
-struct Roles {
-    primary: Option<Label>,
-    replica: Option<Label>,
-    here: Option<Label>,
-}
-
-impl Roles {
-    fn new(request: &Request) -> Self {
-        let region = request.instance().region.as_deref();
-        Self {
-            primary: request.label("role", "primary"),
-            replica: request.label("role", "replica"),
-            here: region.and_then(|region| request.label("region", region)),
-        }
-    }
-
-    fn place(&self, variable: Variable<'_>, resolution: &mut Resolution) {
-        let near = |candidate: &Candidate<'_>| self.is_replica(*candidate) && has(*candidate, self.here);
-        let primary = |candidate: &Candidate<'_>| has(*candidate, self.primary);
-        let mut candidates = variable.candidates();
-        if let Some(choice) = candidates.clone().find(near).or_else(|| candidates.find(primary)) {
-            resolution.bind(choice);
-        }
-    }
-
-    fn is_replica(&self, candidate: Candidate<'_>) -> bool {
-        has(candidate, self.replica)
-    }
-}
-
-fn has(candidate: Candidate<'_>, label: Option<Label>) -> bool {
-    label.is_some_and(|label| candidate.has(label))
+/// The replica of the instance's region, or else the primary.
+fn nearest<'a>(
+    variable: Variable<'a>,
+    [primary, replica, here]: [Option<Label>; 3],
+) -> Option<Candidate<'a>> {
+    let near = variable.candidates().find(|candidate| candidate.has(replica) && candidate.has(here));
+    near.or_else(|| variable.candidates().find(|candidate| candidate.has(primary)))
 }
 
 #[cfg(test)]

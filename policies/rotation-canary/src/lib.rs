@@ -4,7 +4,6 @@
 //! Settings: `variable`, the name of the secret; `percent`, 0 to 100, the share that gets the newest
 //! version; `salt` (optional): another one draws another share, so that the same instances are not
 //! the canary of every rotation. A greater `percent` keeps the instances that a smaller one chose.
-//!
 //! An instance that does not say its id gets the older version, with a warning.
 
 use bootlace_policy::{Outcome, PolicyError, Request, Resolution, Settings, Violation, resolve_policy};
@@ -29,12 +28,10 @@ pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
         resolution.warn(format!("the plan has no variable {name}"));
         return Ok(resolution.into());
     };
-    let newest = variable.candidates().max_by_key(|candidate| candidate.version());
-    let before = variable
-        .candidates()
-        .filter(|candidate| newest.is_some_and(|newest| candidate.version() < newest.version()));
-    let older = before.max_by_key(|candidate| candidate.version());
-    let (Some(newest), Some(older)) = (newest, older) else {
+    let mut versions: Vec<_> = variable.candidates().collect();
+    versions.sort_by_key(|candidate| std::cmp::Reverse(candidate.version()));
+    versions.dedup_by_key(|candidate| candidate.version());
+    let [newest, older, ..] = versions[..] else {
         // One version is no rotation: the choice so far stands.
         return Ok(resolution.into());
     };
@@ -42,8 +39,7 @@ pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
     if id.is_none() {
         resolution.warn(format!("an instance without an id gets the older version of {name}"));
     }
-    let salt = settings.get("salt").unwrap_or_default();
-    let canary = id.is_some_and(|id| bucket(salt, id) < percent);
+    let canary = id.is_some_and(|id| bucket(settings.get("salt").unwrap_or_default(), id) < percent);
     resolution.bind(if canary { newest } else { older });
     resolution.annotate("canary", if canary { "newest" } else { "older" });
     Ok(resolution.into())
@@ -53,12 +49,11 @@ pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
 pub fn validate(settings: Settings<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     if settings.get("variable").is_none_or(str::is_empty) {
-        let violation = Violation::new("missing-setting", "the secret's name is needed");
-        violations.push(violation.about("variable"));
+        violations.push(Violation::new("missing-setting", "the secret's name is needed").about("variable"));
     }
     if percent(settings).is_none() {
-        let violation = Violation::new("invalid-percent", "a whole number from 0 to 100 is needed");
-        violations.push(violation.about("percent"));
+        let message = "a whole number from 0 to 100 is needed";
+        violations.push(Violation::new("invalid-percent", message).about("percent"));
     }
     violations
 }
@@ -68,15 +63,13 @@ fn percent(settings: Settings<'_>) -> Option<u64> {
     (percent <= 100).then_some(percent.into())
 }
 
-/// 0 to 99, evenly, the same for the same id and salt: FNV-1a (64 bits), finished by MurmurHash3's
-/// `fmix64`, because ids often differ in their last letters only, which FNV alone hardly spreads.
-/// The salt is followed by a byte that UTF-8 never has, so that no two pairs of salt and id read the
-/// same.
+/// 0 to 99, evenly, the same for the same id and salt, parted by a byte that UTF-8 never has: FNV-1a
+/// (64 bits), finished by MurmurHash3's `fmix64`, because ids often differ in their last letters only,
+/// which FNV alone hardly spreads.
 fn bucket(salt: &str, id: &str) -> u64 {
     let bytes = salt.bytes().chain([0xff]).chain(id.bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, step);
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     (hash ^ (hash >> 33)) % 100
