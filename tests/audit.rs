@@ -19,10 +19,11 @@ fn records(data: &Path) -> Vec<Value> {
     files.sort();
     let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
     let lines: Vec<_> = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
-    lines
-        .iter()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-        .collect()
+    let records =
+        lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    // What the log says about itself is apart.
+    let about_itself = ["file", "seal", "checkpoint", "removed"];
+    records.filter(|record: &Value| !about_itself.contains(&record["kind"].as_str().unwrap())).collect()
 }
 
 fn of_kind(records: &[Value], kind: &str) -> Vec<Value> {

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bootlace::{entropy::fresh, source::Directory, system::entropy};
+use bootlace::{audit::Verifier, entropy::fresh, source::Directory, system::entropy};
 
 use crate::world::{
     Site, blocking,
@@ -77,6 +77,7 @@ async fn a_kill_at_any_moment_leaves_the_old_or_the_new_generation() {
         }
     }
     host.kill();
+    sound(&premises.data());
     let (boots, pushes) = recorded(&premises.data().join("audit"));
     let lost: Vec<_> = run.boots.difference(&boots).collect();
     assert!(lost.is_empty(), "{} of {} boots left no record: {lost:?}", lost.len(), run.boots.len());
@@ -230,6 +231,17 @@ async fn kill_while_starting(premises: &Premises, moment: Duration) {
     tokio::time::sleep(moment).await;
     // Dropping it kills it.
     drop(child);
+}
+
+/// However often the host was killed, its log is one chain.
+fn sound(data: &Path) {
+    let key = fs::read_to_string(data.join("audit-verifier-00000001.key")).unwrap();
+    let signer = fs::read_to_string(data.join("audit.signer")).unwrap();
+    let verifier =
+        Verifier { key: Some(key.parse().unwrap()), signer: Some(signer.parse().unwrap()), kept: Vec::new() };
+    let report = verifier.verify(&data.join("audit")).unwrap();
+    assert!(report.is_sound(), "{report:#?}");
+    assert!(report.files > KILLS as u64, "{report:#?}");
 }
 
 /// The allowed boots and the pushes that the audit log has. Only a file's last line may be cut.

@@ -176,6 +176,7 @@ pub(crate) fn settings(site: &Site, data: &Path, clock: Clock) -> HostSettings {
         lanes: LaneSettings::default(),
         decisions: 1024,
         strict_audit: false,
+        audit_days: 90,
         clock,
         overrides: Vec::new(),
     }

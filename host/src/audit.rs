@@ -6,30 +6,48 @@
 //! as a `keys` record that boots refer to by digest: a boot's own record stays small.
 
 mod batch;
+mod checkpoint;
+mod frames;
 mod log;
 mod record;
+mod retention;
+mod state;
+mod tail;
+mod verify;
+mod wire;
 
 use std::{
     fs::DirBuilder,
     io,
     os::unix::fs::DirBuilderExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use tokio::task::yield_now;
 
 use batch::{Gathering, PATIENCE, Part};
+pub use checkpoint::{InvalidCheckpoint, KeptCheckpoint};
 use log::Log;
 pub use record::{BootId, BootRecord, ChangeRecord, KeySet};
+use state::StateFile;
+pub use verify::{Finding, Report, Verifier, Wrong};
+
+use crate::{clock::Clock, durable::write_durably, keyring::AuditKey, signing::VerifyingKey};
 
 /// How long a record may stay in the kernel before it is on the disk.
 pub const SYNC_EVERY: Duration = Duration::from_millis(50);
+/// How often a log that grows says how far it has come.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How often files that aged out are looked for.
+const RETAIN_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How long records are kept, in days.
+pub const RETENTION_DAYS: u32 = 90;
 /// What a batch's memory may keep for the next one, in bytes.
 const SPARE_BYTES: usize = 1 << 20;
 
@@ -38,13 +56,41 @@ const SPARE_BYTES: usize = 1 << 20;
 #[error("the audit log cannot be written")]
 pub struct AuditUnavailable(#[source] Arc<io::Error>);
 
+/// Why the log cannot be gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditDamaged {
+    /// What the chain goes on with is lost.
+    #[error(
+        "the audit log's state is damaged: restore audit.state, or move it and the directory audit away \
+         to begin a new chain"
+    )]
+    State,
+    /// A file could not be read or made.
+    #[error("the audit log cannot be begun")]
+    Io(#[from] io::Error),
+}
+
+/// How the log is kept.
+pub struct AuditSettings {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Whether a record is on the disk before `append` returns.
+    pub strict: bool,
+    /// How long records are kept, in days; files go once all of theirs are older.
+    pub retention_days: u32,
+    /// What time it is.
+    pub clock: Clock,
+}
+
 /// The audit log.
 pub struct Audit {
-    strict: bool,
+    directory: PathBuf,
+    settings: AuditSettings,
     /// Where records come together. Held for as long as it takes to put one down.
     gathering: Mutex<Gathering>,
     /// Where they are written. Whoever holds it is the writer.
     writing: Mutex<Writing>,
+    state: Arc<Mutex<StateFile>>,
     unsynced: AtomicBool,
     boots: AtomicU64,
     run: u64,
@@ -57,24 +103,35 @@ struct Writing {
 }
 
 impl Audit {
-    /// Begins a new file in `directory`, and the thread that syncs it. With `strict`, a record is
-    /// on the disk before `append` returns.
+    /// Goes on with the log in a new file, and begins the thread that seals and syncs it.
     ///
     /// # Errors
-    /// When the directory or the file cannot be made.
-    pub fn open(directory: &Path, strict: bool) -> io::Result<Arc<Self>> {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let log = Log::begin(directory)?;
+    /// When a file cannot be made, or what the chain goes on with is lost.
+    pub fn open(settings: AuditSettings, key: AuditKey) -> Result<Arc<Self>, AuditDamaged> {
+        let directory = settings.data.join("audit");
+        DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+        let last = frames::numbers(&directory)?.last().copied().unwrap_or(0);
+        let signer = key.signer();
+        publish(&settings.data.join("audit.signer"), &signer.verifying_key())?;
+        let state = StateFile::open(&settings.data, key, last)?;
+        for path in state::verifiers_left(&settings.data)? {
+            let path = path.display();
+            tracing::warn!(%path, "move the audit log's first key away: who finds it can rewrite the log");
+        }
+        let state = Arc::new(Mutex::new(state));
+        let log = Log::begin(&directory, Arc::clone(&state), signer, settings.clock.clone())?;
         let audit = Arc::new(Self {
-            strict,
             run: log.number(),
+            directory,
+            settings,
             gathering: Mutex::default(),
             writing: Mutex::new(Writing { log, spare: Vec::new() }),
+            state,
             unsynced: AtomicBool::new(false),
             boots: AtomicU64::new(0),
         });
         let weak = Arc::downgrade(&audit);
-        std::thread::Builder::new().name("audit-sync".into()).spawn(move || sync_until_dropped(&weak))?;
+        std::thread::Builder::new().name("audit-sync".into()).spawn(move || keep_until_dropped(&weak))?;
         Ok(audit)
     }
 
@@ -122,8 +179,9 @@ impl Audit {
         let mut batch = self.gathering.lock().close(spare);
         if batch.records > 0 {
             let written = writing.log.write(&mut batch);
-            let written = written.and_then(|()| if self.strict { writing.log.sync() } else { Ok(()) });
-            self.unsynced.fetch_or(written.is_ok() && !self.strict, Ordering::Release);
+            let strict = self.settings.strict;
+            let written = written.and_then(|()| if strict { writing.log.seal_and_sync() } else { Ok(()) });
+            self.unsynced.fetch_or(written.is_ok() && !strict, Ordering::Release);
             batch.finish(written);
         }
         if batch.lines.capacity() <= SPARE_BYTES {
@@ -132,7 +190,7 @@ impl Audit {
         }
     }
 
-    /// Brings everything written so far to the disk.
+    /// Seals everything written so far and brings it to the disk.
     ///
     /// # Errors
     /// When the disk refuses; the next record then begins a new file.
@@ -141,9 +199,28 @@ impl Audit {
             return Ok(());
         }
         // Synced through a second descriptor, so that boots go on writing meanwhile.
-        let file = self.writing.lock().log.descriptor();
+        let file = {
+            let mut writing = self.writing.lock();
+            writing.log.seal().and_then(|()| writing.log.descriptor())
+        };
         let file = file.inspect_err(|_| self.unsynced.store(true, Ordering::Release))?;
         file.sync_data().inspect_err(|_| self.writing.lock().log.broken = true)
+    }
+
+    /// Signs how far the log has come, and remembers it: what is cut off before a restart is
+    /// missed by it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn checkpoint(&self) -> io::Result<()> {
+        let sealed = {
+            let mut writing = self.writing.lock();
+            writing.log.checkpoint()?;
+            writing.log.sealed()
+        };
+        self.unsynced.store(true, Ordering::Release);
+        self.sync()?;
+        self.state.lock().remember(sealed)
     }
 }
 
@@ -159,14 +236,37 @@ impl Drop for Lead<'_> {
 
 impl Drop for Audit {
     fn drop(&mut self) {
-        let _ = self.sync();
+        let _ = self.checkpoint();
     }
 }
 
-fn sync_until_dropped(audit: &Weak<Audit>) {
+/// Whose checkpoints the log's are, for whoever verifies.
+fn publish(path: &Path, signer: &VerifyingKey) -> io::Result<()> {
+    let text = format!("{signer}\n");
+    if std::fs::read_to_string(path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    write_durably(path, text.as_bytes())
+}
+
+/// Life in the background: sync and seal at every turn, now and then a checkpoint and retention.
+fn keep_until_dropped(audit: &Weak<Audit>) {
+    let (mut checkpoint, mut retain) = (Instant::now(), None::<Instant>);
     while let Some(audit) = audit.upgrade() {
         if let Err(error) = audit.sync() {
             tracing::error!(error = %error, "the audit log could not be synced; a new file is begun");
+        }
+        if checkpoint.elapsed() >= CHECKPOINT_EVERY {
+            checkpoint = Instant::now();
+            if let Err(error) = audit.checkpoint() {
+                tracing::error!(error = %error, "the audit log's checkpoint could not be written");
+            }
+        }
+        if retain.is_none_or(|at| at.elapsed() >= RETAIN_EVERY) {
+            retain = Some(Instant::now());
+            if let Err(error) = audit.retain() {
+                tracing::error!(error = %error, "old audit files could not be removed");
+            }
         }
         drop(audit);
         std::thread::sleep(SYNC_EVERY);

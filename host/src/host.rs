@@ -63,6 +63,8 @@ pub struct HostSettings {
     pub decisions: usize,
     /// Whether an audit record is on the disk before its secrets leave.
     pub strict_audit: bool,
+    /// How long audit records are kept, in days.
+    pub audit_days: u32,
     /// What time it is.
     pub clock: Clock,
     /// Signed permissions to load a revision older than the highest seen.

@@ -6,6 +6,7 @@
 //!
 //! One key, one role: every role is a type of its own.
 
+mod chain;
 mod host;
 mod locked;
 mod mac;
@@ -13,6 +14,7 @@ mod root;
 
 use std::collections::BTreeMap;
 
+pub use chain::{ChainKey, InvalidVerifierKey, SealKey, VerifierKey};
 pub use host::{HostKeys, InvalidHostKeys};
 pub use mac::{ArtefactKey, AuditKey, FloorKey, Mac};
 pub use root::{InvalidRootKey, RootKey, RootKeys};

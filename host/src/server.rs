@@ -109,6 +109,9 @@ impl Server {
         for listener in self.listeners {
             let _ = listener.await;
         }
+        if let Err(error) = self.host.audit.checkpoint() {
+            tracing::error!(error = %error, "the audit log's last checkpoint could not be written");
+        }
     }
 }
 

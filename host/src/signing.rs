@@ -32,6 +32,8 @@ pub(crate) enum Statement {
     EnvironmentKeys,
     /// An operator lets an older revision load.
     FloorOverride,
+    /// A host's audit log had come this far.
+    AuditCheckpoint,
 }
 
 impl Statement {
@@ -42,6 +44,7 @@ impl Statement {
             Self::SlotRoot => b"bootlace slot root 1\0",
             Self::EnvironmentKeys => b"bootlace environment keys 1\0",
             Self::FloorOverride => b"bootlace floor override 1\0",
+            Self::AuditCheckpoint => b"bootlace audit checkpoint 1\0",
         }
     }
 
@@ -101,6 +104,11 @@ signing_key!(
 signing_key!(
     /// A host's key: signs what it keeps. Never trusted for a push.
     StoreKey
+);
+
+signing_key!(
+    /// A host's key for the checkpoints of its audit log.
+    AuditSigner
 );
 
 impl StoreKey {

@@ -101,6 +101,7 @@ fn settings(site: &Site, data: &Path, decisions: usize) -> HostSettings {
         lanes: LaneSettings::default(),
         decisions,
         strict_audit: false,
+        audit_days: 90,
         clock: Clock::manual(NOON),
         overrides: Vec::new(),
     }

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{directory, exit::Misuse, files, hardening, output::Output};
 use crate::{
+    audit::RETENTION_DAYS,
     bundle::{BundleLimits, MAX_BUNDLE_BYTES},
     clock::Clock,
     host::{Host, HostSettings},
@@ -67,6 +68,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     pub audit: Audit,
 
+    /// How many days audit records are kept; files go once all of theirs are older
+    #[arg(long, value_name = "DAYS", default_value_t = RETENTION_DAYS)]
+    pub audit_days: u32,
+
     /// How many decisions of policies are remembered; 0 for none
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub decision_memory: usize,
@@ -122,6 +127,7 @@ impl Args {
             lanes: LaneSettings::default(),
             decisions: self.decision_memory,
             strict_audit: self.audit == Audit::Strict,
+            audit_days: self.audit_days,
             clock: Clock::system(),
             overrides: overrides.collect::<Result<_, _>>()?,
         })

@@ -21,7 +21,7 @@ use super::{
     tokens,
 };
 use crate::{
-    audit::Audit,
+    audit::{Audit, AuditDamaged, AuditSettings},
     bundle::{self, BundleError, BundleLimits},
     entropy::fresh_key,
     generation::{DecisionEngine, Generation, Served},
@@ -69,6 +69,9 @@ pub enum StartError {
     /// The first commit, or the one that takes in a new workspace, failed.
     #[error("the bootstrap could not be made durable")]
     Commit(#[from] CommitError),
+    /// The audit log cannot be gone on with.
+    #[error(transparent)]
+    Audit(#[from] AuditDamaged),
     /// A file or thread could not be made.
     #[error("cannot {doing}")]
     Io {
@@ -90,8 +93,13 @@ impl Host {
         let directory = DataDirectory::open(&settings.data)?;
         let base_root = settings.roots.named(settings.base_root).ok_or(StartError::NoRootKey)?;
         let keys = Arc::new(directory.host_keys(&settings.roots, base_root, &mut entropy)?);
-        let audit = Audit::open(&settings.data.join("audit"), settings.strict_audit);
-        let audit = audit.map_err(io("begin an audit file"))?;
+        let audit = AuditSettings {
+            data: settings.data.clone(),
+            strict: settings.strict_audit,
+            retention_days: settings.audit_days,
+            clock: settings.clock.clone(),
+        };
+        let audit = Audit::open(audit, keys.audit.copy())?;
 
         let policies =
             Engine::new(&EngineSettings { limits: settings.policy_limits, ..EngineSettings::default() })?;

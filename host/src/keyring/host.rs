@@ -22,7 +22,7 @@ pub struct HostKeys {
     pub store: StoreKey,
     /// Vouches for compiled policies.
     pub artefact: ArtefactKey,
-    /// Chains the audit log.
+    /// Signs the audit log's checkpoints, and keeps its state.
     pub audit: AuditKey,
     /// Vouches for the highest revisions seen.
     pub floor: FloorKey,

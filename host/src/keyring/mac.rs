@@ -23,6 +23,15 @@ impl std::fmt::Debug for Mac {
     }
 }
 
+/// HMAC-SHA256 over a domain string, a zero byte and `message`.
+pub(super) fn hmac(key: &[u8; 32], domain: &str, message: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut hmac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    hmac.update(domain.as_bytes());
+    hmac.update(&[0]);
+    hmac.update(message);
+    Zeroizing::new(hmac.finalize().into_bytes().into())
+}
+
 macro_rules! mac_key {
     ($(#[$doc:meta])* $type:ident, $domain:literal) => {
         $(#[$doc])*
@@ -38,10 +47,7 @@ macro_rules! mac_key {
             /// HMAC-SHA256 over this role's domain string, a zero byte and `message`.
             #[must_use]
             pub fn mac(&self, message: &[u8]) -> Mac {
-                let mut hmac = Hmac::<Sha256>::new_from_slice(&*self.0).expect("HMAC takes a key of any length");
-                hmac.update(concat!($domain, "\0").as_bytes());
-                hmac.update(message);
-                Mac(hmac.finalize().into_bytes().into())
+                Mac(*hmac(&self.0, $domain, message))
             }
 
             pub(crate) fn expose(&self) -> &[u8; 32] {
@@ -52,7 +58,7 @@ macro_rules! mac_key {
 }
 
 mac_key!(
-    /// Chains the audit log, so that a line cannot be changed or left out.
+    /// What a host keeps for its audit log: signs its checkpoints, wraps its chain's state on disk.
     AuditKey,
     "bootlace audit 1"
 );

@@ -16,6 +16,8 @@ pub(crate) enum KeyRole {
     EnvironmentPrivate = 2,
     /// A host's own keys.
     Host = 3,
+    /// What a host's audit log goes on with.
+    AuditChain = 4,
 }
 
 /// What a wrapped key is bound to.

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::report::Boot;
 use crate::{
+    audit::RETENTION_DAYS,
     bundle::{self, BundleLimits, Envelope},
     cli::{
         directory, files,
@@ -196,6 +197,7 @@ fn settings(dir: &Path, made: Scaffold, state: State, clock: Clock) -> anyhow::R
         lanes: LaneSettings::default(),
         decisions: 1024,
         strict_audit: false,
+        audit_days: RETENTION_DAYS,
         clock,
         overrides: Vec::new(),
     })
