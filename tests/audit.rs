@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::world::{
     Site, World, blocking, http,
-    program::{Premises, Program},
+    program::{Premises, Program, bootlace, finish},
 };
 
 /// Every record under a data directory, in order; each must be a whole JSON object.
@@ -185,4 +185,79 @@ async fn where_no_record_can_be_written_no_secret_is_handed_out() {
     let after = records(&premises.data());
     assert_eq!(of_kind(&after, "boot").len(), 2, "{after:#?}");
     assert!(after.len() > before);
+}
+
+/// `bootlace audit …` on the data directory of a host, and what it printed.
+fn audit(premises: &Premises, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = bootlace();
+    command.arg("audit").args(arguments).arg("--data").arg(premises.data());
+    let output = finish(command);
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_a_real_host_is_verified_queried_and_exported_by_command() {
+    let site = Site::small(1);
+    let premises = Premises::new(&site);
+    let command = premises.command(&[]);
+    let mut program = blocking(move || Program::start(command)).await;
+    let operator = premises.operator();
+    assert_eq!(program.push(&site.bundle_for_today(&site.directory(), 0), 0, &operator).await.status, 200);
+    let token = program.mint("production", &operator).await;
+    for _ in 0..5 {
+        assert_eq!(program.get("/v1/boot", Some(&token)).await.status, 200);
+    }
+    program.terminate();
+    let (program, premises) = blocking(move || {
+        let _ = program.rest_of_log();
+        assert!(program.ended().success());
+        (program, premises)
+    })
+    .await;
+    drop(program);
+    blocking(move || {
+        // Whoever audits takes these with him.
+        let data = premises.data();
+        fs::rename(data.join("audit-verifier-00000001.key"), premises.path("verifier.key")).unwrap();
+        fs::copy(data.join("audit.signer"), premises.path("signer.pub")).unwrap();
+        let (code, kept) = audit(&premises, &["checkpoint"]);
+        assert_eq!(code, Some(0), "{kept}");
+        premises.write("kept.jsonl", &kept);
+        let path = |name| premises.path(name).display().to_string();
+        let (key, signer, kept) = (path("verifier.key"), path("signer.pub"), path("kept.jsonl"));
+        let verify = ["verify", "--json", "--key", &key, "--signer", &signer, "--checkpoint", &kept];
+        let (code, text) = audit(&premises, &verify);
+        assert_eq!(code, Some(0), "{text}");
+        let report: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&report["sound"], &report["closed"], &report["open"]),
+            (&true.into(), &true.into(), &0.into())
+        );
+
+        let (_, page) =
+            audit(&premises, &["query", "--json", "--key-name", "FLAG", "-e", "production", "--limit", "3"]);
+        let page: Value = serde_json::from_str(&page).unwrap();
+        assert_eq!(page["records"].as_array().unwrap().len(), 3);
+        let after = page["next"].as_str().unwrap();
+        let (_, page) = audit(&premises, &["query", "--json", "--key-name", "FLAG", "--after", after]);
+        assert_eq!(serde_json::from_str::<Value>(&page).unwrap()["records"].as_array().unwrap().len(), 2);
+        let (code, exported) = audit(&premises, &["export", "--key-name", "FLAG"]);
+        assert_eq!(
+            (code, exported.lines().count()),
+            (Some(0), 6),
+            "five boots and their keys' names: {exported}"
+        );
+        let (code, text) = audit(&premises, &["query"]);
+        assert!(code == Some(0) && text.contains("token-mint"), "{text}");
+
+        let log = data.join("audit/00000001.jsonl");
+        let changed = fs::read_to_string(&log).unwrap().replacen("allowed", "refused", 1);
+        fs::write(&log, changed).unwrap();
+        let (code, text) = audit(&premises, &verify[..2]);
+        assert!(code == Some(1) && text.contains("00000001.jsonl:"), "{text}");
+        let (code, text) = audit(&premises, &["verify", "--key", &kept]);
+        assert_eq!(code, Some(2), "{text}");
+    })
+    .await;
 }

@@ -5,10 +5,12 @@
 //! The names of the keys that a boot was given are written once for each set of names and file,
 //! as a `keys` record that boots refer to by digest: a boot's own record stays small.
 
+mod backwards;
 mod batch;
 mod checkpoint;
 mod frames;
 mod log;
+mod query;
 mod record;
 mod retention;
 mod state;
@@ -34,6 +36,7 @@ use tokio::task::yield_now;
 use batch::{Gathering, PATIENCE, Part};
 pub use checkpoint::{InvalidCheckpoint, KeptCheckpoint};
 use log::Log;
+pub use query::{Cursor, InvalidCursor, MAX_PAGE, Query, RecordPage, newest_checkpoint};
 pub use record::{BootId, BootRecord, ChangeRecord, KeySet};
 use state::StateFile;
 pub use verify::{Finding, Report, Verifier, Wrong};

@@ -4,6 +4,7 @@
 //! in [`Verb`] and in `Verb::run`; a verb that is not wired is not listed, so that help never
 //! promises what does not work.
 
+pub mod audit;
 pub mod boot;
 pub mod completions;
 pub mod connection;
@@ -78,6 +79,8 @@ pub enum Verb {
     Run(run::Args),
     /// Say where a value comes from, and why
     Explain(explain::Args),
+    /// Read and verify a host's audit log
+    Audit(audit::Args),
     /// Write, check and test Wasm policies
     Policy(policy::Args),
     /// Print a shell's completion script
@@ -142,6 +145,7 @@ impl Verb {
             Self::Boot(args) => args.run(output),
             Self::Run(args) => args.run(output),
             Self::Explain(args) => args.run(output),
+            Self::Audit(args) => args.run(output),
             Self::Policy(args) => args.run(output),
             Self::Completions(args) => args.run(output),
             // Answered before: its exit code is its own.

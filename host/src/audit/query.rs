@@ -1,0 +1,229 @@
+//! Questions to the log: who, which key, which environment, when. Read from the newest record
+//! backwards, a page at a time; or forwards, all of it, for an export.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    fs::File,
+    io::{self, BufRead as _, BufReader, Read as _, Write},
+    path::Path,
+    str::FromStr,
+};
+
+use serde_json::Value;
+
+use super::{
+    backwards::Backwards,
+    checkpoint::KeptCheckpoint,
+    frames::{self, MAX_LINE_BYTES},
+    retention::header,
+    wire::Notice,
+};
+use crate::id::{EnvironmentName, UnixSeconds, VariableName, WorkspaceId};
+
+/// The most records on a page.
+pub const MAX_PAGE: usize = 1000;
+/// The most that is read for a page, in bytes, before it is given out as it is.
+const MAX_READ_BYTES: u64 = 64 << 20;
+
+/// Which records. What is not given, any.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// On whose behalf.
+    pub principal: Option<String>,
+    /// Records that name this key: boots that were given it, changes of it.
+    pub key: Option<VariableName>,
+    /// Of which environment.
+    pub environment: Option<EnvironmentName>,
+    /// Of which workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Not before.
+    pub since: Option<UnixSeconds>,
+    /// Not after.
+    pub until: Option<UnixSeconds>,
+}
+
+/// Records, the newest first, each as it stands in the log.
+#[derive(Debug, Clone, Default)]
+pub struct RecordPage {
+    /// The records' lines.
+    pub records: Vec<String>,
+    /// Where older ones go on, if there may be any: a page may be short, or even empty.
+    pub next: Option<Cursor>,
+}
+
+/// A place in the log: everything before it is still to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    file: u64,
+    offset: u64,
+}
+
+/// The text is no cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor, as the page before gave it")]
+pub struct InvalidCursor;
+
+impl Query {
+    /// The newest records before `cursor`, at most `limit` and [`MAX_PAGE`] of them.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn page(&self, directory: &Path, cursor: Option<Cursor>, limit: usize) -> io::Result<RecordPage> {
+        let (mut page, mut read) = (RecordPage::default(), 0);
+        let limit = limit.clamp(1, MAX_PAGE);
+        let mut numbers = frames::numbers(directory)?;
+        numbers.retain(|number| cursor.is_none_or(|cursor| *number <= cursor.file));
+        let mut ended = None;
+        for number in numbers.into_iter().rev() {
+            // When this file ended, the one behind it was begun.
+            let is_too_old = |at| self.since.is_some_and(|since| at < since.0);
+            if ended.is_some_and(is_too_old) {
+                return Ok(page);
+            }
+            let path = frames::path(directory, number);
+            ended = header(&path)?.map(|header| header.at);
+            let sets = self.sets(&path)?;
+            let end = cursor.filter(|cursor| cursor.file == number).map(|cursor| cursor.offset);
+            let mut lines = Backwards::open(&path, end)?;
+            while let Some((offset, line)) = lines.next()? {
+                read += line.len() as u64 + 1;
+                if self.matches(&line, &sets) {
+                    page.records.push(String::from_utf8_lossy(&line).into_owned());
+                }
+                if page.records.len() == limit || read >= MAX_READ_BYTES {
+                    page.next = Some(Cursor { file: number, offset });
+                    return Ok(page);
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// Writes every record that matches, the oldest first, a line each. The names that a boot's
+    /// `keys` stand for come before it, as in the log.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or `out` takes no more.
+    pub fn export(&self, directory: &Path, out: &mut impl Write) -> io::Result<u64> {
+        let mut count = 0;
+        for number in frames::numbers(directory)? {
+            let path = frames::path(directory, number);
+            let (sets, mut told) = (sets(&path)?, Vec::new());
+            let wanted = self.sets_with_key(&sets);
+            each_line(&path, |line| {
+                if !self.matches(line, &wanted) {
+                    return Ok(());
+                }
+                let record: Value = serde_json::from_slice(line).unwrap_or_default();
+                let set = record["keys"].as_str().filter(|set| !told.iter().any(|one| one == set));
+                if let Some((set, names)) = set.and_then(|set| sets.get_key_value(set)) {
+                    let line = serde_json::json!({ "keys": set, "kind": "keys", "names": names });
+                    writeln!(out, "{line}")?;
+                    told.push(set.clone());
+                }
+                out.write_all(line)?;
+                count += 1;
+                out.write_all(b"\n")
+            })?;
+        }
+        Ok(count)
+    }
+
+    /// Of the sets that the file names, those with the key that is asked for.
+    fn sets(&self, path: &Path) -> io::Result<Vec<String>> {
+        Ok(if self.key.is_some() { self.sets_with_key(&sets(path)?) } else { Vec::new() })
+    }
+
+    fn sets_with_key(&self, sets: &HashMap<String, Vec<String>>) -> Vec<String> {
+        let Some(key) = &self.key else { return Vec::new() };
+        let with_key = sets.iter().filter(|(_, names)| names.iter().any(|name| name == key.as_str()));
+        with_key.map(|(set, _)| set.clone()).collect()
+    }
+
+    fn matches(&self, line: &[u8], sets: &[String]) -> bool {
+        let is_record = !Notice::is_one(line) && !line.starts_with(KEYS);
+        let record = is_record.then(|| serde_json::from_slice::<Value>(line).ok()).flatten();
+        let Some(record) = record else { return false };
+        let details = &record["details"];
+        let told = |name: &str| record[name].as_str().or(details[name].as_str());
+        let is = |name, wanted: Option<&str>| wanted.is_none_or(|wanted| told(name) == Some(wanted));
+        let at = record["at"].as_i64().unwrap_or_default();
+        let names_key = |key: &VariableName| {
+            let listed = details["keys"].as_array().into_iter().flatten();
+            told("key") == Some(key.as_str())
+                || listed.clone().any(|name| name.as_str() == Some(key.as_str()))
+                || record["keys"].as_str().is_some_and(|set| sets.iter().any(|one| one == set))
+        };
+        is("principal", self.principal.as_deref())
+            && is("environment", self.environment.as_ref().map(EnvironmentName::as_str))
+            && is("workspace", self.workspace.as_ref().map(WorkspaceId::as_str))
+            && self.since.is_none_or(|since| at >= since.0)
+            && self.until.is_none_or(|until| at <= until.0)
+            && self.key.as_ref().is_none_or(names_key)
+    }
+}
+
+/// The newest checkpoint in the log, to be kept elsewhere.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn newest_checkpoint(directory: &Path) -> io::Result<Option<KeptCheckpoint>> {
+    for number in frames::numbers(directory)?.into_iter().rev() {
+        let mut lines = Backwards::open(&frames::path(directory, number), None)?;
+        while let Some((_, mut line)) = lines.next()? {
+            line.push(b'\n');
+            if let Some(Notice::Checkpoint(checkpoint)) = Notice::from_line(&line) {
+                return Ok(Some(KeptCheckpoint(checkpoint)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// How the record begins that tells a set's names.
+const KEYS: &[u8] = br#"{"keys":""#;
+
+/// The sets of keys that a file tells the names of.
+fn sets(path: &Path) -> io::Result<HashMap<String, Vec<String>>> {
+    let mut sets = HashMap::new();
+    each_line(path, |line| {
+        if line.starts_with(KEYS)
+            && let Ok(set) = serde_json::from_slice::<Value>(line)
+            && let (Some(digest), Some(names)) = (set["keys"].as_str(), set["names"].as_array())
+        {
+            let names = names.iter().filter_map(|name| name.as_str().map(str::to_owned));
+            sets.insert(digest.to_owned(), names.collect());
+        }
+        Ok(())
+    })?;
+    Ok(sets)
+}
+
+fn each_line(path: &Path, mut then: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
+    let mut line = Vec::new();
+    while reader.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? > 0 {
+        then(line.strip_suffix(b"\n").unwrap_or(&line))?;
+        line.clear();
+    }
+    Ok(())
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.file, self.offset)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = InvalidCursor;
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        let (file, offset) = text.split_once('-').ok_or(InvalidCursor)?;
+        let number = |text: &str| text.parse().map_err(|_| InvalidCursor);
+        Ok(Self { file: number(file)?, offset: number(offset)? })
+    }
+}
+
+#[cfg(test)]
+mod tests;

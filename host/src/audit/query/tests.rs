@@ -1,0 +1,90 @@
+use super::*;
+use crate::audit::{BootRecord, ChangeRecord, KeySet, tests::Place};
+use crate::{id::Revision, model::question::Facts};
+
+fn keys(names: &[&str]) -> KeySet {
+    KeySet::new(names.iter().map(|name| name.parse().unwrap()).collect())
+}
+
+/// Ten days with two boots and a change each.
+async fn log() -> Place {
+    let place = Place::new(false);
+    for day in 0..10 {
+        place.clock.advance(UnixSeconds(1_000_000 + day * 86_400));
+        for (principal, environment, names) in
+            [("web", "production", &["DATABASE_URL", "LOG_LEVEL"][..]), ("job", "staging", &["LOG_LEVEL"])]
+        {
+            let boot = BootRecord {
+                id: place.audit.next_boot(),
+                at: place.clock.now(),
+                outcome: "allowed",
+                principal,
+                token: "0123456789ab",
+                revision: Revision(1),
+                subject: &format!(r#""workspace":"acme","environment":"{environment}""#),
+                keys: Some(&keys(names)),
+                facts: &Facts::default(),
+                peer: std::net::Ipv4Addr::LOCALHOST.into(),
+            };
+            place.audit.append(&boot).await.unwrap();
+        }
+        let details = serde_json::json!({ "environment": "staging", "key": "DATABASE_URL" });
+        let (at, outcome, principal) = (place.clock.now(), "done", "alice");
+        place.audit.append_change(&ChangeRecord { at, kind: "set", outcome, principal, details }).unwrap();
+    }
+    place
+}
+
+fn all(query: &Query, place: &Place, limit: usize) -> Vec<Value> {
+    let (mut records, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = query.page(&place.directory(), cursor, limit).unwrap();
+        assert!(page.records.len() <= limit);
+        records.extend(page.records.iter().map(|line| serde_json::from_str(line).unwrap()));
+        // A cursor survives being written down.
+        cursor = page.next.map(|next| next.to_string().parse().unwrap());
+        if cursor.is_none() {
+            return records;
+        }
+    }
+}
+
+#[tokio::test]
+async fn records_are_found_by_principal_key_environment_and_time_newest_first() {
+    let place = log().await;
+    let any = Query::default();
+    for limit in [1, 7, MAX_PAGE] {
+        let records = all(&any, &place, limit);
+        assert_eq!(records.len(), 30, "no record twice, none left out");
+        assert!(records.is_sorted_by(|a, b| a["at"].as_i64() >= b["at"].as_i64()));
+    }
+    let count = |query: &Query| all(query, &place, 4).len();
+    assert_eq!(count(&Query { principal: Some("web".into()), ..any.clone() }), 10);
+    assert_eq!(count(&Query { environment: "staging".parse().ok(), ..any.clone() }), 20);
+    assert_eq!(count(&Query { workspace: "acme".parse().ok(), ..any.clone() }), 20);
+    assert_eq!(count(&Query { key: "LOG_LEVEL".parse().ok(), ..any.clone() }), 20);
+    let asked = Query { key: "DATABASE_URL".parse().ok(), ..any.clone() };
+    assert_eq!(count(&asked), 20, "who was given it, and who set it");
+    let day = |day: i64| Some(UnixSeconds(1_000_000 + day * 86_400));
+    assert_eq!(count(&Query { since: day(3), until: day(4), ..asked.clone() }), 4);
+    assert_eq!(count(&Query { since: day(3), principal: Some("job".into()), ..any.clone() }), 7);
+    assert_eq!(count(&Query { principal: Some("nobody".into()), ..any }), 0);
+    for bad in ["", "1", "1-", "-1-2", "1-x", "99999999999999999999-1"] {
+        assert!(bad.parse::<Cursor>().is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_is_json_lines_the_oldest_first_with_the_names_of_keys() {
+    let place = log().await;
+    let mut out = Vec::new();
+    let query = Query { environment: "production".parse().ok(), ..Query::default() };
+    assert_eq!(query.export(&place.directory(), &mut out).unwrap(), 10);
+    let lines: Vec<Value> =
+        String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let boots: Vec<_> = lines.iter().filter(|line| line["kind"] == "boot").collect();
+    assert!(boots.is_sorted_by_key(|boot| boot["at"].as_i64()));
+    assert_eq!((boots.len(), lines.len()), (10, 20), "each file tells the names anew");
+    assert_eq!(lines[0]["names"], serde_json::json!(["DATABASE_URL", "LOG_LEVEL"]));
+    assert_eq!(lines[0]["keys"], lines[1]["keys"]);
+}
