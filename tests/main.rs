@@ -21,6 +21,7 @@ mod postgres;
 mod quarantine;
 mod redis;
 mod restart;
+mod rows;
 mod run;
 mod sample_policies;
 mod scope;

@@ -60,7 +60,7 @@ const LEVELS: [(&str, u8); 47] = [
 ];
 
 /// Crates that only some modules may name.
-const CRATES: [(&str, &[&str]); 10] = [
+const CRATES: [(&str, &[&str]); 11] = [
     ("aws_lc_rs::aead", &["seal/capsule"]),
     ("wasmtime", &["policy"]),
     ("wasmtime_wasi", &["policy"]),
@@ -69,6 +69,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("ed25519_dalek", &["signing"]),
     ("bincode", &["bundle/wire"]),
     ("redb", &["ledger"]),
+    ("regex", &["model/value_type"]),
     ("hyper", &["serve", "admin", "client", "server", "main"]),
     ("axum", &["admin", "server"]),
 ];

@@ -185,7 +185,7 @@ async fn a_configuration_that_cannot_serve_is_refused_though_it_is_signed() {
             "NOPE is required in production and nothing sets it",
             Box::new(|directory| {
                 let layer = directory.configuration.environment_layers.get_mut("production").unwrap();
-                layer.required.insert("NOPE".parse().unwrap());
+                layer.required.insert("NOPE".parse().unwrap(), None);
             }),
         ),
         (

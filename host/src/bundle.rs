@@ -12,6 +12,7 @@ mod error;
 mod form;
 mod header;
 mod limits;
+mod more;
 mod read;
 mod wire;
 mod write;
@@ -150,8 +151,13 @@ fn assemble<V: Form>(
     signer: SignerId,
     sign: impl Fn(&[u8]) -> Signature,
 ) -> Result<Vec<u8>, BundleError> {
-    let body = wire::encode(&write::body(configuration, data_keys));
+    let body = write::body(configuration, data_keys);
+    let (format, body) = match more::write(configuration) {
+        None => (1, wire::encode(&body)),
+        Some(more) => (2, wire::encode(&(body, more))),
+    };
     let header = Header {
+        format,
         form,
         workspace: configuration.workspace.clone(),
         uid: configuration.uid,
@@ -222,8 +228,14 @@ impl Parts<'_> {
             return Err(BundleError::Digest);
         }
         self.header.counts.within(limits)?;
-        let body = wire::decode(self.body)?;
-        let (configuration, data_keys) = read::body(body, &self.header, limits)?;
+        let (body, more) = match self.header.format {
+            1 => (wire::decode(self.body)?, None),
+            _ => wire::decode(self.body).map(|(body, more)| (body, Some(more)))?,
+        };
+        let (mut configuration, data_keys) = read::body(body, &self.header, limits)?;
+        if let Some(more) = more {
+            configuration = more::read(configuration, more, limits)?;
+        }
         if Counts::of(&configuration, &data_keys) != self.header.counts {
             return Err(BundleError::Counts);
         }

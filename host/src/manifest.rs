@@ -32,6 +32,9 @@ pub struct KeyManifest {
     pub name: String,
     /// Whether it is a secret.
     pub secret: bool,
+    /// The form that is required of it, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
     /// The layer its value came from.
     pub layer: String,
     /// What it may be given, in words that end in an id: of the value, or of all that makes up an
@@ -47,6 +50,7 @@ pub fn of_plan<V: Identified>(plan: &Plan<V>) -> PlanManifest {
         KeyManifest {
             name: variable.name.to_string(),
             secret: variable.sensitivity == Sensitivity::Secret,
+            expected: variable.expected.as_ref().map(ToString::to_string),
             layer: variable.provenance.layer.to_string(),
             values: candidates.iter().map(|candidate| describe(candidate.version, &candidate.what)).collect(),
         }

@@ -14,6 +14,7 @@ pub mod question;
 mod service;
 mod token;
 mod value;
+pub mod value_type;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ pub use value::{
     Address, AddressKind, Content, InputValue, Piece, PlainValue, SealedText, SealedValue, Template,
     Variable, Version,
 };
+pub use value_type::{Mistyped, Pattern, ValueType};
 
 use crate::id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, Uid, WorkspaceId};
 

@@ -52,7 +52,7 @@ impl Grant {
     /// Puts together what `resolution` comes to.
     ///
     /// # Errors
-    /// When a required variable is missing, or a needed value did not open.
+    /// When a required variable is missing or has not its form, or a needed value did not open.
     pub fn compose(prepared: &Prepared, resolution: &Resolution, key: &CapsuleKey) -> Result<Self, Refusal> {
         let settled = resolve::settle(&prepared.plan, resolution);
         let Settled { choices, warnings } = settled.map_err(|error| refused(prepared, error))?;
@@ -158,18 +158,21 @@ impl Composer<'_> {
         let mut keys = Vec::with_capacity(self.choices.len());
         let mut frame = Frame::default();
         let mut text = Zeroizing::new(Vec::new());
+        let mut mistyped = Vec::new();
         for (index, variable) in self.prepared.plan.variables.iter().enumerate() {
             if !variable.inject || self.choices[index] == Choice::Omitted {
                 continue;
             }
             text.clear();
             self.write_text(index, &mut text)?;
+            // Here at last every text is known, also what a policy's template came to.
+            mistyped.extend(variable.mistyped(&text));
             encode(&text, Encoding::JsonString, out);
             frame.add(&variable.name, out.len());
             within_answer(out.len() + frame.len())?;
             keys.push(variable.name.clone());
         }
-        Ok((keys, frame))
+        if mistyped.is_empty() { Ok((keys, frame)) } else { Err(Refusal::Mistyped(mistyped)) }
     }
 
     /// The text of variable `index` as it was chosen.

@@ -12,6 +12,7 @@ mod chain;
 mod digest;
 pub(crate) mod layers;
 mod parts;
+pub(crate) mod requirement;
 pub(crate) mod template;
 
 pub use chain::{Attached, Chains};
@@ -99,6 +100,9 @@ pub enum PlanError {
     /// A template that cannot be filled in.
     #[error("{0}: {1}")]
     Template(VariableName, TemplateFault),
+    /// Two layers require forms of a key that no text could both have.
+    #[error("{0} is required in two forms that contradict each other")]
+    Contradiction(VariableName),
     /// A policy is attached that is not there.
     #[error("there is no policy {0}")]
     UnknownPolicy(PolicyName),

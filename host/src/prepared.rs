@@ -8,7 +8,7 @@ use crate::{
     canonical::Canonical,
     id::{DeploymentId, Digest, EnvironmentName, VariableName},
     keyring::Keyring,
-    model::{SealedValue, question::Resolution},
+    model::{Mistyped, SealedValue, question::Resolution},
     permit::{Grant, Refusal},
     plan::{BoundEndpoint, Candidate, Plan, What},
     policy::Chain,
@@ -119,6 +119,9 @@ pub struct Values {
     spans: Vec<Option<Range<usize>>>,
     /// Names whose value did not open, with the reason.
     pub unopened: Vec<(VariableName, String)>,
+    /// What a policy could choose and has not the form that is asked of it, with where it comes
+    /// from.
+    pub mistyped: Vec<(Mistyped, String)>,
 }
 
 impl Values {
@@ -126,15 +129,21 @@ impl Values {
         let room: usize = plan.candidates.iter().map(room).sum();
         let mut texts = Buffer::with_capacity(room);
         let mut spans = Vec::with_capacity(plan.candidates.len());
-        let mut unopened = Vec::new();
+        let (mut unopened, mut mistyped) = (Vec::new(), Vec::new());
         for candidate in &plan.candidates {
-            let name = || plan.variables[candidate.variable as usize].name.clone();
+            let variable = &plan.variables[candidate.variable as usize];
             let written = write(candidate, keyring, &mut texts);
-            spans.push(written.map_err(|reason| unopened.push((name(), reason))).ok());
+            let span = written.map_err(|reason| unopened.push((variable.name.clone(), reason))).ok();
+            // What a template comes to depends on what is chosen: a permit looks at that.
+            if let (Some(span), false) = (&span, matches!(candidate.what, What::Template(_))) {
+                let found = variable.mistyped(texts.expose(span.clone()));
+                mistyped.extend(found.map(|found| (found, origin(plan, candidate))));
+            }
+            spans.push(span);
         }
         let binding = binding(&plan.digest);
         let capsule = seal_capsule(key, &binding, texts.expose(0..texts.len()));
-        Ok(Self { capsule: capsule.ok_or(TooLarge)?, spans, unopened })
+        Ok(Self { capsule: capsule.ok_or(TooLarge)?, spans, unopened, mistyped })
     }
 
     /// Where a candidate's text is in the opened values; none where it did not open.
@@ -156,6 +165,15 @@ impl Values {
 
 fn binding(plan: &Digest) -> Digest {
     capsule_binding(*plan, "candidates")
+}
+
+/// Where a candidate comes from, for whoever has to mend it.
+fn origin(plan: &Plan<SealedValue>, candidate: &Candidate<SealedValue>) -> String {
+    let source = plan.sources.get(candidate.source as usize).map_or("", String::as_str);
+    match &candidate.what {
+        What::Stored { .. } => format!("version {}, set by {source}", candidate.version),
+        _ => format!("from {source}"),
+    }
 }
 
 fn room(candidate: &Candidate<SealedValue>) -> usize {

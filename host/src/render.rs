@@ -8,6 +8,7 @@ use std::net::Ipv6Addr;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
+pub use crate::model::value_type::is_scheme;
 use crate::model::{Endpoint, ServiceKind, Tls, question::Encoding};
 
 /// The option of a generic service that names its URL's scheme.
@@ -86,14 +87,6 @@ pub fn encoded_capacity(len: usize, encoding: Encoding) -> usize {
         Encoding::JsonString => len.saturating_mul(6),
         Encoding::Base64 => len.div_ceil(3).saturating_mul(4),
     }
-}
-
-/// Whether `text` is an RFC 3986 scheme.
-#[must_use]
-pub fn is_scheme(text: &str) -> bool {
-    text.len() <= 32
-        && text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
 }
 
 /// All but RFC 3986's unreserved characters.

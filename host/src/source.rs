@@ -13,7 +13,7 @@
 //!
 //! Any other `.toml` file is an error, so that a misspelt directory is not silently left out; all
 //! other files are ignored, unless a policy names one as its component. How values are written is
-//! told in [`value`].
+//! told in [`value`], how requirements are in `required`.
 
 mod bootstrap;
 mod deployment;
@@ -22,6 +22,7 @@ mod keys;
 mod policies;
 mod problem;
 mod reader;
+mod required;
 mod service;
 pub mod starter;
 pub mod value;

@@ -8,6 +8,7 @@ mod path;
 mod rule;
 mod services;
 mod structure;
+mod types;
 mod values;
 
 use std::collections::BTreeMap;
@@ -51,9 +52,9 @@ pub trait Inspect {
     /// How it is held.
     fn form(&self) -> Form;
 
-    /// Whether it is readable and holds a NUL; what is sealed is looked at when it is opened.
-    fn holds_nul(&self) -> bool {
-        false
+    /// Its text, where it is readable; what is sealed is looked at when it is opened.
+    fn readable(&self) -> Option<&str> {
+        None
     }
 }
 
@@ -65,8 +66,11 @@ impl Inspect for InputValue {
         }
     }
 
-    fn holds_nul(&self) -> bool {
-        matches!(self, Self::Plain(plain) if plain.injected().contains('\0'))
+    fn readable(&self) -> Option<&str> {
+        match self {
+            Self::Plain(plain) => Some(plain.injected()),
+            Self::Sealed(_) => None,
+        }
     }
 }
 
@@ -82,6 +86,7 @@ impl Inspect for SealedValue {
 pub fn check<V: Inspect>(configuration: &Configuration<V>) -> Vec<Violation> {
     let mut found = Findings::default();
     structure::check(configuration, &mut found);
+    types::counts(configuration, &mut found);
     values::check(configuration, &mut found);
     services::check(configuration, &mut found);
     pairs::check(configuration, &mut found);

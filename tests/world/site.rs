@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use super::NOON;
 
 /// A workspace directory and everybody's keys.
+#[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) tree: Tree,
     pub(crate) ids: Starter,

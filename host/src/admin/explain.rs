@@ -166,7 +166,7 @@ impl<'a> Explanation<'a> {
             variable.candidates.clone().map(|candidate| self.candidate(candidate, chosen)).collect();
         json!({
             "name": variable.name.as_str(), "secret": variable.sensitivity == Sensitivity::Secret,
-            "required": variable.required, "declared": variable.declared, "description": variable.description,
+            "required": variable.required, "expected": variable.expected.as_ref().map(ToString::to_string), "declared": variable.declared, "description": variable.description,
             "source": source, "layer": layer, "version": shown.map(|candidate| candidate.version),
             "overrides": overrides, "candidates": candidates, "decided_by": decided_by,
             "decision": decision(assignment, choice), "value": self.value(index, variable),

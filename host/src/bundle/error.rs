@@ -2,6 +2,7 @@ use super::{BundleForm, WireError};
 use crate::{
     fields::Malformed,
     id::{InvalidName, Revision, Uid, UnixSeconds},
+    model::value_type::InvalidType,
     signing::SignerId,
 };
 
@@ -137,6 +138,12 @@ pub enum InvalidContent {
     /// Counted from 1.
     #[error("numbers count from 1")]
     Number,
+    /// A form that no text could have, or a pattern that is none.
+    #[error(transparent)]
+    Type(InvalidType),
+    /// Something that belongs to nothing in the bundle, or that says nothing.
+    #[error("what the second format adds belongs to nothing, or says nothing")]
+    Loose,
     /// A policy's component is not in the bundle.
     #[error("the policy's component is missing")]
     ComponentMissing,

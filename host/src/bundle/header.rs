@@ -11,8 +11,9 @@ use crate::{
 
 /// The first bytes of every bundle.
 pub(super) const MAGIC: &[u8; 8] = b"BLACEBND";
-/// The version of header and body.
-const FORMAT: u16 = 1;
+/// The versions that are read. A header is the same in both; a body of the second goes on behind
+/// the first's. What the first can carry is written as the first, which older hosts read, too.
+const FORMATS: [u16; 2] = [1, 2];
 /// The longest header, in bytes.
 const MAX_HEADER_BYTES: usize = 512;
 /// `magic, format, header length`.
@@ -30,6 +31,8 @@ pub enum BundleForm {
 /// A bundle's header. Believe it only when it comes out of an [`super::Opened`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
+    /// The version of the format.
+    pub format: u16,
     /// Input or stored.
     pub form: BundleForm,
     /// The workspace's name.
@@ -95,7 +98,7 @@ impl Header {
             .finish();
         // A header is its fixed fields and a name of at most 63 bytes.
         let length = u16::try_from(PREAMBLE_BYTES + fields.len()).unwrap_or(u16::MAX);
-        Writer::new().raw(MAGIC).u16(FORMAT).u16(length).raw(&fields).finish()
+        Writer::new().raw(MAGIC).u16(self.format).u16(length).raw(&fields).finish()
     }
 
     /// Reads the header and says how long it is.
@@ -105,7 +108,7 @@ impl Header {
         }
         let mut preamble = Reader::new(bytes.get(MAGIC.len()..).unwrap_or_default());
         let format = preamble.u16().map_err(BundleError::Header)?;
-        if format != FORMAT {
+        if !FORMATS.contains(&format) {
             return Err(BundleError::Format { format });
         }
         let length = usize::from(preamble.u16().map_err(BundleError::Header)?);
@@ -114,13 +117,13 @@ impl Header {
             return Err(BundleError::Header(Malformed { offset: MAGIC.len() + 2 }));
         }
         let fields = bytes.get(PREAMBLE_BYTES..length).ok_or_else(cut)?;
-        let header = Self::read_fields(fields).map_err(|Malformed { offset }| {
+        let header = Self::read_fields(format, fields).map_err(|Malformed { offset }| {
             BundleError::Header(Malformed { offset: PREAMBLE_BYTES + offset })
         })?;
         Ok((header, length))
     }
 
-    fn read_fields(fields: &[u8]) -> Result<Self, Malformed> {
+    fn read_fields(format: u16, fields: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(fields);
         let unknown = reader.malformed();
         let form = match reader.u16()? {
@@ -131,6 +134,7 @@ impl Header {
         let uid = Uid(reader.array()?);
         let unnamed = reader.malformed();
         let header = Self {
+            format,
             form,
             uid,
             workspace: reader.text()?.parse().map_err(|_| unnamed)?,

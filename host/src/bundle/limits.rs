@@ -39,6 +39,8 @@ pub struct BundleLimits {
     pub attributes: usize,
     /// Pieces of one template.
     pub pieces: usize,
+    /// Patterns that required keys must match; each is compiled.
+    pub patterns: usize,
     /// A description, label, setting, host, role or other short text, in bytes.
     pub text_bytes: usize,
     /// A literal piece of a template, in bytes.
@@ -74,6 +76,7 @@ impl Default for BundleLimits {
             endpoints: limits::ENDPOINTS,
             attributes: largest([limits::LABELS, limits::OPTIONS, limits::SETTINGS]),
             pieces: limits::TEMPLATE_PIECES,
+            patterns: limits::PATTERNS,
             text_bytes: largest([
                 limits::TEXT_BYTES,
                 limits::DESCRIPTION_BYTES,

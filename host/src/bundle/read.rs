@@ -85,7 +85,10 @@ fn layer<V: Form>(entry: wire::Layer, limits: &BundleLimits) -> Read<Layer<V>> {
         variables: entries("variables", entry.variables, limits.layer_entries, |_: &_, entry| {
             variable(entry, limits)
         })?,
-        required: names("required", entry.required, limits.layer_entries)?,
+        required: names("required", entry.required, limits.layer_entries)?
+            .into_iter()
+            .map(|name| (name, None))
+            .collect(),
     })
 }
 

@@ -1,3 +1,5 @@
+mod format_2;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
@@ -53,7 +55,7 @@ fn variable<V>(values: Vec<V>, sensitivity: Sensitivity) -> Variable<V> {
 
 fn layer<V>(variables: Vec<(&str, Variable<V>)>) -> Layer<V> {
     let variables = variables.into_iter().map(|(key, variable)| (name(key), variable)).collect();
-    Layer { variables, required: BTreeSet::from([name::<VariableName>("PORT")]) }
+    Layer { variables, required: BTreeMap::from([(name::<VariableName>("PORT"), None)]) }
 }
 
 /// One of everything, with values from `value`.
@@ -181,7 +183,12 @@ fn kept() -> Vec<u8> {
 
 /// A bundle over any body, signed as if everything were in order.
 fn signed_body(body: &[u8]) -> Vec<u8> {
+    signed_as(1, body)
+}
+
+fn signed_as(format: u16, body: &[u8]) -> Vec<u8> {
     let header = Header {
+        format,
         form: BundleForm::Input,
         workspace: name("acme"),
         uid: WORKSPACE,
@@ -273,8 +280,8 @@ fn something_else_is_no_bundle() {
     assert_eq!(open(b"").err(), Some(BundleError::Magic));
     assert_eq!(open(&[0x50; 4000]).err(), Some(BundleError::Magic));
     let mut later = pushed();
-    later[8] = 2;
-    assert_eq!(open(&later).err(), Some(BundleError::Format { format: 2 }));
+    later[8] = 3;
+    assert_eq!(open(&later).err(), Some(BundleError::Format { format: 3 }));
 }
 
 #[test]

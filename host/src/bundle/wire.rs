@@ -5,7 +5,10 @@
 //! nine bytes abort the process, a list of zero-sized elements spins, trailing bytes and
 //! non-canonical integers pass. So: always a limit, no zero-sized elements, everything consumed,
 //! and what was read must write the same bytes again. Ordered maps only. Adding a field or a
-//! variant makes a new format version (see the golden vectors).
+//! variant makes a new format version (see the golden vectors): format 1 is a [`Body`], format 2 the
+//! same with what came later behind it, and a content that format 1 can carry is written as that.
+
+pub(super) mod more;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,14 +50,14 @@ pub enum WireError {
     },
 }
 
-/// Writes a body.
-pub(super) fn encode(body: &Body) -> Vec<u8> {
+/// Writes a body: a [`Body`], or one with [`more::More`] behind it.
+pub(super) fn encode<B: Encode>(body: &B) -> Vec<u8> {
     bincode::encode_to_vec(body, CONFIG).expect("writing to memory fails for no type that a body is made of")
 }
 
 /// Reads a body: all of it, nothing else, in canonical form.
-pub(super) fn decode(bytes: &[u8]) -> Result<Body, WireError> {
-    let (body, consumed): (Body, usize) = bincode::decode_from_slice(bytes, CONFIG)
+pub(super) fn decode<B: Encode + Decode<()>>(bytes: &[u8]) -> Result<B, WireError> {
+    let (body, consumed): (B, usize) = bincode::decode_from_slice(bytes, CONFIG)
         .map_err(|error| WireError::Decode { reason: reason(&error) })?;
     if consumed != bytes.len() {
         return Err(WireError::Trailing { offset: consumed });

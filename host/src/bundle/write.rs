@@ -73,7 +73,10 @@ fn environment(environment: &Environment) -> wire::Environment {
 }
 
 fn layer<V: Form>(layer: &Layer<V>) -> wire::Layer {
-    wire::Layer { variables: map(&layer.variables, variable), required: set(&layer.required) }
+    wire::Layer {
+        variables: map(&layer.variables, variable),
+        required: layer.required.keys().map(ToString::to_string).collect(),
+    }
 }
 
 fn variable<V: Form>(variable: &Variable<V>) -> wire::Variable {

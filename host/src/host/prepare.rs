@@ -71,6 +71,7 @@ impl Workshop {
             let place = format!("{} in {}", plan.deployment, plan.environment.name);
             let one = self.prepare_plan(plan, &policies, from.keyring, engine).and_then(|one| {
                 if !from.certified {
+                    well_typed(&one)?;
                     dry_run(&one, engine)?;
                 }
                 Ok(one)
@@ -174,10 +175,23 @@ fn may_be_shared(shared: &Prepared, plan: &Plan<SealedValue>) -> bool {
         && shared.plan.environment == plan.environment
         && descriptions(&shared.plan).eq(descriptions(plan))
         && shared.values.unopened.is_empty()
+        && shared.values.mistyped.is_empty()
 }
 
 fn descriptions<V>(plan: &Plan<V>) -> impl Iterator<Item = &str> {
     plan.variables.iter().map(|variable| variable.description.as_str())
+}
+
+/// Whether everything that opens here has the form that is asked of it: all that a policy could
+/// choose, and the templates as the plan itself fills them in. What a policy makes of a template is
+/// known at a boot, and refused there.
+fn well_typed(prepared: &Prepared) -> Result<(), String> {
+    let chosen = prepared.values.mistyped.iter().map(|(found, origin)| format!("{found} ({origin})"));
+    let mut found: Vec<_> = chosen.collect();
+    if let (Err(Refusal::Mistyped(filled_in)), true) = (&prepared.unasked, found.is_empty()) {
+        found.extend(filled_in.iter().map(ToString::to_string));
+    }
+    if found.is_empty() { Ok(()) } else { Err(found.join("; ")) }
 }
 
 /// Asks the policies once, for an instance that says nothing about itself, and puts together what

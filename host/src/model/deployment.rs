@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Variable;
+use super::{ValueType, Variable};
 use crate::id::{DeploymentId, EnvironmentName, ServiceId, Uid, VariableName};
 
 /// An app, the environments it uses, and what each of them gives it.
@@ -32,13 +32,13 @@ pub struct Override<V> {
 pub struct Layer<V> {
     /// What the layer sets.
     pub variables: BTreeMap<VariableName, Variable<V>>,
-    /// What a boot must not go without, from this layer on.
-    pub required: BTreeSet<VariableName>,
+    /// What a boot must not go without, from this layer on, and of which form; none for any text.
+    pub required: BTreeMap<VariableName, Option<ValueType>>,
 }
 
 impl<V> Default for Layer<V> {
     fn default() -> Self {
-        Self { variables: BTreeMap::new(), required: BTreeSet::new() }
+        Self { variables: BTreeMap::new(), required: BTreeMap::new() }
     }
 }
 

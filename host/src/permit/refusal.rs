@@ -1,6 +1,6 @@
 use crate::{
     id::VariableName,
-    model::question::Violation,
+    model::{Mistyped, question::Violation},
     policy::{FailureKind, PolicyFailure},
 };
 
@@ -16,6 +16,8 @@ pub enum Refusal {
     },
     /// Required variables have no value.
     Missing(Vec<VariableName>),
+    /// Required variables have not the form that is asked of them.
+    Mistyped(Vec<Mistyped>),
     /// A policy failed.
     Failed {
         /// Its name.
@@ -42,6 +44,7 @@ impl Refusal {
         match self {
             Self::Denied { .. } => "policy-denied",
             Self::Missing(_) => "missing-required",
+            Self::Mistyped(_) => "invalid",
             Self::Failed { .. } => "policy-failed",
             Self::Unseal(_) => "unseal-failed",
             Self::Busy => "busy",
@@ -79,6 +82,8 @@ impl Refusal {
                 policy.len() + lengths.sum::<usize>()
             }
             Self::Missing(names) => names.iter().map(|name| name.as_str().len() + size_of_val(name)).sum(),
+            // A pattern is shared with the plan.
+            Self::Mistyped(keys) => keys.iter().map(|one| one.key.as_str().len() + size_of_val(one)).sum(),
             Self::Failed { policy, reason, .. } => policy.len() + reason.len(),
             Self::Unseal(_) | Self::Busy | Self::TooLarge | Self::Damaged => 0,
         };

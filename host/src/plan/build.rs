@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::{
     Attached, BoundEndpoint, Candidate, Chains, Plan, PlanError, Planned, Provenance, What,
     layers::{Entry, LayerName, Setting, Stack},
+    requirement,
     template::References,
 };
 use crate::{
@@ -45,7 +46,7 @@ pub(super) fn build<V: Clone>(
     builder.follow_templates()?;
 
     let mut variables = builder.variables;
-    let missing = require(&mut variables, &stack.required);
+    let missing = require(&mut variables, &stack)?;
     let declared = |name: &VariableName| release.is_some_and(|release| release.keys.contains(name));
     declare(&mut variables, declared, &builder.references);
     Ok(Plan {
@@ -66,16 +67,22 @@ pub(super) fn build<V: Clone>(
     })
 }
 
-/// Marks what is required; answers what is required and unset.
-fn require(variables: &mut [Planned], required: &[&VariableName]) -> Vec<VariableName> {
+/// Marks what is required, and of which form; answers what is required and unset.
+fn require<V>(variables: &mut [Planned], stack: &Stack<'_, V>) -> Result<Vec<VariableName>, PlanError> {
     let mut missing = Vec::new();
-    for name in required {
+    for layers in stack.required() {
+        let name = layers[0].name;
+        let expected = requirement::together(layers);
+        let expected = expected.map_err(|_| PlanError::Contradiction(name.clone()))?;
         match variables.binary_search_by(|variable| variable.name.cmp(name)) {
-            Ok(index) => variables[index].required = true,
-            Err(_) => missing.push((*name).clone()),
+            Ok(index) => {
+                variables[index].required = true;
+                variables[index].expected = expected;
+            }
+            Err(_) => missing.push(name.clone()),
         }
     }
-    missing
+    Ok(missing)
 }
 
 /// Marks what the release declares, and what declared templates are made of: holders come after
@@ -176,6 +183,7 @@ impl<'a, V: Clone> Builder<'a, V> {
             description: description.clone(),
             sensitivity: if secret { Sensitivity::Secret } else { Sensitivity::Plain },
             required: false,
+            expected: None,
             declared: false,
             inject,
             default,

@@ -1,5 +1,5 @@
-//! What two hosts agree on when they agree on a digest. Covered: names, secrecy, value ids,
-//! provenance, the release, the policies and their settings, endpoints; that is, whatever a policy
+//! What two hosts agree on when they agree on a digest. Covered: names, secrecy, value ids, required
+//! forms, provenance, the release, the policies and their settings, endpoints; that is, whatever a policy
 //! may see or a boot may inject. Not covered: plaintext, ciphertext, revisions, times of the host,
 //! so that sealing again and rolling back leave a digest equal, and it is no oracle.
 
@@ -11,7 +11,7 @@ use crate::{
     id::{DeploymentId, Digest, EnvironmentName, Uid, ValueId},
     model::{
         Address, Endpoint, InputValue, Piece, Place, PlainValue, Release, SealedValue, ServiceKind, Template,
-        Tls,
+        Tls, ValueType,
         question::{Encoding, Sensitivity},
     },
 };
@@ -87,11 +87,38 @@ pub(super) fn of_plan<V: Identified>(plan: &Plan<V>) -> Digest {
             hash.number(pair.candidate.into()).number(pair.label.into())
         })
         .each(plan.missing.iter(), |hash, name| hash.text(name.as_str()));
-    hash.each(plan.chain.iter(), |hash, attached| {
+    let hash = hash.each(plan.chain.iter(), |hash, attached| {
         let hash = place(hash.text(attached.policy.as_str()).bytes(&attached.digest.0), &attached.place);
         pairs(hash, &attached.settings)
-    })
-    .finish()
+    });
+    typed(hash, &plan.variables).finish()
+}
+
+/// Forms came later than the rest. A plan without any is hashed as it always was, so that no host
+/// disagrees with an older one over it; and since no plan's fields are the beginning of another's,
+/// what is added behind them stays unambiguous.
+fn typed(hash: Canonical, variables: &[Planned]) -> Canonical {
+    let typed: Vec<_> =
+        variables.iter().filter_map(|one| Some((&one.name, one.expected.as_ref()?))).collect();
+    if typed.is_empty() {
+        return hash;
+    }
+    hash.text("types")
+        .each(typed.into_iter(), |hash, (name, expected)| value_type(hash.text(name.as_str()), expected))
+}
+
+fn value_type(hash: Canonical, expected: &ValueType) -> Canonical {
+    let bound = |hash: Canonical, bound: Option<i64>| match bound {
+        None => hash.number(0),
+        Some(bound) => hash.number(1).bytes(&bound.to_le_bytes()),
+    };
+    match expected {
+        ValueType::Url { schemes } => hash.text("url").each(schemes.iter(), |hash, one| hash.text(one)),
+        ValueType::Port => hash.text("port"),
+        ValueType::Integer { min, max } => bound(bound(hash.text("integer"), *min), *max),
+        ValueType::Boolean => hash.text("boolean"),
+        ValueType::Pattern(pattern) => hash.text("pattern").text(pattern.as_str()),
+    }
 }
 
 fn pairs(hash: Canonical, pairs: &BTreeMap<String, String>) -> Canonical {

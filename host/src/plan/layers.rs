@@ -1,3 +1,4 @@
+use super::requirement::Requirement;
 use crate::{
     id::{EnvironmentName, VariableName},
     model::{Binding, Configuration, Deployment, Layer, Variable},
@@ -51,8 +52,8 @@ pub(crate) enum Setting<'a, V> {
 /// All entries of one (deployment, environment), by name, and for each name by layer.
 pub(crate) struct Stack<'a, V> {
     entries: Vec<Entry<'a, V>>,
-    /// In name order, each once.
-    pub(crate) required: Vec<&'a VariableName>,
+    /// In name order, those of one name in the layers' order.
+    required: Vec<Requirement<'a>>,
 }
 
 impl<'a, V> Stack<'a, V> {
@@ -78,8 +79,7 @@ impl<'a, V> Stack<'a, V> {
         }
         // Stable, and the runs are sorted already: a merge.
         stack.entries.sort_by_key(|entry| entry.name);
-        stack.required.sort();
-        stack.required.dedup();
+        stack.required.sort_by_key(|requirement| requirement.name);
         stack
     }
 
@@ -87,7 +87,17 @@ impl<'a, V> Stack<'a, V> {
         let setting =
             |(key, variable)| Entry { name: key, layer: name, setting: Setting::Variable(variable) };
         self.entries.extend(layer.variables.iter().map(setting));
-        self.required.extend(&layer.required);
+        let requirement = |(key, expected): (&'a VariableName, &'a Option<_>)| Requirement {
+            name: key,
+            layer: name,
+            expected: expected.as_ref(),
+        };
+        self.required.extend(layer.required.iter().map(requirement));
+    }
+
+    /// For each required name what the layers ask of it. Never empty.
+    pub(crate) fn required(&self) -> impl Iterator<Item = &[Requirement<'a>]> {
+        self.required.chunk_by(|one, next| one.name == next.name)
     }
 
     /// For each name its entries; the last one wins. Never empty.

@@ -3,7 +3,7 @@ use std::ops::Range;
 use super::LayerName;
 use crate::{
     id::VariableName,
-    model::{Address, Endpoint, ServiceKind, Template, question::Sensitivity},
+    model::{Address, Endpoint, Mistyped, ServiceKind, Template, ValueType, question::Sensitivity},
 };
 
 /// A name that is set, and what the plan chose for it.
@@ -17,6 +17,8 @@ pub struct Planned {
     pub sensitivity: Sensitivity,
     /// Whether the boot is refused without it.
     pub required: bool,
+    /// The form without which the boot is refused; only of what is required.
+    pub expected: Option<ValueType>,
     /// Whether the active release lists it among its keys, or a template that it lists refers to
     /// it.
     pub declared: bool,
@@ -28,6 +30,16 @@ pub struct Planned {
     pub candidates: Range<u32>,
     /// Where it came from.
     pub provenance: Provenance,
+}
+
+impl Planned {
+    /// Whether `text` lacks the form that is asked of this variable.
+    #[must_use]
+    pub fn mistyped(&self, text: &[u8]) -> Option<Mistyped> {
+        let expected = self.expected.as_ref()?;
+        let accepted = std::str::from_utf8(text).is_ok_and(|text| expected.accepts(text));
+        (!accepted).then(|| Mistyped { key: self.name.clone(), expected: expected.clone() })
+    }
 }
 
 /// The layer a value came from, and the ones it overrode.

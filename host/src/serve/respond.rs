@@ -12,7 +12,7 @@ use crate::{
     format::Format,
     host::{ChangeError, NotReady},
     id::{Revision, VariableName},
-    model::question::Violation,
+    model::{Mistyped, question::Violation},
     permit::{OpenError, Refusal},
     seal::Buffer,
     system,
@@ -107,6 +107,18 @@ impl Problem {
             names.join(", ")
         );
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "missing-required", detail).with("keys", names)
+    }
+
+    /// 422: keys that have not the form that is asked of them, and which that is.
+    #[must_use]
+    pub fn mistyped(found: &[Mistyped]) -> Self {
+        let listed: Vec<_> = found.iter().map(ToString::to_string).collect();
+        let keys: Vec<_> = found.iter().map(|one| one.key.as_str()).collect();
+        let expected: Map<_, _> =
+            found.iter().map(|one| (one.key.to_string(), one.expected.to_string().into())).collect();
+        Self::invalid(format!("not of the required form: {}; set values that are", listed.join(", ")))
+            .with("keys", keys)
+            .with("expected", expected)
     }
 
     /// 403: a policy said no, and why.
@@ -260,6 +272,7 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::Denied { policy, violations } => Self::policy_denied(&policy, &violations),
             Refusal::Missing(keys) => Self::missing_required(&keys),
+            Refusal::Mistyped(found) => Self::mistyped(&found),
             Refusal::Failed { policy, reason, .. } => Self::policy_failed(&policy, &reason),
             Refusal::Unseal(key) => Self::unseal_failed(&key),
             Refusal::Busy => Self::busy("too many policies run at once; try again"),

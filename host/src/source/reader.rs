@@ -227,6 +227,13 @@ impl Reader {
         number
     }
 
+    pub(super) fn integer(&mut self, node: &Node<'_>) -> Option<i64> {
+        let number = node.value.as_integer();
+        let number = number.and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
+        self.expect(node, number.is_some(), "a whole number of 64 bits");
+        number
+    }
+
     /// A text that is a name, a type, an id: something that parses.
     pub(super) fn parse<T: FromStr<Err: Display>>(&mut self, node: &Node<'_>) -> Option<T> {
         let text = self.text(node)?;

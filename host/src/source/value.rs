@@ -18,7 +18,10 @@ use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
 use toml::de::DeValue;
 
-use super::reader::{Node, Reader};
+use super::{
+    reader::{Node, Reader},
+    required,
+};
 use crate::{
     id::VariableName,
     model::{
@@ -45,14 +48,7 @@ pub(super) fn layer(node: &Node<'_>, path: &Path, reader: &mut Reader) -> Layer<
             layer.variables.extend(name.zip(variable));
         }
     }
-    let mut required = BTreeSet::new();
-    for (name, node) in reader.list::<VariableName>(node.child("required")) {
-        reader.place(path.clone().at("required").at(&name), &node);
-        if !required.insert(name) {
-            reader.problem(&node, "is listed twice");
-        }
-    }
-    layer.required = required;
+    layer.required = required::read(node.child("required"), path, reader);
     layer
 }
 

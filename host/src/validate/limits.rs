@@ -18,6 +18,8 @@ pub const ATTACHMENTS: usize = 20_000;
 pub const POLICIES_PER_BOOT: usize = 8;
 /// Variables of one layer; also bindings, and required names.
 pub const VARIABLES_PER_LAYER: usize = 1_000;
+/// Patterns that a workspace requires keys to match; each is compiled.
+pub const PATTERNS: usize = 200;
 /// Bytes of one value.
 pub const VALUE_BYTES: usize = 64 << 10;
 /// Bytes of one `sealed:` text: a value padded, with its key and tag, in base64.

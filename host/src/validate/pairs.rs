@@ -1,8 +1,8 @@
 //! What only shows once the layers of one (deployment, environment) lie on each other.
 
-use super::{Findings, Path, Rule, limits};
+use super::{Findings, Inspect, Path, Rule, limits, types};
 use crate::{
-    id::{DeploymentId, EnvironmentName, VariableName},
+    id::{DeploymentId, EnvironmentName},
     model::{Configuration, Content, question::Sensitivity},
     plan::{
         Chains, LayerName,
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub(super) fn check<V>(configuration: &Configuration<V>, found: &mut Findings) {
+pub(super) fn check<V: Inspect>(configuration: &Configuration<V>, found: &mut Findings) {
     let chains = Chains::of(configuration);
     for (id, deployment) in &configuration.deployments {
         for environment in deployment.environments.keys() {
@@ -19,6 +19,7 @@ pub(super) fn check<V>(configuration: &Configuration<V>, found: &mut Findings) {
             let stack = Stack::of(configuration, deployment, environment);
             pair.secrecy(&stack, found);
             pair.requirements(&stack, found);
+            types::check(configuration, &pair, &stack, found);
             pair.templates(&stack, found);
             let attached = chains.at(id, environment).len();
             let limit = limits::POLICIES_PER_BOOT;
@@ -27,9 +28,10 @@ pub(super) fn check<V>(configuration: &Configuration<V>, found: &mut Findings) {
     }
 }
 
-struct Pair<'a> {
-    deployment: &'a DeploymentId,
-    environment: &'a EnvironmentName,
+/// A deployment in one of its environments.
+pub(super) struct Pair<'a> {
+    pub(super) deployment: &'a DeploymentId,
+    pub(super) environment: &'a EnvironmentName,
 }
 
 impl Pair<'_> {
@@ -55,11 +57,11 @@ impl Pair<'_> {
 
     fn requirements<V>(&self, stack: &Stack<'_, V>, found: &mut Findings) {
         let winners: Vec<&Entry<'_, V>> = stack.names().filter_map(<[_]>::last).collect();
-        for name in &stack.required {
+        for name in stack.required().map(|layers| layers[0].name) {
             match winners.binary_search_by(|entry| entry.name.cmp(name)) {
                 Err(_) => {
                     let environment = self.environment.clone();
-                    let rule = Rule::MissingRequired { key: (*name).clone(), environment };
+                    let rule = Rule::MissingRequired { key: name.clone(), environment };
                     found.add(self.path(), rule);
                 }
                 Ok(at) => {
@@ -90,19 +92,25 @@ impl Pair<'_> {
         }
     }
 
-    fn path(&self) -> Path {
+    pub(super) fn path(&self) -> Path {
         Path::of("deployments").at(self.deployment).at("environments").at(self.environment)
     }
 
-    fn variable<V>(&self, entry: &Entry<'_, V>) -> Path {
-        let name: &VariableName = entry.name;
-        let layer = match entry.layer {
+    pub(super) fn variable<V>(&self, entry: &Entry<'_, V>) -> Path {
+        let kind = match entry.setting {
+            Setting::Variable(_) => "variables",
+            Setting::Binding(_) => "bindings",
+        };
+        self.layer(entry.layer).at(kind).at(entry.name)
+    }
+
+    pub(super) fn layer(&self, layer: LayerName) -> Path {
+        match layer {
             LayerName::Workspace => Path::of("base"),
             LayerName::Deployment => Path::of("deployments").at(self.deployment),
             LayerName::Environment => Path::of("environments").at(self.environment),
             LayerName::DeploymentInEnvironment => self.path(),
-        };
-        layer.at("variables").at(name)
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+use super::Path;
 use crate::{
     id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, VariableName},
     plan::LayerName,
@@ -69,6 +70,12 @@ pub enum Rule {
     MissingRequired { key: VariableName, environment: EnvironmentName },
     #[error("is required but not injected (`inject = false`) in {0}; drop one of the two")]
     RequiredNotInjected(EnvironmentName),
+    #[error(
+        "must be {here} here and {there} in {other} (seen in {environment}); a later layer may narrow what an earlier one asks, not widen or change it"
+    )]
+    TypesContradict { here: String, there: String, other: Path, environment: EnvironmentName },
+    #[error("is not {expected}, as {asked} asks (seen in {environment}); set one that is")]
+    WrongType { expected: String, asked: Path, environment: EnvironmentName },
     #[error("{fault} (in {deployment}, {environment}); mend the template")]
     Template { fault: String, deployment: DeploymentId, environment: EnvironmentName },
     #[error("has no versions; add one")]

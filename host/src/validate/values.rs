@@ -89,7 +89,7 @@ pub(super) fn versions<V: Inspect>(list: &[Version<V>], current: u64, path: &Pat
         found.add(path.clone(), Rule::NoCurrentVersion(current));
     }
     for version in list {
-        if version.value.holds_nul() {
+        if version.value.readable().is_some_and(|text| text.contains('\0')) {
             found.add(path.clone(), Rule::Nul);
         }
         let (what, count, limit) = match version.value.form() {

@@ -108,10 +108,16 @@ fn key(
     })
 }
 
-/// What there is to say about a key: its values, its layer, and whether it is secret.
+/// What there is to say about a key: its values, its layer, whether it is secret, its form.
 fn told(key: &KeyManifest) -> Vec<String> {
     let secrecy = if key.secret { "secret" } else { "plain" };
-    key.values.iter().cloned().chain([format!("from {}", key.layer), secrecy.to_owned()]).collect()
+    let form = key.expected.iter().map(|expected| format!("must be {expected}"));
+    key.values
+        .iter()
+        .cloned()
+        .chain([format!("from {}", key.layer), secrecy.to_owned()])
+        .chain(form)
+        .collect()
 }
 
 fn about(
@@ -138,7 +144,7 @@ mod tests {
 
     fn key_of(name: &str, secret: bool, values: &[&str]) -> KeyManifest {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
-        KeyManifest { name: name.into(), secret, layer: "environment".into(), values }
+        KeyManifest { name: name.into(), secret, expected: None, layer: "environment".into(), values }
     }
 
     fn plan_of(environment: &str, keys: Vec<KeyManifest>) -> PlanManifest {

@@ -1,6 +1,9 @@
 use super::*;
 
 const APP: &str = "deployments/checkout.toml";
+/// The deployment's requirements as the starter writes them.
+const LIST: &str =
+    "required = [\"DATABASE_URL\", \"JWT_SIGNING_KEY\", \"PORT\", \"SESSION_SECRET\", \"STRIPE_KEY\"]";
 const PRODUCTION: &str = "environments/production.toml";
 
 /// An edit of the starter, and a part of what must be said about it.
@@ -40,6 +43,25 @@ fn what_is_written_wrong_is_refused_with_its_place() {
         (PRODUCTION, "type = \"production\"", "type = \"prod\"", "type: not an environment type"),
         (PRODUCTION, "id = \"", "id = \"z", "id: expected 32 hex digits"),
         (PRODUCTION, "labels = {", "expires = \"soon\"\nlabels = {", "expires: is no time"),
+        (APP, "required = [", "required = [\"PORT\", ", "required[3]: is listed twice"),
+        (APP, LIST, "required = 1", "required: is an integer; write a list of texts"),
+        (APP, LIST, "required.PORT = \"prt\"", "required.PORT: is no type; use any, url, port"),
+        (APP, LIST, "required.PORT = 1", "required.PORT: is an integer; write text"),
+        (APP, LIST, "required.P-O = \"port\"", "required.P-O: not a valid variable name"),
+        (APP, LIST, "required.PORT = {}", "`type` is missing; write any, url"),
+        (APP, LIST, "required.PORT = { type = \"port\", min = 1 }", "min: unknown key"),
+        (
+            APP,
+            LIST,
+            "required.PORT = { type = \"integer\", min = 2, max = 1 }",
+            "`min` is greater than `max`",
+        ),
+        (APP, LIST, "required.PORT = { type = \"integer\", min = 1.5 }", "write a whole number of 64 bits"),
+        (APP, LIST, "required.PORT = { type = \"url\", schemes = [\"a b\"] }", "a scheme is 1 to 32 letters"),
+        (APP, LIST, "required.PORT = { type = \"url\", schemes = \"http\" }", "write a list of texts"),
+        (APP, LIST, "required.PORT = \"pattern\"", "`pattern` is missing; write a regular expression"),
+        (APP, LIST, "required.PORT = { type = \"pattern\", pattern = \"(\" }", "pattern: is no pattern"),
+        (APP, LIST, "required.PORT = \"port\"\nrequired.PORT = \"port\"", "not TOML: duplicate key"),
         (APP, "number = 17", "number = -17", "write a whole number in range"),
         (APP, "number = 18", "number = 17", "release 17 is listed twice"),
         (APP, "inject = false", "inject = 0", "write true or false"),
@@ -94,6 +116,18 @@ fn what_cannot_serve_is_refused_with_its_place() {
             "TZ = \"UTC\"",
             "TZ = { secret = \"sealed:1:x\", description = \"d\" }",
             "variables.TZ: a secret cannot stand in a base layer",
+        ),
+        (
+            APP,
+            LIST,
+            "required.TAX_PROVIDER = \"boolean\"",
+            "checkout.toml:20:1: variables.TAX_PROVIDER: is not true or false, as deployments.checkout.required.TAX_PROVIDER asks",
+        ),
+        (
+            APP,
+            LIST,
+            "required.DATABASE_URL = { type = \"url\", schemes = [\"redis\"] }",
+            "bindings.DATABASE_URL: is not a URL with the scheme redis",
         ),
         (APP, "required = [", "required = [\"SENTRY_KEY\", ", "SENTRY_KEY: is required but not injected"),
         (APP, "DB_POOL_SIZE = 40", "DATABASE_URL = \"x\"", "both a variable and a binding"),
@@ -165,6 +199,28 @@ fn what_cannot_serve_is_refused_with_its_place() {
     for (file, old, new, expected) in cases {
         check(file, old, new, expected);
     }
+}
+
+#[test]
+fn layers_that_require_two_forms_are_refused_naming_both_places() {
+    let mut tree = edited(APP, LIST, "required.PORT = \"port\"");
+    let text = String::from_utf8(tree[PRODUCTION].clone()).unwrap();
+    tree.insert(
+        PRODUCTION.into(),
+        text.replace("labels", "required.PORT = \"boolean\"\nlabels").into_bytes(),
+    );
+    let found = problems(&tree);
+    let expected = "environments/production.toml:5:10: required.PORT: must be true or false here and a port from 1 \
+                    to 65535 in deployments.checkout.required.PORT (seen in production)";
+    assert!(found.contains(expected) && found.lines().count() == 1, "{found}");
+    // Narrower is no contradiction.
+    let mut tree = edited(APP, LIST, "required.WORKERS = \"integer\"");
+    let narrower = "required.WORKERS = { type = \"integer\", max = 15 }\nlabels";
+    tree.insert(PRODUCTION.into(), text.replace("labels", narrower).into_bytes());
+    let found = problems(&tree);
+    let expected = "variables.WORKERS: is not an integer of at most 15, as environments.production.required.WORKERS asks";
+    assert!(found.contains(expected) && found.lines().count() == 1, "{found}");
+    assert!(!found.contains("16"), "no value is quoted: {found}");
 }
 
 #[test]
