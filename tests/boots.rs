@@ -172,8 +172,8 @@ async fn three_environments_of_forty_variables_and_twelve_secrets_are_served() {
         let stored = |key: &&serde_json::Value| {
             key["secret"] == true && key["values"][0].as_str().unwrap().starts_with("v1 ")
         };
-        assert_eq!(keys.iter().filter(stored).count(), 12, "{}", plan["environment"]);
-        assert!((40..=48).contains(&keys.len()), "{}: {}", plan["environment"], keys.len());
+        assert_eq!(keys.iter().filter(stored).count(), 13, "{}", plan["environment"]);
+        assert!((40..=52).contains(&keys.len()), "{}: {}", plan["environment"], keys.len());
         let environment = plan["environment"].as_str().unwrap();
         let given = world.environment(environment).await;
         assert!(given.len() >= 33, "{environment}: {}", given.len());

@@ -65,8 +65,9 @@ async fn no_sealed_text_opens_in_the_place_of_any_other() {
     let world = World::with(two_deployments()).await;
     let directory = world.site.directory();
     let texts = sealed(&directory);
-    // 12 names in three environments, one of two versions, one of another deployment, 5 credentials.
-    assert_eq!(texts.len(), 43);
+    // 12 names in three environments, one of two versions, one of another deployment, 5 credentials
+    // of services and 3 of a tool.
+    assert_eq!(texts.len(), 46);
     // Moved on by 1, by 2, …: every text in the place of every other.
     for shift in 1..texts.len() {
         let other = |address: &Address| {
@@ -186,7 +187,7 @@ async fn a_recreated_environment_of_the_same_name_cannot_open_the_old_ones_value
     {
         let answer = world.push(&world.site.bundle_of(directory, Revision(1)), 1).await;
         let violations = answer.json()["violations"].as_array().unwrap().clone();
-        assert_eq!((answer.status, violations.len()), (422, 14), "{}", answer.text());
+        assert_eq!((answer.status, violations.len()), (422, 15), "{}", answer.text());
         let all = violations.iter().all(|one| one["message"].as_str().unwrap().contains(reason));
         assert!(all, "{}", answer.text());
     }

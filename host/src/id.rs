@@ -7,7 +7,7 @@
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 /// Why a text is not a name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[error("not a valid {kind}: {rule}")]
 pub struct InvalidName {
     kind: &'static str,
@@ -114,6 +114,37 @@ name!(
     "use 1 to 128 of A-Z, a-z, 0-9 and _, not starting with a digit"
 );
 
+name!(
+    /// A tool's name, such as `webhook`.
+    ToolName,
+    "tool name",
+    is_slug,
+    "use 1 to 63 of a-z, 0-9 and -, starting with a letter or digit"
+);
+name!(
+    /// The name of one of a tool's credentials, such as `api-key`. Short enough that a variable's
+    /// name can be made of it and a tool's.
+    CredentialName,
+    "credential name",
+    is_credential,
+    "use 1 to 48 of a-z, 0-9 and -, starting with a letter or digit"
+);
+name!(
+    /// A host name, such as `staging.example.com` (RFC 1035, RFC 1123): ASCII in lower case; what is
+    /// not ASCII is written as IDNA writes it (RFC 5890), so that nothing only looks like another.
+    DomainName,
+    "domain",
+    is_domain,
+    "use at most 253 characters, in labels of 1 to 63 of a-z, 0-9 and -, with a - neither first nor last; write other letters as `xn--…`"
+);
+name!(
+    /// The name of a data namespace, such as `acme-checkout-staging-threads`.
+    NamespaceName,
+    "namespace name",
+    is_namespace,
+    "use 1 to 255 of a-z, 0-9, -, _ and ., starting with a letter or digit"
+);
+
 fn is_slug(text: &str) -> bool {
     is_segment(text) && !text.contains('_')
 }
@@ -131,6 +162,36 @@ fn is_environment(text: &str) -> bool {
 fn is_variable(text: &str) -> bool {
     let rest = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     text.len() <= 128 && text.bytes().all(rest) && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
+
+fn is_credential(text: &str) -> bool {
+    text.len() <= 48 && is_slug(text)
+}
+
+fn is_domain(text: &str) -> bool {
+    // An address is no name, and a resolver takes what ends in digits for one.
+    let named = text.rsplit('.').next().is_some_and(|top| !top.bytes().all(|b| b.is_ascii_digit()));
+    text.len() <= 253 && named && text.split('.').all(is_domain_label)
+}
+
+fn is_domain_label(label: &str) -> bool {
+    // RFC 5891, section 4.2.3.1: two hyphens there are reserved, but for IDNA's own prefix.
+    let reserved = label.get(2..4) == Some("--") && !(label.starts_with("xn--") && label.len() > 4);
+    is_slug(label) && !label.ends_with('-') && !reserved
+}
+
+fn is_namespace(text: &str) -> bool {
+    let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+    let first = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.len() <= 255 && text.as_bytes().first().is_some_and(first) && text.bytes().all(rest)
+}
+
+impl EnvironmentName {
+    /// Whether it is a preview's: `preview/<source>`.
+    #[must_use]
+    pub fn is_preview(&self) -> bool {
+        self.as_str().starts_with("preview/")
+    }
 }
 
 /// The random 16 bytes that a workspace, environment or deployment carries beside its name, so
@@ -231,6 +292,41 @@ mod tests {
             assert!(bad.parse::<VariableName>().is_err(), "{bad}");
         }
         assert!("a_b".parse::<DeploymentId>().is_err());
+    }
+
+    #[test]
+    fn domains_are_host_names_in_lower_case_ascii() {
+        let label = "a".repeat(63);
+        let longest = format!("{label}.{label}.{label}.{}", "b".repeat(61));
+        for good in ["localhost", "example.com", "a-b.1c.example", "xn--bcher-kva.example", &longest] {
+            assert!(good.parse::<DomainName>().is_ok(), "{good}");
+        }
+        let long_label = format!("{label}a.example");
+        let too_long = format!("{longest}b");
+        for bad in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "A.example",
+            "bücher.example",
+            "a_b.example",
+            "-a.example",
+            "a-.example",
+            "*.example",
+            "a b",
+            "192.168.0.1",
+            "a.1",
+            "ab--c.example",
+            "xn--.example",
+            "a.example:80",
+            "https://a",
+            &long_label,
+            &too_long,
+        ] {
+            assert!(bad.parse::<DomainName>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -12,7 +12,8 @@
 //! randomness as an argument.
 //!
 //! **L1, what is true of one workspace.** [`seal`], [`keyring`], [`signing`] and [`token`] are the
-//! cryptography; [`validate`] says what must hold of a configuration; [`plan`] merges its layers;
+//! cryptography; [`validate`] says what must hold of a configuration; [`plan`] merges its layers, with
+//! what an environment gives by itself (a domain, data namespaces, tools);
 //! [`render`] writes endpoints as URLs; a [`snapshot`] is a configuration at one revision.
 //!
 //! **L2, in and out, still without IO.** [`source`] reads a workspace directory, [`bundle`] signed

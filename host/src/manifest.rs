@@ -69,6 +69,7 @@ fn describe<V: Identified>(version: u64, what: &What<V>) -> String {
     match what {
         What::Stored { address, value } => format!("v{version} {}", value.id(&address.name)),
         What::Template(_) => format!("template {}", content_id(what)),
+        What::Text(_) => format!("text {}", content_id(what)),
         What::Endpoint(bound) => {
             let endpoint = &bound.endpoint;
             format!("{} {}:{} {}", endpoint.role, endpoint.host, endpoint.port, content_id(what))

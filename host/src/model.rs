@@ -7,29 +7,35 @@
 //! type tells which one a function was given.
 
 mod deployment;
+mod domain;
 mod environment;
 mod map;
+mod namespace;
 mod policy;
 pub mod question;
 mod service;
 mod token;
+mod tool;
 mod value;
 pub mod value_type;
 
 use std::collections::BTreeMap;
 
 pub use deployment::{Binding, Deployment, Layer, Override, Release};
+pub use domain::{Domain, DomainHere};
 pub use environment::{Environment, EnvironmentType};
+pub use namespace::{NamespaceHere, NamespaceKind, UnknownNamespaceKind};
 pub use policy::{Attachment, Fallback, Place, Policy, PolicyKind};
 pub use service::{Endpoint, Instance, Service, ServiceKind, Tls};
 pub use token::{Role, Scope, TokenHash, TokenKind, TokenRecord};
+pub use tool::{Credential, Profile, Tool, ToolUse};
 pub use value::{
     Address, AddressKind, Content, InputValue, Piece, PlainValue, SealedText, SealedValue, Template,
     Variable, Version,
 };
 pub use value_type::{Mistyped, Pattern, ValueType};
 
-use crate::id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, Uid, WorkspaceId};
+use crate::id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, ToolName, Uid, WorkspaceId};
 
 /// Everything that a workspace directory may own.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +54,8 @@ pub struct Configuration<V> {
     pub deployments: BTreeMap<DeploymentId, Deployment<V>>,
     /// The data services, by name.
     pub services: BTreeMap<ServiceId, Service<V>>,
+    /// The tools that deployments call, by name.
+    pub tools: BTreeMap<ToolName, Tool<V>>,
     /// The tenant's Wasm components, by name.
     pub policies: BTreeMap<PolicyName, Policy>,
     /// Where policies are attached, in the order in which those of one place run.

@@ -13,6 +13,7 @@ mod digest;
 pub(crate) mod layers;
 mod parts;
 pub(crate) mod requirement;
+pub(crate) mod scoped;
 pub(crate) mod template;
 
 pub use chain::{Attached, Chains};

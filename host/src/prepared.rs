@@ -180,6 +180,7 @@ fn room(candidate: &Candidate<SealedValue>) -> usize {
     match &candidate.what {
         What::Stored { value, .. } => seal::room(value),
         What::Template(_) => 0,
+        What::Text(text) => text.len(),
         What::Endpoint(bound) => {
             let BoundEndpoint { endpoint, user, credential, .. } = &**bound;
             let password = credential.as_ref().map_or(0, |(_, value)| seal::room(value));
@@ -195,6 +196,7 @@ fn write(
 ) -> Result<Range<usize>, String> {
     match &candidate.what {
         What::Template(_) => Ok(0..0),
+        What::Text(text) => texts.push(text.as_bytes()).map_err(|error| error.to_string()),
         What::Stored { address, value } => {
             let key = keyring.key_for(address.environment, value).map_err(|error| error.to_string())?;
             seal::open_into(key, address, value, texts).map_err(|error| error.reason.to_string())

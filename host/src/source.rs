@@ -6,6 +6,7 @@
 //! environments/<name>.toml    one file each; a `/` in the name is a directory
 //! deployments/<name>.toml     its base, [environments.<name>], [[releases]]
 //! services/<name>.toml        kind, [instances.<environment>] and their [[endpoints]]
+//! tools/<name>.toml           description, [profiles.<environment>]
 //! policies.toml               [policies.<name>] and [[attachments]], in running order
 //! keys.toml                   the environments' public keys, signed; see `KeysFile`
 //! bootstrap.toml              first tokens and activations; state, not configuration
@@ -13,7 +14,8 @@
 //!
 //! Any other `.toml` file is an error, so that a misspelt directory is not silently left out; all
 //! other files are ignored, unless a policy names one as its component. How values are written is
-//! told in [`value`], how requirements are in `required`.
+//! told in [`value`], how requirements are in `required`,
+//! what an environment gives by itself in `scoped`.
 
 mod bootstrap;
 mod deployment;
@@ -23,8 +25,10 @@ mod policies;
 mod problem;
 mod reader;
 mod required;
+mod scoped;
 mod service;
 pub mod starter;
+mod tool;
 pub mod value;
 mod workspace;
 
@@ -36,7 +40,7 @@ pub use problem::{Problem, Problems};
 
 use self::reader::{Reader, SourceFile};
 use crate::{
-    id::{DeploymentId, EnvironmentName, ServiceId},
+    id::{DeploymentId, EnvironmentName, ServiceId, ToolName},
     model::{Configuration, InputValue, Layer},
     validate,
 };
@@ -119,6 +123,7 @@ fn read(tree: &Tree, reader: &mut Reader) -> Option<Directory> {
         environment_layers: BTreeMap::new(),
         deployments: BTreeMap::new(),
         services: BTreeMap::new(),
+        tools: BTreeMap::new(),
         policies: BTreeMap::new(),
         attachments: Vec::new(),
         keys: BTreeMap::new(),
@@ -136,6 +141,9 @@ fn read(tree: &Tree, reader: &mut Reader) -> Option<Directory> {
     }
     for (id, file) in &files.services {
         configuration.services.extend(service::read(file, id, reader).map(|s| (id.clone(), s)));
+    }
+    for (id, file) in &files.tools {
+        configuration.tools.extend(tool::read(file, id, reader).map(|t| (id.clone(), t)));
     }
     if let Some(file) = &files.policies {
         (configuration.policies, configuration.attachments) = policies::read(file, tree, reader);
@@ -169,6 +177,7 @@ struct Files<'a> {
     environments: BTreeMap<EnvironmentName, SourceFile<'a>>,
     deployments: BTreeMap<DeploymentId, SourceFile<'a>>,
     services: BTreeMap<ServiceId, SourceFile<'a>>,
+    tools: BTreeMap<ToolName, SourceFile<'a>>,
     policies: Option<SourceFile<'a>>,
     keys: Option<SourceFile<'a>>,
     bootstrap: Option<SourceFile<'a>>,
@@ -194,10 +203,11 @@ impl<'a> Files<'a> {
                 Some(("environments", name)) => keep(&mut self.environments, path, bytes, name, reader),
                 Some(("deployments", name)) => keep(&mut self.deployments, path, bytes, name, reader),
                 Some(("services", name)) => keep(&mut self.services, path, bytes, name, reader),
+                Some(("tools", name)) => keep(&mut self.tools, path, bytes, name, reader),
                 _ => {
                     let known: BTreeSet<&str> = ["workspace.toml", "policies.toml", "keys.toml"]
                         .into_iter()
-                        .chain(["bootstrap.toml", "environments", "deployments", "services"])
+                        .chain(["bootstrap.toml", "environments", "deployments", "services", "tools"])
                         .collect();
                     let first = path.split('/').next().unwrap_or(path);
                     let hint = reader::suggestion(first, known.iter().copied());

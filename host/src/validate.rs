@@ -2,12 +2,15 @@
 //! place it is about. Nothing here knows files; [`crate::source`] maps places to lines, a push
 //! answers them as text. A violation names what is wrong and never quotes a value.
 
+mod domains;
 pub mod limits;
+mod namespaces;
 mod pairs;
 mod path;
 mod rule;
 mod services;
 mod structure;
+mod tools;
 mod types;
 mod values;
 
@@ -89,6 +92,9 @@ pub fn check<V: Inspect>(configuration: &Configuration<V>) -> Vec<Violation> {
     types::counts(configuration, &mut found);
     values::check(configuration, &mut found);
     services::check(configuration, &mut found);
+    tools::check(configuration, &mut found);
+    domains::check(configuration, &mut found);
+    namespaces::check(configuration, &mut found);
     pairs::check(configuration, &mut found);
     found.finish()
 }

@@ -1,6 +1,7 @@
 //! Fail fast: a required key that is missing, or has not the form that is asked of it.
 
 use bootlace::{
+    id::Revision,
     model::question::{Assignment, Decision, Fragment, Resolution},
     permit::{Grant, Refusal},
     source,
@@ -18,8 +19,10 @@ fn requiring(lines: &str) -> Site {
 }
 
 fn require(site: &mut Site, lines: &str) {
-    let typed = site.file(APP).lines().find(|line| line.starts_with("required")).unwrap().to_owned();
-    site.edit(APP, &typed, lines);
+    let text = site.file(APP).to_owned();
+    let (before, after) = text.split_once("[required]\n").unwrap();
+    let (_, after) = after.split_once("\n\n").unwrap();
+    site.write(APP, format!("{before}{lines}\n\n{after}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,7 +67,7 @@ async fn row_19_what_has_the_form_that_is_required_boots() {
 fn row_19_plain_values_of_another_form_are_found_when_the_directory_is_read() {
     let site = requiring("required.TAX_PROVIDER = { type = \"pattern\", pattern = \"[A-Z]+\" }");
     let found = source::load(&site.tree).unwrap_err().to_string();
-    for (place, environment) in [("checkout.toml:20:1", "staging"), ("checkout.toml:35:1", "production")] {
+    for (place, environment) in [("checkout.toml:31:1", "staging"), ("checkout.toml:49:1", "production")] {
         let line = found.lines().find(|line| line.contains(place) && line.contains(environment));
         assert!(line.is_some_and(|line| line.contains("is not a text of the pattern [A-Z]+")), "{found}");
     }
@@ -76,7 +79,8 @@ async fn row_19_sealed_values_of_another_form_are_refused_at_the_push() {
     let world = World::start().await;
     let mut site = world.site.clone();
     require(&mut site, "required.STRIPE_KEY = { type = \"pattern\", pattern = \"sk_[a-z]+\" }");
-    let answer = refused(&world, &site, "STRIPE_KEY is not a text of the pattern sk_[a-z]+").await;
+    let answer =
+        refused(&world, &site.bundle(Revision(1)), "STRIPE_KEY is not a text of the pattern sk_[a-z]+").await;
     assert!(!answer.text().contains("demo-"), "no value is quoted: {}", answer.text());
     assert!(answer.text().contains("checkout in staging"), "{}", answer.text());
 
@@ -84,17 +88,27 @@ async fn row_19_sealed_values_of_another_form_are_refused_at_the_push() {
     let mut site = world.site.clone();
     let lines = "required.JWT_SIGNING_KEY = { type = \"pattern\", pattern = \".*-v1\" }";
     require(&mut site, lines);
-    refused(&world, &site, "JWT_SIGNING_KEY is not a text of the pattern .*-v1 (version 2, set by").await;
+    refused(
+        &world,
+        &site.bundle(Revision(1)),
+        "JWT_SIGNING_KEY is not a text of the pattern .*-v1 (version 2, set by",
+    )
+    .await;
 
     // A password that a pattern does not expect, in a URL.
     let mut site = world.site.clone();
     require(&mut site, "required.DATABASE_URL = { type = \"pattern\", pattern = \"[a-z:/]+\" }");
-    refused(&world, &site, "DATABASE_URL is not a text of the pattern [a-z:/]+ (from orders-db)").await;
+    refused(
+        &world,
+        &site.bundle(Revision(1)),
+        "DATABASE_URL is not a text of the pattern [a-z:/]+ (from orders-db)",
+    )
+    .await;
 
     // A template over a secret, as the plan itself fills it in.
     let mut site = world.site.clone();
     require(&mut site, "required.SENTRY_DSN = \"integer\"");
-    let answer = refused(&world, &site, "SENTRY_DSN is not an integer").await;
+    let answer = refused(&world, &site.bundle(Revision(1)), "SENTRY_DSN is not an integer").await;
     assert!(!answer.text().contains("sentry.acme"), "{}", answer.text());
 }
 
@@ -139,7 +153,7 @@ async fn row_19_requirements_over_a_limit_or_against_each_other_are_refused() {
     let push = |site: &Site, change: &dyn Fn(&mut source::Directory)| {
         let mut directory = site.directory();
         change(&mut directory);
-        site.bundle_of(&directory, bootlace::id::Revision(1))
+        site.bundle_of(&directory, Revision(1))
     };
     let patterns = |count: usize| {
         push(&world.site, &|directory| {

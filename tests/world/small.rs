@@ -21,6 +21,7 @@ impl Site {
         let mut site = Self::starter_with(&[]);
         site.tree.remove("policies.toml");
         site.tree.remove("services/cache.toml");
+        site.tree.remove("tools/webhook.toml");
         site.tell(number);
         site
     }
@@ -122,12 +123,11 @@ fn password(environment: &str, number: u64) -> String {
 }
 
 /// What the starter workspace's base and environments set, in production and in staging.
-const STARTER: [[(&str, &str); 8]; 2] = [
+const STARTER: [[(&str, &str); 7]; 2] = [
     [
         ("LOG_FORMAT", "json"),
         ("LOG_LEVEL", "warn"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel-collector.acme.internal:4317"),
-        ("PUBLIC_BASE_URL", "https://acme.example"),
         ("S3_BUCKET", "acme-checkout-production"),
         ("SUPPORT_EMAIL", "support@acme.example"),
         ("TRACE_SAMPLE_RATIO", "0.05"),
@@ -137,7 +137,6 @@ const STARTER: [[(&str, &str); 8]; 2] = [
         ("LOG_FORMAT", "json"),
         ("LOG_LEVEL", "debug"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel-collector.acme.internal:4317"),
-        ("PUBLIC_BASE_URL", "https://staging.acme.example"),
         ("S3_BUCKET", "acme-checkout-staging"),
         ("SUPPORT_EMAIL", "support@acme.example"),
         ("TRACE_SAMPLE_RATIO", "0.5"),

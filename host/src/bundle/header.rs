@@ -199,7 +199,13 @@ fn values<V>(configuration: &Configuration<V>) -> usize {
         .chain(configuration.environment_layers.values())
         .chain([&configuration.base]);
     let instances = configuration.services.values().flat_map(|service| service.instances.values());
-    layers.map(in_layer).sum::<usize>() + instances.map(|instance| instance.credential.len()).sum::<usize>()
+    let profiles = configuration.tools.values().flat_map(|tool| tool.profiles.values()).map(|profile| {
+        let credentials = profile.credentials.values().map(|credential| credential.versions.len());
+        usize::from(profile.settings.is_some()) + credentials.sum::<usize>()
+    });
+    layers.map(in_layer).sum::<usize>()
+        + instances.map(|instance| instance.credential.len()).sum::<usize>()
+        + profiles.sum::<usize>()
 }
 
 fn in_layer<V>(layer: &Layer<V>) -> usize {

@@ -41,6 +41,12 @@ pub struct BundleLimits {
     pub pieces: usize,
     /// Patterns that required keys must match; each is compiled.
     pub patterns: usize,
+    /// Tools in the workspace.
+    pub tools: usize,
+    /// Tools that one deployment calls in one environment.
+    pub tools_per_place: usize,
+    /// Credentials of one tool in one environment.
+    pub tool_credentials: usize,
     /// A description, label, setting, host, role or other short text, in bytes.
     pub text_bytes: usize,
     /// A literal piece of a template, in bytes.
@@ -77,6 +83,9 @@ impl Default for BundleLimits {
             attributes: largest([limits::LABELS, limits::OPTIONS, limits::SETTINGS]),
             pieces: limits::TEMPLATE_PIECES,
             patterns: limits::PATTERNS,
+            tools: limits::TOOLS,
+            tools_per_place: limits::TOOLS_PER_PLACE,
+            tool_credentials: limits::TOOL_CREDENTIALS,
             text_bytes: largest([
                 limits::TEXT_BYTES,
                 limits::DESCRIPTION_BYTES,

@@ -1,102 +1,38 @@
 //! What format 2 adds to format 1, there and back.
 
+mod scoped;
+mod tools;
+mod types;
+
 use std::collections::BTreeMap;
 
 use super::{
-    BundleLimits, InvalidContent,
+    BundleLimits, ContentError, InvalidContent,
     checked::{Read, under},
     form::Form,
     wire::more as wire,
 };
-use crate::{
-    id::VariableName,
-    model::{Configuration, Layer, ValueType},
-};
-
-type Required = BTreeMap<VariableName, Option<ValueType>>;
+use crate::model::{Configuration, Deployment, Override};
 
 /// What `configuration` says beyond format 1; nothing where it says no more.
 pub(super) fn write<V: Form>(configuration: &Configuration<V>) -> Option<wire::More> {
     let more = wire::More {
-        base: types(&configuration.base),
-        environments: said(&configuration.environment_layers, types),
+        base: types::write(&configuration.base),
+        environments: said(&configuration.environment_layers, types::write),
         deployments: said(&configuration.deployments, |deployment| wire::Deployment {
-            types: types(&deployment.base),
-            environments: said(&deployment.environments, |here| wire::Override { types: types(&here.layer) }),
+            types: types::write(&deployment.base),
+            domain: deployment.domain.as_ref().map(scoped::write_domain),
+            namespaces: scoped::write_namespaces(&deployment.namespaces),
+            environments: said(&deployment.environments, |here| wire::Override {
+                types: types::write(&here.layer),
+                domain: scoped::write_domain_here(&here.domain),
+                namespaces: scoped::write_namespaces_here(&here.namespaces),
+                tools: tools::write_uses(&here.tools),
+            }),
         }),
+        tools: tools::write(&configuration.tools),
     };
     (more != wire::More::default()).then_some(more)
-}
-
-/// Adds what format 2 says to a configuration that was read from format 1.
-pub(super) fn read<V: Form>(
-    mut configuration: Configuration<V>,
-    more: wire::More,
-    limits: &BundleLimits,
-) -> Read<Configuration<V>> {
-    let as_written = more.clone();
-    let mut reader = Reader { limits, patterns: 0 };
-    reader.types(&mut configuration.base.required, more.base).map_err(under("base"))?;
-    for (name, types) in more.environments {
-        if let Some(layer) = configuration.environment_layers.get_mut(name.as_str()) {
-            reader.types(&mut layer.required, types).map_err(at("environments", &name))?;
-        }
-    }
-    for (name, more) in more.deployments {
-        let Some(deployment) = configuration.deployments.get_mut(name.as_str()) else { continue };
-        reader.types(&mut deployment.base.required, more.types).map_err(at("deployments", &name))?;
-        for (environment, more) in more.environments {
-            let Some(here) = deployment.environments.get_mut(environment.as_str()) else { continue };
-            let place = |error: super::ContentError| {
-                at("deployments", &name)(at("environments", &environment)(error))
-            };
-            reader.types(&mut here.layer.required, more.types).map_err(place)?;
-        }
-    }
-    // Whatever belongs to nothing, or says nothing, was passed over: it would not be written.
-    if write(&configuration) == Some(as_written) {
-        Ok(configuration)
-    } else {
-        Err(InvalidContent::Loose.at(""))
-    }
-}
-
-struct Reader<'a> {
-    limits: &'a BundleLimits,
-    /// Compiled so far.
-    patterns: usize,
-}
-
-impl Reader<'_> {
-    fn types(&mut self, required: &mut Required, types: wire::Types) -> Read<()> {
-        for (name, found) in types {
-            if let Some(expected) = required.get_mut(name.as_str()) {
-                *expected = Some(self.value_type(found).map_err(at("required", &name))?);
-            }
-        }
-        Ok(())
-    }
-
-    fn value_type(&mut self, found: wire::ValueType) -> Read<ValueType> {
-        let made = match found {
-            wire::ValueType::Url { schemes } => ValueType::url(schemes),
-            wire::ValueType::Port => Ok(ValueType::Port),
-            wire::ValueType::Integer { min, max } => ValueType::integer(min, max),
-            wire::ValueType::Boolean => Ok(ValueType::Boolean),
-            wire::ValueType::Pattern(text) => {
-                self.patterns += 1;
-                if self.patterns > self.limits.patterns {
-                    return Err(InvalidContent::TooMany { limit: self.limits.patterns }.at("patterns"));
-                }
-                text.parse().map(ValueType::Pattern)
-            }
-        };
-        made.map_err(|error| InvalidContent::Type(error).at(""))
-    }
-}
-
-fn at<'a>(place: &'a str, name: &'a str) -> impl Fn(super::ContentError) -> super::ContentError + use<'a> {
-    move |error| error.under(name).under(place)
 }
 
 /// By name what `write` says of each, but for those of which it says nothing.
@@ -108,17 +44,64 @@ fn said<K: ToString, V, W: Default + PartialEq>(
     written.filter(|(_, entry)| *entry != W::default()).collect()
 }
 
-fn types<V>(layer: &Layer<V>) -> wire::Types {
-    let typed = layer.required.iter().filter_map(|(name, expected)| Some((name, expected.as_ref()?)));
-    typed.map(|(name, expected)| (name.to_string(), value_type(expected))).collect()
+/// Adds what format 2 says to a configuration that was read from format 1.
+pub(super) fn read<V: Form>(
+    mut configuration: Configuration<V>,
+    more: wire::More,
+    limits: &BundleLimits,
+) -> Read<Configuration<V>> {
+    let as_written = more.clone();
+    let mut types = types::Reader::new(limits);
+    types.read(&mut configuration.base.required, more.base).map_err(under("base"))?;
+    for (name, found) in more.environments {
+        if let Some(layer) = configuration.environment_layers.get_mut(name.as_str()) {
+            types.read(&mut layer.required, found).map_err(at("environments", &name))?;
+        }
+    }
+    for (name, found) in more.deployments {
+        if let Some(deployment) = configuration.deployments.get_mut(name.as_str()) {
+            one_deployment(deployment, found, &mut types, limits).map_err(at("deployments", &name))?;
+        }
+    }
+    configuration.tools = tools::read(more.tools, limits)?;
+    // Whatever belongs to nothing, or says nothing, was passed over: it would not be written.
+    if write(&configuration) == Some(as_written) {
+        Ok(configuration)
+    } else {
+        Err(InvalidContent::Loose.at(""))
+    }
 }
 
-fn value_type(expected: &ValueType) -> wire::ValueType {
-    match expected {
-        ValueType::Url { schemes } => wire::ValueType::Url { schemes: schemes.clone() },
-        ValueType::Port => wire::ValueType::Port,
-        ValueType::Integer { min, max } => wire::ValueType::Integer { min: *min, max: *max },
-        ValueType::Boolean => wire::ValueType::Boolean,
-        ValueType::Pattern(pattern) => wire::ValueType::Pattern(pattern.as_str().to_owned()),
+fn one_deployment<V>(
+    deployment: &mut Deployment<V>,
+    found: wire::Deployment,
+    types: &mut types::Reader<'_>,
+    limits: &BundleLimits,
+) -> Read<()> {
+    types.read(&mut deployment.base.required, found.types)?;
+    deployment.domain = found.domain.map(scoped::read_domain).transpose()?;
+    deployment.namespaces = scoped::read_namespaces(found.namespaces)?;
+    for (name, found) in found.environments {
+        if let Some(here) = deployment.environments.get_mut(name.as_str()) {
+            one_environment(here, found, types, limits).map_err(at("environments", &name))?;
+        }
     }
+    Ok(())
+}
+
+fn one_environment<V>(
+    here: &mut Override<V>,
+    found: wire::Override,
+    types: &mut types::Reader<'_>,
+    limits: &BundleLimits,
+) -> Read<()> {
+    types.read(&mut here.layer.required, found.types)?;
+    here.domain = scoped::read_domain_here(found.domain)?;
+    here.namespaces = scoped::read_namespaces_here(found.namespaces)?;
+    here.tools = tools::read_uses(found.tools, limits)?;
+    Ok(())
+}
+
+fn at<'a>(place: &'a str, name: &'a str) -> impl Fn(ContentError) -> ContentError + use<'a> {
+    move |error| error.under(name).under(place)
 }

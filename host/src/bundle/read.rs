@@ -1,4 +1,4 @@
-//! Wire types as the model: every name checked, every count and length bounded, every code known.
+//! Wire types of format 1 as the model, what [`super::more`] adds left empty: every name checked, every count and length bounded, every code known.
 //! What one part says about another (a binding's service, a template's cycle) is `validate`'s.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -15,9 +15,9 @@ use crate::{
     id::{Digest, EnvironmentName, Uid, UnixSeconds},
     keyring::{WrappedDataKey, WrappedKey},
     model::{
-        Attachment, Binding, Configuration, Content, Deployment, Endpoint, Environment, EnvironmentKeys,
-        Instance, KeyId, Layer, Override, Piece, Place, Policy, Release, Service, Template, Variable,
-        Version, question::Sensitivity,
+        Attachment, Binding, Configuration, Content, Deployment, DomainHere, Endpoint, Environment,
+        EnvironmentKeys, Instance, KeyId, Layer, Override, Piece, Place, Policy, Release, Service, Template,
+        Variable, Version, question::Sensitivity,
     },
 };
 
@@ -55,6 +55,7 @@ pub(super) fn body<V: Form>(
         services: entries("services", body.services, limits.services, |name, entry| {
             service(name, entry, limits)
         })?,
+        tools: BTreeMap::new(),
         policies,
         attachments: each("attachments", body.attachments, limits.attachments, |entry| {
             attachment(entry, limits)
@@ -114,7 +115,11 @@ fn variable<V: Form>(entry: wire::Variable, limits: &BundleLimits) -> Read<Varia
 }
 
 /// In ascending order, with the current one among them; none at all is for the caller to judge.
-fn versions<V: Form>(live: Vec<wire::Version>, current: u64, limits: &BundleLimits) -> Read<Vec<Version<V>>> {
+pub(super) fn versions<V: Form>(
+    live: Vec<wire::Version>,
+    current: u64,
+    limits: &BundleLimits,
+) -> Read<Vec<Version<V>>> {
     let ascending = live.windows(2).all(|pair| matches!(pair, [a, b] if a.number < b.number));
     let chosen = live.is_empty() || live.iter().any(|version| version.number == current);
     if !ascending || !chosen || live.first().is_some_and(|first| first.number == 0) {
@@ -145,6 +150,8 @@ fn deployment<V: Form>(
         id: id.clone(),
         uid: Uid(entry.uid),
         base: layer(entry.base, limits).map_err(under("base"))?,
+        domain: None,
+        namespaces: BTreeMap::new(),
         environments: entries("environments", entry.environments, limits.environments, |_: &_, entry| {
             special(entry, limits)
         })?,
@@ -161,7 +168,13 @@ fn special<V: Form>(entry: wire::Override, limits: &BundleLimits) -> Read<Overri
                 description: text("description", entry.description, limits.text_bytes)?,
             })
         });
-    Ok(Override { layer: layer(entry.layer, limits)?, bindings: bindings? })
+    Ok(Override {
+        layer: layer(entry.layer, limits)?,
+        bindings: bindings?,
+        domain: DomainHere::Convention,
+        namespaces: BTreeMap::new(),
+        tools: BTreeMap::new(),
+    })
 }
 
 fn releases(entries: BTreeMap<u64, wire::Release>, limits: &BundleLimits) -> Read<BTreeMap<u64, Release>> {

@@ -9,9 +9,9 @@ use crate::{
     id::{ValueId, VariableName},
     keyring::WrappedKey,
     model::{
-        Attachment, Binding, Content, Deployment, Endpoint, Environment, EnvironmentKeys, EnvironmentType,
-        Fallback, Instance, KeyId, Layer, Override, Piece, Place, PlainValue, Policy, Release, SealedText,
-        Service, ServiceKind, Template, Tls, Variable, Version,
+        Attachment, Binding, Content, Deployment, DomainHere, Endpoint, Environment, EnvironmentKeys,
+        EnvironmentType, Fallback, Instance, KeyId, Layer, Override, Piece, Place, PlainValue, Policy,
+        Release, SealedText, Service, ServiceKind, Template, Tls, Variable, Version,
         question::{Encoding, Sensitivity},
     },
 };
@@ -70,6 +70,9 @@ fn sample<V>(mut value: impl FnMut(&str) -> V) -> Configuration<V> {
     let special = Override {
         layer: layer(vec![("PASSWORD", variable(vec![value("old"), value("new")], Sensitivity::Secret))]),
         bindings: BTreeMap::from([(name("DATABASE_URL"), bound)]),
+        domain: DomainHere::Convention,
+        namespaces: BTreeMap::new(),
+        tools: BTreeMap::new(),
     };
     let release = Release {
         number: 3,
@@ -82,6 +85,8 @@ fn sample<V>(mut value: impl FnMut(&str) -> V) -> Configuration<V> {
         id: name("checkout"),
         uid: Uid([3; 16]),
         base: layer(vec![("PORT", variable(vec![value("80")], Sensitivity::Plain))]),
+        domain: None,
+        namespaces: BTreeMap::new(),
         environments: BTreeMap::from([(name("production"), special)]),
         releases: BTreeMap::from([(3, release)]),
     };
@@ -144,6 +149,7 @@ fn sample<V>(mut value: impl FnMut(&str) -> V) -> Configuration<V> {
                 instances: BTreeMap::from([(name("production"), instance)]),
             },
         )]),
+        tools: BTreeMap::new(),
         policies: BTreeMap::from([
             (name("regions"), policy("regions", Fallback::Previous)),
             (name("twin"), policy("twin", Fallback::Refuse)),
@@ -187,6 +193,10 @@ fn signed_body(body: &[u8]) -> Vec<u8> {
 }
 
 fn signed_as(format: u16, body: &[u8]) -> Vec<u8> {
+    signed_counting(format, body, Counts::of(&input(), &[]))
+}
+
+fn signed_counting(format: u16, body: &[u8], counts: Counts) -> Vec<u8> {
     let header = Header {
         format,
         form: BundleForm::Input,
@@ -195,7 +205,7 @@ fn signed_as(format: u16, body: &[u8]) -> Vec<u8> {
         parent: ENVELOPE.parent,
         created: ENVELOPE.created,
         not_after: ENVELOPE.not_after,
-        counts: Counts::of(&input(), &[]),
+        counts,
         body_length: body.len() as u64,
         body_digest: sha256(body),
         signer: operator(1).verifying_key().id(),

@@ -145,14 +145,14 @@ pub(super) enum Content {
     Template(Vec<Piece>),
 }
 
-#[derive(Encode, Decode)]
+#[derive(Encode, Decode, Clone, PartialEq)]
 pub(super) struct Version {
     pub(super) number: u64,
     pub(super) value: Value,
 }
 
 /// The first three come in from a directory; the last is what a host keeps.
-#[derive(Encode, Decode)]
+#[derive(Encode, Decode, Clone, PartialEq)]
 pub(super) enum Value {
     Text(String),
     Json(String),

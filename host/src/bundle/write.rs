@@ -26,7 +26,7 @@ pub(super) const ENCODINGS: [Encoding; 4] =
 /// The fallbacks, in the order of their codes.
 pub(super) const FALLBACKS: [Fallback; 2] = [Fallback::Refuse, Fallback::Previous];
 
-/// Writes a configuration and its data keys.
+/// Writes what format 1 knows of a configuration, and its data keys.
 pub(super) fn body<V: Form>(configuration: &Configuration<V>, data_keys: &[WrappedDataKey]) -> wire::Body {
     let policies = configuration.policies.values();
     wire::Body {
@@ -47,7 +47,10 @@ pub(super) fn body<V: Form>(configuration: &Configuration<V>, data_keys: &[Wrapp
     }
 }
 
-fn map<K: ToString, V, W>(entries: &BTreeMap<K, V>, write: impl Fn(&V) -> W) -> BTreeMap<String, W> {
+pub(super) fn map<K: ToString, V, W>(
+    entries: &BTreeMap<K, V>,
+    write: impl Fn(&V) -> W,
+) -> BTreeMap<String, W> {
     entries.iter().map(|(name, entry)| (name.to_string(), write(entry))).collect()
 }
 
@@ -56,7 +59,7 @@ fn set<K: ToString>(names: &BTreeSet<K>) -> BTreeSet<String> {
 }
 
 /// A variant's code: its place among all of its kind.
-fn code<T: PartialEq>(all: &[T], one: &T) -> u8 {
+pub(super) fn code<T: PartialEq>(all: &[T], one: &T) -> u8 {
     all.iter().zip(0..).find(|(known, _)| *known == one).map_or(u8::MAX, |(_, code)| code)
 }
 
@@ -93,7 +96,7 @@ fn variable<V: Form>(variable: &Variable<V>) -> wire::Variable {
     }
 }
 
-fn versions<V: Form>(versions: &[Version<V>]) -> Vec<wire::Version> {
+pub(super) fn versions<V: Form>(versions: &[Version<V>]) -> Vec<wire::Version> {
     let write =
         |version: &Version<V>| wire::Version { number: version.number, value: version.value.to_wire() };
     versions.iter().map(write).collect()

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use clap::ArgGroup;
 use serde_json::json;
 
-use self::paste::Target;
+use self::paste::{Target, ToolCredential};
 use super::{directory, exit::Misuse, hardening::forbid_dumps, output::Output, signers};
 use crate::{
     entropy::Entropy,
@@ -31,11 +31,12 @@ use crate::{
 /// sealed for. The environment's public key must be signed by a signer that you trust: the one
 /// that `init` pinned on this machine, or those of --trust. One newline at the end is removed.
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("what").required(true).args(["name", "credential"]), after_long_help = "\
+#[command(group = ArgGroup::new("what").required(true).args(["name", "credential", "tool"]), after_long_help = "\
 Examples:
   bootlace seal acme -e production -d checkout STRIPE_KEY                       asks for it
   bootlace seal acme -e production -d checkout STRIPE_KEY < stripe.txt
   bootlace seal acme -e staging TLS_KEY --from key.pem --keep-newline
+  bootlace seal acme -e production --tool webhook/token
   bootlace seal acme -e production --credential orders-db --trust alice.key.pub < password.txt")]
 pub struct Args {
     /// The workspace directory
@@ -49,6 +50,10 @@ pub struct Args {
     /// Instead of a variable: the credential of this service's instance
     #[arg(long, value_name = "SERVICE", conflicts_with = "deployment")]
     pub credential: Option<ServiceId>,
+
+    /// Instead of a variable: a credential of this tool's profile
+    #[arg(long, value_name = "TOOL/CREDENTIAL", conflicts_with = "deployment")]
+    pub tool: Option<ToolCredential>,
 
     /// The environment
     #[arg(long, short, value_name = "NAME")]
@@ -86,17 +91,21 @@ impl Args {
         })?;
         let target = self.target()?;
         let (public, address) = self.place(&directory, &target)?;
-        let what = format!("{} in {}", target.name(), self.environment);
+        let what = format!("{target} in {}", self.environment);
         let value = value::read(self.from.as_deref(), self.keep_newline, &what)?;
         let sealed = sealed(&public, &address, &value, &mut system::entropy)?;
         self.report(&target, &sealed, output)
     }
 
     fn target(&self) -> anyhow::Result<Target<'_>> {
-        match (&self.name, &self.credential) {
-            (Some(name), None) => Ok(Target::Variable(name, self.deployment.as_ref())),
-            (None, Some(service)) => Ok(Target::Credential(service)),
-            _ => Err(Misuse("name a variable, or a service with --credential".into()).into()),
+        match (&self.name, &self.credential, &self.tool) {
+            (Some(name), None, None) => Ok(Target::Variable(name, self.deployment.as_ref())),
+            (None, Some(service), None) => Ok(Target::Credential(service)),
+            (None, None, Some(tool)) => Ok(Target::Tool(tool)),
+            _ => {
+                Err(Misuse("name a variable, a service with --credential, or a tool's with --tool".into())
+                    .into())
+            }
         }
     }
 
@@ -117,7 +126,13 @@ impl Args {
                 self.environment
             ))
         })?;
+        let (workspace, environment, version) = (configuration.uid, environment.uid, self.version);
+        let public = EnvironmentPublicKey(keys.public);
         let (kind, deployment, name) = match target {
+            Target::Tool(one) => {
+                let names = (&one.tool, &one.credential);
+                return Ok((public, Address::tool_credential(workspace, environment, names, version)));
+            }
             Target::Variable(name, None) => (AddressKind::Variable, Uid::NONE, name.to_arc()),
             Target::Variable(name, Some(id)) => {
                 let deployment = configuration.deployments.get(*id);
@@ -127,9 +142,7 @@ impl Args {
             // A service that is still to be written may get its credential first.
             Target::Credential(service) => (AddressKind::Credential, Uid::NONE, Arc::from(service.as_str())),
         };
-        let (workspace, environment, version) = (configuration.uid, environment.uid, self.version);
-        let address = Address { kind, workspace, environment, deployment, version, name };
-        Ok((EnvironmentPublicKey(keys.public), address))
+        Ok((public, Address { kind, workspace, environment, deployment, version, name }))
     }
 
     fn report(&self, target: &Target<'_>, sealed: &SealedText, output: &Output) -> anyhow::Result<()> {
@@ -199,9 +212,12 @@ mod tests {
         let Scaffold { tree, root_key, .. } = acme();
         let directory = source::parse(&tree).unwrap();
         let roots = RootKeys::new([root_key]);
-        for line in
-            ["-e staging -d checkout KEY", "-e staging KEY --version 3", "-e staging --credential cache"]
-        {
+        for line in [
+            "-e staging -d checkout KEY",
+            "-e staging KEY --version 3",
+            "-e staging --credential cache",
+            "-e staging --tool webhook/token",
+        ] {
             let args = args(line);
             let (public, address) = args.place(&directory, &args.target().unwrap()).unwrap();
             let text = sealed(&public, &address, b"hunter2", &mut system::entropy).unwrap();

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ValueType, Variable};
-use crate::id::{DeploymentId, EnvironmentName, ServiceId, Uid, VariableName};
+use super::{Domain, DomainHere, NamespaceHere, NamespaceKind, ToolUse, ValueType, Variable};
+use crate::id::{DeploymentId, EnvironmentName, ServiceId, ToolName, Uid, VariableName};
 
 /// An app, the environments it uses, and what each of them gives it.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +12,11 @@ pub struct Deployment<V> {
     pub uid: Uid,
     /// Values in every environment it uses. Plain only.
     pub base: Layer<V>,
+    /// Where it is reached, when that is told.
+    pub domain: Option<Domain>,
+    /// The kinds of data namespace it has in each environment, each with the variable that holds
+    /// the name.
+    pub namespaces: BTreeMap<NamespaceKind, VariableName>,
     /// The environments it uses (at least one), with what is special there.
     pub environments: BTreeMap<EnvironmentName, Override<V>>,
     /// Its releases, by number.
@@ -25,6 +30,12 @@ pub struct Override<V> {
     pub layer: Layer<V>,
     /// Services bound under a variable's name. A variable of the same name here is an error.
     pub bindings: BTreeMap<VariableName, Binding>,
+    /// Where it is reached in this environment.
+    pub domain: DomainHere,
+    /// Its data namespaces here, where they do not follow the convention.
+    pub namespaces: BTreeMap<NamespaceKind, NamespaceHere>,
+    /// The tools that it calls from here, each by this environment's profile.
+    pub tools: BTreeMap<ToolName, ToolUse>,
 }
 
 /// One layer's variables and requirements.

@@ -5,8 +5,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Address, AddressKind, Configuration, Content, Deployment, Instance, Layer, Override, Service, Variable,
-    Version,
+    Address, AddressKind, Configuration, Content, Credential, Deployment, Instance, Layer, Override, Profile,
+    Service, Tool, Variable, Version,
 };
 use crate::id::{EnvironmentName, Uid};
 
@@ -39,6 +39,7 @@ impl<V> Configuration<V> {
             services: (self.services.iter())
                 .map(|(id, service)| (id.clone(), walk.service(service, &uid)))
                 .collect(),
+            tools: self.tools.iter().map(|(id, tool)| (id.clone(), walk.tool(tool, &uid))).collect(),
             policies: self.policies.clone(),
             attachments: self.attachments.clone(),
             keys: self.keys.clone(),
@@ -61,13 +62,22 @@ impl<V, W, E> Walk<'_, V, W, E> {
     ) -> Deployment<W> {
         let environments = deployment.environments.iter().map(|(name, special)| {
             let layer = self.layer(&special.layer, uid(name), deployment.uid);
-            (name.clone(), Override { layer, bindings: special.bindings.clone() })
+            let special = Override {
+                layer,
+                bindings: special.bindings.clone(),
+                domain: special.domain.clone(),
+                namespaces: special.namespaces.clone(),
+                tools: special.tools.clone(),
+            };
+            (name.clone(), special)
         });
         Deployment {
             environments: environments.collect(),
             id: deployment.id.clone(),
             uid: deployment.uid,
             base: self.layer(&deployment.base, Uid::NONE, deployment.uid),
+            domain: deployment.domain.clone(),
+            namespaces: deployment.namespaces.clone(),
             releases: deployment.releases.clone(),
         }
     }
@@ -95,6 +105,21 @@ impl<V, W, E> Walk<'_, V, W, E> {
             })
             .collect();
         Service { id: service.id.clone(), kind: service.kind, instances }
+    }
+
+    fn tool(&mut self, tool: &Tool<V>, uid: &dyn Fn(&EnvironmentName) -> Uid) -> Tool<W> {
+        let profiles = tool.profiles.iter().map(|(owner, profile)| {
+            let (workspace, environment) = (self.workspace, uid(owner));
+            let address = Address::tool_settings(workspace, environment, &tool.id);
+            let settings = profile.settings.as_ref().and_then(|value| self.turned(&address, value));
+            let credentials = profile.credentials.iter().map(|(name, credential)| {
+                let address = Address::tool_credential(workspace, environment, (&tool.id, name), 0);
+                let versions = self.versions(&address, &credential.versions);
+                (name.clone(), Credential { versions, current: credential.current })
+            });
+            (owner.clone(), Profile { credentials: credentials.collect(), settings })
+        });
+        Tool { profiles: profiles.collect(), id: tool.id.clone(), description: tool.description.clone() }
     }
 
     fn layer(&mut self, layer: &Layer<V>, environment: Uid, deployment: Uid) -> Layer<W> {
@@ -131,14 +156,13 @@ impl<V, W, E> Walk<'_, V, W, E> {
     fn versions(&mut self, address: &Address, versions: &[Version<V>]) -> Vec<Version<W>> {
         let turned = versions.iter().filter_map(|version| {
             let address = Address { version: version.number, name: Arc::clone(&address.name), ..*address };
-            match (self.turn)(&address, &version.value) {
-                Ok(value) => Some(Version { number: version.number, value }),
-                Err(error) => {
-                    self.errors.push(error);
-                    None
-                }
-            }
+            let value = self.turned(&address, &version.value)?;
+            Some(Version { number: version.number, value })
         });
         turned.collect()
+    }
+
+    fn turned(&mut self, address: &Address, value: &V) -> Option<W> {
+        (self.turn)(address, value).map_err(|error| self.errors.push(error)).ok()
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::question::{Encoding, Sensitivity};
-use crate::id::{Uid, ValueId, VariableName};
+use crate::id::{CredentialName, ToolName, Uid, ValueId, VariableName};
 
 /// A name's content in one layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +109,7 @@ pub struct Address {
     pub deployment: Uid,
     /// The version.
     pub version: u64,
-    /// The variable's name, or the service's.
+    /// The variable's name, the service's, the tool's, or `tool/credential`.
     pub name: Arc<str>,
 }
 
@@ -121,6 +121,31 @@ pub enum AddressKind {
     Variable = 1,
     /// A service instance's credential.
     Credential = 2,
+    /// A tool's settings in one environment.
+    ToolSettings = 3,
+    /// A tool's credential in one environment.
+    ToolCredential = 4,
+}
+
+impl Address {
+    /// Of a tool's settings in an environment.
+    #[must_use]
+    pub fn tool_settings(workspace: Uid, environment: Uid, tool: &ToolName) -> Self {
+        let (kind, name) = (AddressKind::ToolSettings, tool.to_arc());
+        Self { kind, workspace, environment, deployment: Uid::NONE, version: 1, name }
+    }
+
+    /// Of a version of a tool's credential in an environment. Neither name can hold the `/`.
+    #[must_use]
+    pub fn tool_credential(
+        workspace: Uid,
+        environment: Uid,
+        (tool, credential): (&ToolName, &CredentialName),
+        version: u64,
+    ) -> Self {
+        let (kind, name) = (AddressKind::ToolCredential, format!("{tool}/{credential}").into());
+        Self { kind, workspace, environment, deployment: Uid::NONE, version, name }
+    }
 }
 
 /// A text over other variables, such as `redis://:${REDIS_PASSWORD|percent}@cache:6379/0`.

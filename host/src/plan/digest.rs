@@ -173,6 +173,7 @@ fn content<V: Identified>(hash: Canonical, what: &What<V>) -> Canonical {
             }
         }
         What::Template(template) => pieces(hash.text("template"), template),
+        What::Text(text) => hash.text("text").text(text),
     }
 }
 

@@ -1,10 +1,14 @@
-use super::requirement::Requirement;
+use super::{
+    requirement::Requirement,
+    scoped::{self, Scoped},
+};
 use crate::{
     id::{EnvironmentName, VariableName},
     model::{Binding, Configuration, Deployment, Layer, Variable},
 };
 
-/// The four layers; the later wins.
+/// The four layers; the later wins. What an environment gives by itself, such as a domain, stands
+/// where bindings do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LayerName {
     /// Every deployment in every environment.
@@ -38,15 +42,16 @@ impl std::fmt::Display for LayerName {
 
 /// What one layer sets under one name.
 pub(crate) struct Entry<'a, V> {
-    pub(crate) name: &'a VariableName,
+    pub(crate) name: VariableName,
     pub(crate) layer: LayerName,
     pub(crate) setting: Setting<'a, V>,
 }
 
-/// A variable, or a service bound under its name.
+/// A variable, a service bound under its name, or what the environment gives by that name.
 pub(crate) enum Setting<'a, V> {
     Variable(&'a Variable<V>),
     Binding(&'a Binding),
+    Scoped(Scoped<'a, V>),
 }
 
 /// All entries of one (deployment, environment), by name, and for each name by layer.
@@ -60,7 +65,7 @@ impl<'a, V> Stack<'a, V> {
     pub(crate) fn of(
         configuration: &'a Configuration<V>,
         deployment: &'a Deployment<V>,
-        environment: &EnvironmentName,
+        environment: &'a EnvironmentName,
     ) -> Self {
         let here = deployment.environments.get(environment);
         let mut stack = Self { entries: Vec::new(), required: Vec::new() };
@@ -72,20 +77,29 @@ impl<'a, V> Stack<'a, V> {
         if let Some(here) = here {
             stack.add(LayerName::DeploymentInEnvironment, &here.layer);
             stack.entries.extend(here.bindings.iter().map(|(name, binding)| Entry {
-                name,
+                name: name.clone(),
                 layer: LayerName::DeploymentInEnvironment,
                 setting: Setting::Binding(binding),
             }));
+            let scoped = scoped::entries(configuration, deployment, environment, here);
+            stack.entries.extend(scoped.into_iter().map(|(name, scoped)| Entry {
+                name,
+                layer: LayerName::DeploymentInEnvironment,
+                setting: Setting::Scoped(scoped),
+            }));
         }
         // Stable, and the runs are sorted already: a merge.
-        stack.entries.sort_by_key(|entry| entry.name);
+        stack.entries.sort_by(|one, next| one.name.cmp(&next.name));
         stack.required.sort_by_key(|requirement| requirement.name);
         stack
     }
 
     fn add(&mut self, name: LayerName, layer: &'a Layer<V>) {
-        let setting =
-            |(key, variable)| Entry { name: key, layer: name, setting: Setting::Variable(variable) };
+        let setting = |(key, variable): (&VariableName, _)| Entry {
+            name: key.clone(),
+            layer: name,
+            setting: Setting::Variable(variable),
+        };
         self.entries.extend(layer.variables.iter().map(setting));
         let requirement = |(key, expected): (&'a VariableName, &'a Option<_>)| Requirement {
             name: key,

@@ -64,7 +64,7 @@ pub struct Candidate<V> {
     pub owner: u32,
     /// Whether it is a secret.
     pub sensitivity: Sensitivity,
-    /// The value's version, a binding's credential's version, or 0 for what has none.
+    /// The value's version, a binding's or a tool's credential's version, or 0 for what has none.
     pub version: u64,
     /// Its labels, a range of the plan's `candidate_labels`.
     pub labels: Range<u32>,
@@ -86,6 +86,8 @@ pub enum What<V> {
     Endpoint(Box<BoundEndpoint<V>>),
     /// A text over other variables.
     Template(Template),
+    /// A text that the configuration itself says: a domain, the name of a namespace.
+    Text(String),
 }
 
 /// What a binding's URL is written from.

@@ -39,7 +39,7 @@ pub(crate) struct References {
 
 impl References {
     /// Follows the templates of `variables`, which are in name order.
-    pub(crate) fn of(variables: &[(&VariableName, Option<&Template>)]) -> Self {
+    pub(crate) fn of(variables: &[(VariableName, Option<&Template>)]) -> Self {
         let mut references =
             Self { targets: Vec::with_capacity(variables.len()), faults: Vec::new(), order: Vec::new() };
         for (index, (_, template)) in variables.iter().enumerate() {
@@ -64,12 +64,12 @@ impl References {
         &mut self,
         holder: usize,
         template: &Template,
-        variables: &[(&VariableName, Option<&Template>)],
+        variables: &[(VariableName, Option<&Template>)],
     ) -> Vec<usize> {
         let mut targets = Vec::new();
         for piece in &template.0 {
             let Piece::Reference { name, .. } = piece else { continue };
-            match variables.binary_search_by(|(other, _)| (*other).cmp(name)) {
+            match variables.binary_search_by(|(other, _)| other.cmp(name)) {
                 Ok(target) => targets.push(target),
                 Err(_) => self.faults.push((holder, Fault::Unknown(name.clone()))),
             }
@@ -86,7 +86,7 @@ enum Mark {
 }
 
 struct Walk<'a> {
-    variables: &'a [(&'a VariableName, Option<&'a Template>)],
+    variables: &'a [(VariableName, Option<&'a Template>)],
     marks: Vec<Mark>,
 }
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     reader::{Node, Reader, SourceFile},
-    value,
+    scoped, value,
 };
 use crate::{
     id::{DeploymentId, EnvironmentName, VariableName},
@@ -10,7 +10,8 @@ use crate::{
     validate::Path,
 };
 
-/// `deployments/<name>.toml`; a binding without `of` is to the environment's own instance:
+/// `deployments/<name>.toml`; a binding without `of` is to the environment's own instance. Domains,
+/// namespaces and tools are told in `scoped`:
 /// ```toml
 /// id = "00112233445566778899aabbccddeeff"
 /// required = ["DATABASE_URL"]
@@ -35,7 +36,10 @@ pub(super) fn read(
     let root = file.root();
     let path = Path::of("deployments").at(id);
     reader.place(path.clone(), &root);
-    reader.is_table(&root, &["id", "required", "variables", "environments", "releases"]);
+    let fields = ["id", "required", "variables", "domain", "namespaces", "environments", "releases"];
+    reader.is_table(&root, &fields);
+    let domain = root.child("domain").and_then(|node| scoped::domain(&node, &path, reader));
+    let namespaces = root.child("namespaces").map(|node| scoped::namespaces(&node, &path, reader));
     let base = value::layer(&root, &path, reader);
     let mut environments = BTreeMap::new();
     if let Some(node) = reader.needed(&root, "environments", "a table for each environment it uses") {
@@ -60,7 +64,8 @@ pub(super) fn read(
         }
     }
     let uid = reader.needed(&root, "id", "32 random hex digits").and_then(|node| reader.parse(&node))?;
-    Some(Deployment { id: id.clone(), uid, base, environments, releases })
+    let namespaces = namespaces.unwrap_or_default();
+    Some(Deployment { id: id.clone(), uid, base, domain, namespaces, environments, releases })
 }
 
 fn one_environment(
@@ -70,7 +75,7 @@ fn one_environment(
     reader: &mut Reader,
 ) -> Override<InputValue> {
     reader.place(path.clone(), node);
-    reader.is_table(node, &["required", "variables", "bindings"]);
+    reader.is_table(node, &["required", "variables", "bindings", "domain", "namespaces", "tools"]);
     let layer = value::layer(node, path, reader);
     let mut bindings = BTreeMap::new();
     if let Some(node) = node.child("bindings") {
@@ -83,7 +88,13 @@ fn one_environment(
             }
         }
     }
-    Override { layer, bindings }
+    Override {
+        layer,
+        bindings,
+        domain: scoped::domain_here(node.child("domain"), path, reader),
+        namespaces: scoped::namespaces_here(node.child("namespaces"), path, reader),
+        tools: scoped::tools(node.child("tools"), path, reader),
+    }
 }
 
 fn one_binding(node: &Node<'_>, here: &EnvironmentName, reader: &mut Reader) -> Option<Binding> {

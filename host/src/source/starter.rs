@@ -1,5 +1,5 @@
 //! A workspace to begin with: `acme` with three environments in a chain and a preview, the
-//! deployment `checkout`, two services and the four sample policies. Its files are under
+//! deployment `checkout`, two services, a tool and the four sample policies. Its files are under
 //! `starter/`, as a person would write them, with `@@…@@` where something is generated.
 
 use std::{collections::BTreeMap, fmt::Display};
@@ -154,6 +154,13 @@ impl Starter {
                     let plaintext = format!("demo/{environment}@{service}#1 %&=+");
                     filled.push_str(&seal(&address, plaintext.as_bytes()).map_err(StarterError::Seal)?);
                 }
+                ["tool", environment, tool, credential] => {
+                    let environment_uid = self.uid(environment).ok_or_else(unknown)?;
+                    let names = (&tool.parse()?, &credential.parse()?);
+                    let address = Address::tool_credential(self.workspace, environment_uid, names, 1);
+                    let plaintext = format!("demo-{environment}-{tool}-{credential}-v1");
+                    filled.push_str(&seal(&address, plaintext.as_bytes()).map_err(StarterError::Seal)?);
+                }
                 _ => return Err(unknown()),
             }
         }
@@ -173,7 +180,8 @@ impl Starter {
     }
 }
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 11] = [
+    ("README.md", include_str!("starter/README.md")),
     ("workspace.toml", include_str!("starter/workspace.toml")),
     ("environments/development.toml", include_str!("starter/environments/development.toml")),
     ("environments/staging.toml", include_str!("starter/environments/staging.toml")),
@@ -182,5 +190,6 @@ const FILES: [(&str, &str); 9] = [
     ("deployments/checkout.toml", include_str!("starter/deployments/checkout.toml")),
     ("services/orders-db.toml", include_str!("starter/services/orders-db.toml")),
     ("services/cache.toml", include_str!("starter/services/cache.toml")),
+    ("tools/webhook.toml", include_str!("starter/tools/webhook.toml")),
     ("policies.toml", include_str!("starter/policies.toml")),
 ];

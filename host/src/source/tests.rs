@@ -28,8 +28,8 @@ fn starter_is_valid_and_of_the_promised_size() {
             let candidate = &plan.candidates[variable.default as usize];
             variable.sensitivity == Sensitivity::Secret && matches!(candidate.what, What::Stored { .. })
         };
-        assert_eq!(plan.variables.iter().filter(sealed).count(), 12, "{environment}");
-        assert!((40..=48).contains(&plan.variables.len()), "{environment}: {}", plan.variables.len());
+        assert_eq!(plan.variables.iter().filter(sealed).count(), 13, "{environment}");
+        assert!((40..=52).contains(&plan.variables.len()), "{environment}: {}", plan.variables.len());
         assert_eq!(plan.missing, []);
     }
 }

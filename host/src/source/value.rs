@@ -52,7 +52,7 @@ pub(super) fn layer(node: &Node<'_>, path: &Path, reader: &mut Reader) -> Layer<
     layer
 }
 
-/// A service's credential: text, plain or sealed, or a table with `secret`, `value` or `versions`.
+/// A service's or tool's credential: text, plain or sealed, or a table with `secret`, `value` or `versions`.
 pub(super) fn credential(node: &Node<'_>, reader: &mut Reader) -> Option<(Vec<Version<InputValue>>, u64)> {
     if let Some(text) = node.value.as_str() {
         let value = if text.starts_with(SEALED_PREFIX) {
@@ -179,7 +179,7 @@ fn versions(
     Some((sensitivity, Content::Versions { versions, current }))
 }
 
-fn json_text(node: &Node<'_>, reader: &mut Reader) -> Option<String> {
+pub(super) fn json_text(node: &Node<'_>, reader: &mut Reader) -> Option<String> {
     json(node, reader).map(|value| value.to_string())
 }
 

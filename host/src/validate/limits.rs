@@ -8,6 +8,12 @@ pub const ENVIRONMENTS: usize = 200;
 pub const DEPLOYMENTS: usize = 10_000;
 /// Data services of a workspace.
 pub const SERVICES: usize = 1_000;
+/// Tools of a workspace.
+pub const TOOLS: usize = 1_000;
+/// Tools that one deployment calls in one environment.
+pub const TOOLS_PER_PLACE: usize = 100;
+/// Credentials of one tool in one environment.
+pub const TOOL_CREDENTIALS: usize = 16;
 /// Policies of a workspace.
 pub const POLICIES: usize = 200;
 /// Bytes of one policy's component.

@@ -7,6 +7,7 @@ use crate::{
     plan::{
         Chains, LayerName,
         layers::{Entry, Setting, Stack},
+        scoped::Scoped,
         template::References,
     },
 };
@@ -17,6 +18,7 @@ pub(super) fn check<V: Inspect>(configuration: &Configuration<V>, found: &mut Fi
         for environment in deployment.environments.keys() {
             let pair = Pair { deployment: id, environment };
             let stack = Stack::of(configuration, deployment, environment);
+            pair.names(&stack, found);
             pair.secrecy(&stack, found);
             pair.requirements(&stack, found);
             types::check(configuration, &pair, &stack, found);
@@ -35,6 +37,18 @@ pub(super) struct Pair<'a> {
 }
 
 impl Pair<'_> {
+    /// One layer sets a name once. A variable beside a binding is found where the layer is looked at
+    /// by itself; what an environment gives by itself shows here.
+    fn names<V>(&self, stack: &Stack<'_, V>, found: &mut Findings) {
+        for [one, next] in stack.names().flat_map(<[_]>::array_windows) {
+            let is_scoped = |entry: &Entry<'_, V>| matches!(entry.setting, Setting::Scoped(_));
+            if one.layer == next.layer && (is_scoped(one) || is_scoped(next)) {
+                let rule = Rule::SetTwice { name: one.name.clone(), other: self.variable(one) };
+                found.add(self.variable(next), rule);
+            }
+        }
+    }
+
     /// Templates and bindings are as secret as what they are made of; only what is declared can
     /// disagree.
     fn secrecy<V>(&self, stack: &Stack<'_, V>, found: &mut Findings) {
@@ -78,7 +92,8 @@ impl Pair<'_> {
 
     fn templates<V>(&self, stack: &Stack<'_, V>, found: &mut Findings) {
         let winners: Vec<&Entry<'_, V>> = stack.names().filter_map(<[_]>::last).collect();
-        let templates: Vec<_> = winners.iter().map(|entry| (entry.name, entry.setting.template())).collect();
+        let templates: Vec<_> =
+            winners.iter().map(|entry| (entry.name.clone(), entry.setting.template())).collect();
         if templates.iter().all(|(_, template)| template.is_none()) {
             return;
         }
@@ -97,11 +112,16 @@ impl Pair<'_> {
     }
 
     pub(super) fn variable<V>(&self, entry: &Entry<'_, V>) -> Path {
-        let kind = match entry.setting {
-            Setting::Variable(_) => "variables",
-            Setting::Binding(_) => "bindings",
-        };
-        self.layer(entry.layer).at(kind).at(entry.name)
+        let layer = self.layer(entry.layer);
+        match &entry.setting {
+            Setting::Variable(_) => layer.at("variables").at(&entry.name),
+            Setting::Binding(_) => layer.at("bindings").at(&entry.name),
+            Setting::Scoped(scoped) => {
+                let (kind, which) = scoped.place();
+                let place = layer.at(kind);
+                which.map_or(place.clone(), |which| place.at(which))
+            }
+        }
     }
 
     pub(super) fn layer(&self, layer: LayerName) -> Path {
@@ -119,6 +139,7 @@ fn declared<V>(entry: &Entry<'_, V>) -> Option<Sensitivity> {
         Setting::Variable(variable) if matches!(variable.content, Content::Versions { .. }) => {
             Some(variable.sensitivity)
         }
+        Setting::Scoped(Scoped::Credential { .. }) => Some(Sensitivity::Secret),
         _ => None,
     }
 }

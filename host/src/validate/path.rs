@@ -5,9 +5,11 @@ use std::fmt;
 /// - `workspace`, `base.variables.NAME`, `base.required.NAME`
 /// - `environments.ENV`, and below it `promotes-to`, `variables.NAME`, `required.NAME`
 /// - `deployments.ID`, and below it `variables.NAME`, `required.NAME`, `releases.N`,
-///   `environments.ENV`, and below that `variables.NAME`, `required.NAME`, `bindings.NAME`
+///   `domain`, `namespaces.KIND`, `environments.ENV`, and below that `variables.NAME`,
+///   `required.NAME`, `bindings.NAME`, `domain`, `namespaces.KIND`, `tools.NAME`
 /// - `services.ID`, `services.ID.instances.ENV`, and below it `credential`, `shared-with`,
 ///   `endpoints.INDEX`
+/// - `tools.NAME`, `tools.NAME.profiles.ENV`, and below it `settings`, `credentials.NAME`
 /// - `policies.NAME`, `attachments.INDEX`, `keys.ENV`
 /// - of what is not configuration: `active.ID.ENV`, `tokens.INDEX`
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -1,6 +1,10 @@
 use super::Path;
 use crate::{
-    id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, VariableName},
+    id::{
+        CredentialName, DeploymentId, DomainName, EnvironmentName, InvalidName, NamespaceName, PolicyName,
+        ServiceId, ToolName, VariableName,
+    },
+    model::NamespaceKind,
     plan::LayerName,
 };
 
@@ -50,6 +54,36 @@ pub enum Rule {
     SecrecyDiffers { here: &'static str, there: &'static str, layer: LayerName, environment: EnvironmentName },
     #[error("is both a variable and a binding here; remove one of them")]
     VariableAndBinding,
+    #[error("sets {name}, and so does {other}; give one of them another name")]
+    SetTwice { name: VariableName, other: Path },
+    #[error("the deployment has no [domain]; add one with its apex, or take this out")]
+    NoDomain,
+    #[error("by convention, {name} would be the domain of {environment}: {error}; write `domain` there")]
+    DomainConvention { name: String, environment: EnvironmentName, error: InvalidName },
+    #[error("{name} is the domain of {other}, too; a name leads to one place, so write another `domain`")]
+    DomainTaken { name: DomainName, other: Path },
+    #[error("the deployment has no {0} namespace; name it under [namespaces]")]
+    NoNamespace(NamespaceKind),
+    #[error("the name that the convention makes of {0} is {1}; write a name of its own there")]
+    NamespaceConvention(EnvironmentName, InvalidName),
+    #[error("{0} has no {1} namespace of its own to share; name the environment that has it")]
+    NamespaceNotOwned(EnvironmentName, NamespaceKind),
+    #[error(
+        "{preview} is a preview, and {owner} is production: a preview never shares its data; share another's"
+    )]
+    PreviewOfProduction { preview: EnvironmentName, owner: EnvironmentName },
+    #[error(
+        "{name} is the namespace of {other}, too; environments share one only where one says `{{ of = … }}`, so write another name"
+    )]
+    NamespaceTaken { name: NamespaceName, other: Path },
+    #[error("there is no tool {0}; add it or name another")]
+    UnknownTool(ToolName),
+    #[error("tool {0} has no profile for {1}; add one, no environment uses another's")]
+    NoProfile(ToolName, EnvironmentName),
+    #[error("the profile of tool {0} has no credential {1}; add it or name another")]
+    UnknownCredential(ToolName, CredentialName),
+    #[error("a profile gives settings or credentials; add some")]
+    EmptyProfile,
     #[error("service {0} has no instance in {1}; add one or bind another environment's")]
     NoInstance(ServiceId, EnvironmentName),
     #[error("{owner} does not share {service} with {environment}; add {environment} to its `shared-with`")]

@@ -50,8 +50,11 @@ fn keyless<V>(configuration: &Configuration<V>, found: &mut Findings) {
         );
         let mut variables = layers.flat_map(|layer| layer.variables.values());
         let mut instances = configuration.services.values().filter_map(|service| service.instances.get(name));
+        let profiles = configuration.tools.values().filter_map(|tool| tool.profiles.get(name));
+        let mut profiles = profiles.filter(|one| one.settings.is_some() || !one.credentials.is_empty());
         if variables.any(|variable| matches!(variable.content, Content::Versions { .. }))
             || instances.any(|instance| !instance.credential.is_empty())
+            || profiles.next().is_some()
         {
             found.add(Path::of("environments").at(name), Rule::NoKey(name.clone()));
         }
@@ -81,6 +84,7 @@ fn counts<V>(configuration: &Configuration<V>, found: &mut Findings) {
     found.at_most(root, "environments", configuration.environments.len(), limits::ENVIRONMENTS);
     found.at_most(root, "deployments", configuration.deployments.len(), limits::DEPLOYMENTS);
     found.at_most(root, "services", configuration.services.len(), limits::SERVICES);
+    found.at_most(root, "tools", configuration.tools.len(), limits::TOOLS);
     found.at_most(root, "policies", configuration.policies.len(), limits::POLICIES);
     found.at_most(root, "attachments", configuration.attachments.len(), limits::ATTACHMENTS);
 }

@@ -7,6 +7,7 @@ use crate::{
     plan::{
         layers::{Entry, Setting, Stack},
         requirement::{self, Contradiction, Requirement},
+        scoped::Scoped,
     },
     render,
 };
@@ -79,6 +80,11 @@ fn fits<V: Inspect>(configuration: &Configuration<V>, entry: &Entry<'_, V>, expe
             }
         },
         Setting::Binding(binding) => endpoints_fit(configuration, binding, expected),
+        Setting::Scoped(Scoped::Text { text, .. }) => expected.accepts(text),
+        Setting::Scoped(Scoped::Settings { value, .. }) => {
+            value.readable().is_none_or(|text| expected.accepts(text))
+        }
+        Setting::Scoped(Scoped::Credential { .. }) => true,
     }
 }
 

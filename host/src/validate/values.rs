@@ -103,7 +103,7 @@ pub(super) fn versions<V: Inspect>(list: &[Version<V>], current: u64, path: &Pat
     }
 }
 
-fn description(text: &str, path: &Path, found: &mut Findings) {
+pub(super) fn description(text: &str, path: &Path, found: &mut Findings) {
     if text.len() > limits::DESCRIPTION_BYTES {
         let (count, limit) = (text.len(), limits::DESCRIPTION_BYTES);
         found.add(path.clone(), Rule::TooLong { what: "a description", count, limit });

@@ -1,6 +1,10 @@
 //! Where a sealed text belongs in the directory, and the line to paste there.
 
-use crate::id::{DeploymentId, EnvironmentName, ServiceId, VariableName};
+use std::{fmt, str::FromStr};
+
+use crate::id::{
+    CredentialName, DeploymentId, EnvironmentName, InvalidName, ServiceId, ToolName, VariableName,
+};
 
 /// What a secret is for.
 pub(super) enum Target<'a> {
@@ -8,6 +12,25 @@ pub(super) enum Target<'a> {
     Variable(&'a VariableName, Option<&'a DeploymentId>),
     /// The credential of a service's instance.
     Credential(&'a ServiceId),
+    /// A credential of a tool's profile.
+    Tool(&'a ToolCredential),
+}
+
+/// A tool and one of its credentials, written `webhook/token`.
+#[derive(Debug, Clone)]
+pub struct ToolCredential {
+    /// The tool.
+    pub(super) tool: ToolName,
+    /// Its credential.
+    pub(super) credential: CredentialName,
+}
+
+impl FromStr for ToolCredential {
+    type Err = InvalidName;
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let (tool, credential) = text.split_once('/').unwrap_or((text, ""));
+        Ok(Self { tool: tool.parse()?, credential: credential.parse()? })
+    }
 }
 
 /// A place in a workspace directory.
@@ -21,15 +44,18 @@ pub(super) struct Paste {
     pub(super) line: String,
 }
 
-impl Target<'_> {
-    /// How a person calls it.
-    pub(super) fn name(&self) -> &str {
+/// How a person calls it.
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Variable(name, _) => name.as_str(),
-            Self::Credential(service) => service.as_str(),
+            Self::Variable(name, _) => name.fmt(f),
+            Self::Credential(service) => service.fmt(f),
+            Self::Tool(ToolCredential { tool, credential }) => write!(f, "{tool}/{credential}"),
         }
     }
+}
 
+impl Target<'_> {
     /// Where `sealed` belongs. Only the first version can stand alone; another joins a list.
     pub(super) fn paste(&self, environment: &EnvironmentName, version: u64, sealed: &str) -> Paste {
         let key = quoted(environment.as_str());
@@ -39,6 +65,7 @@ impl Target<'_> {
                 (format!("deployments/{deployment}.toml"), format!("environments.{key}.variables"))
             }
             Self::Credential(service) => (format!("services/{service}.toml"), format!("instances.{key}")),
+            Self::Tool(one) => (format!("tools/{}.toml", one.tool), format!("profiles.{key}.credentials")),
         };
         let line = match self {
             _ if version > 1 => format!("{{ number = {version}, secret = \"{sealed}\" }}"),
@@ -46,11 +73,13 @@ impl Target<'_> {
                 format!("{name} = {{ secret = \"{sealed}\", description = \"what it is for\" }}")
             }
             Self::Credential(_) => format!("credential = \"{sealed}\""),
+            Self::Tool(one) => format!("{} = \"{sealed}\"", one.credential),
         };
         let table = match self {
             _ if version == 1 => table,
             Self::Variable(name, _) => format!("{table}, the list {name}.versions"),
             Self::Credential(_) => format!("{table}, the list credential.versions"),
+            Self::Tool(one) => format!("{table}, the list {}.versions", one.credential),
         };
         Paste { file, table, line }
     }
@@ -97,5 +126,16 @@ mod tests {
             "instances.production",
             "credential = \"sealed:1:x\"",
         );
+        check(
+            Target::Tool(&"webhook/token".parse().unwrap()),
+            &preview,
+            1,
+            "tools/webhook.toml",
+            "profiles.\"preview/pr-42\".credentials",
+            "token = \"sealed:1:x\"",
+        );
+        for bad in ["webhook", "webhook/", "/token", "a/b/c", "Webhook/token"] {
+            assert!(bad.parse::<ToolCredential>().is_err(), "{bad}");
+        }
     }
 }

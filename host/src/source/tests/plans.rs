@@ -73,7 +73,8 @@ fn templates_are_as_secret_foreign_and_declared_as_what_they_are_made_of() {
 #[test]
 fn required_and_unset_names_are_missing_from_a_plan_that_still_exists() {
     let directory =
-        parse(&edited("deployments/checkout.toml", "required = [", "required = [\"B\", \"A\", ")).unwrap();
+        parse(&edited("deployments/checkout.toml", "[required]\n", "[required]\nB = \"any\"\nA = \"url\"\n"))
+            .unwrap();
     let plan = plan(&directory, "staging", None).unwrap();
     assert_eq!(plan.missing, ["A", "B"].map(|name| name.parse::<VariableName>().unwrap()));
     assert!(plan.variable("STRIPE_KEY").unwrap().required);
@@ -107,7 +108,12 @@ fn digests_cover_what_can_be_seen_or_injected_and_nothing_else() {
         (app, "WORKERS = 2\n", ""),
         (app, "current = 1", "current = 2"),
         (app, "commit = \"4f1c2d0\"", "commit = \"x\""),
-        (app, "\"STRIPE_KEY\"]", "\"STRIPE_KEY\", \"TZ\"]"),
+        (app, "STRIPE_KEY = \"any\"", "STRIPE_KEY = \"any\"\nTZ = \"any\""),
+        (app, "PORT = \"port\"", "PORT = \"any\""),
+        (app, "apex = \"acme.example\"", "apex = \"acme.test\""),
+        (app, "artifacts = true", "artifacts = \"RECEIPTS\""),
+        ("tools/webhook.toml", "retries = 5", "retries = 6"),
+        ("tools/webhook.toml", "sealed:1:", "sealed:1:0"),
         (app, "inject = false", "inject = true"),
         ("services/orders-db.toml", "port = 5432", "port = 5433"),
         ("services/orders-db.toml", "zone = \"b\"", "zone = \"c\""),
@@ -121,6 +127,7 @@ fn digests_cover_what_can_be_seen_or_injected_and_nothing_else() {
     let unseen = [
         (app, "description = \"takes payments\"", "description = \"x\""),
         ("environments/staging.toml", "LOG_LEVEL", "LOG_LEVEL2"),
+        ("tools/webhook.toml", "retries = 1", "retries = 2"),
         ("environments/production.toml", "protected = true", "protected = false"),
     ];
     for (file, old, new) in unseen {

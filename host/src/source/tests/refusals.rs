@@ -2,8 +2,8 @@ use super::*;
 
 const APP: &str = "deployments/checkout.toml";
 /// The deployment's requirements as the starter writes them.
-const LIST: &str =
-    "required = [\"DATABASE_URL\", \"JWT_SIGNING_KEY\", \"PORT\", \"SESSION_SECRET\", \"STRIPE_KEY\"]";
+const LIST: &str = "[required]\nDATABASE_URL = { type = \"url\", schemes = [\"postgres\"] }\nJWT_SIGNING_KEY = \"any\"\n\
+                    PORT = \"port\"\nSESSION_SECRET = \"any\"\nSTRIPE_KEY = \"any\"";
 const PRODUCTION: &str = "environments/production.toml";
 
 /// An edit of the starter, and a part of what must be said about it.
@@ -43,7 +43,7 @@ fn what_is_written_wrong_is_refused_with_its_place() {
         (PRODUCTION, "type = \"production\"", "type = \"prod\"", "type: not an environment type"),
         (PRODUCTION, "id = \"", "id = \"z", "id: expected 32 hex digits"),
         (PRODUCTION, "labels = {", "expires = \"soon\"\nlabels = {", "expires: is no time"),
-        (APP, "required = [", "required = [\"PORT\", ", "required[3]: is listed twice"),
+        (APP, LIST, "required = [\"PORT\", \"PORT\"]", "required[1]: is listed twice"),
         (APP, LIST, "required = 1", "required: is an integer; write a list of texts"),
         (APP, LIST, "required.PORT = \"prt\"", "required.PORT: is no type; use any, url, port"),
         (APP, LIST, "required.PORT = 1", "required.PORT: is an integer; write text"),
@@ -121,7 +121,7 @@ fn what_cannot_serve_is_refused_with_its_place() {
             APP,
             LIST,
             "required.TAX_PROVIDER = \"boolean\"",
-            "checkout.toml:20:1: variables.TAX_PROVIDER: is not true or false, as deployments.checkout.required.TAX_PROVIDER asks",
+            "checkout.toml:31:1: variables.TAX_PROVIDER: is not true or false, as deployments.checkout.required.TAX_PROVIDER asks",
         ),
         (
             APP,
@@ -129,7 +129,7 @@ fn what_cannot_serve_is_refused_with_its_place() {
             "required.DATABASE_URL = { type = \"url\", schemes = [\"redis\"] }",
             "bindings.DATABASE_URL: is not a URL with the scheme redis",
         ),
-        (APP, "required = [", "required = [\"SENTRY_KEY\", ", "SENTRY_KEY: is required but not injected"),
+        (APP, LIST, "required = [\"SENTRY_KEY\"]", "SENTRY_KEY: is required but not injected"),
         (APP, "DB_POOL_SIZE = 40", "DATABASE_URL = \"x\"", "both a variable and a binding"),
         (
             APP,
