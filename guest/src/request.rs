@@ -185,7 +185,7 @@ impl<'a> Candidate<'a> {
 
     /// Whether it has this label; one that no candidate has, it has not.
     pub fn has(self, label: Option<Label>) -> bool {
-        label.is_some_and(|label| self.label_rows().iter().any(|row| *row == label.0))
+        label.is_some_and(|label| self.label_rows().contains(&label.0))
     }
 
     /// The value of one of its labels.

@@ -5,7 +5,6 @@ use bootlace::{
     model::question::{Assignment, Decision, Fragment, Resolution},
     permit::{Grant, Refusal},
     source,
-    system::entropy,
 };
 
 use super::{APP, refused};
@@ -137,7 +136,7 @@ async fn row_19_what_only_a_choice_at_boot_makes_is_refused_at_that_boot() {
         let decision = Decision::Template(vec![Fragment::Literal(text.to_owned())]);
         let assignments = vec![Assignment { variable, decision, decided_by: 0 }];
         let resolution = Resolution { assignments, ..Resolution::default() };
-        Grant::compose(prepared, &resolution, live.capsule_key(), &mut { entropy }).map(drop)
+        Grant::compose(prepared, &resolution, live.capsule_key()).map(drop)
     };
     assert_eq!(written("8081"), Ok(()));
     let Err(Refusal::Mistyped(found)) = written("eighty") else { panic!("accepted") };
