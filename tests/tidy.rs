@@ -210,7 +210,10 @@ fn a_dangerous_crate_is_named_in_its_one_place() {
     for module in modules() {
         let code = code(&module);
         for (name, places) in CRATES {
-            let named = code.contains(&format!("{name}::")) || code.contains(&format!("use {name};"));
+            let grouped =
+                name.split_once("::").is_some_and(|(root, _)| code.contains(&format!("use {root}::{{")));
+            let named =
+                grouped || code.contains(&format!("{name}::")) || code.contains(&format!("use {name};"));
             let allowed =
                 places.iter().any(|place| module.path.starts_with(place)) || module.path.ends_with("tests");
             assert!(!named || allowed, "{} names {name}, which is only for {places:?}", module.path);

@@ -35,9 +35,10 @@ use tokio::task::yield_now;
 
 use batch::{Gathering, PATIENCE, Part};
 pub use checkpoint::{InvalidCheckpoint, KeptCheckpoint};
+pub use frames::is_log;
 use log::Log;
 pub use query::{Cursor, InvalidCursor, MAX_PAGE, Query, RecordPage, newest_checkpoint};
-pub use record::{BootId, BootRecord, ChangeRecord, KeySet};
+pub use record::{BootId, BootRecord, ChangeRecord, KeySet, reason};
 use state::StateFile;
 pub use verify::{Finding, Report, Verifier, Wrong};
 

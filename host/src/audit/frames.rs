@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Take},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 use super::wire::{Notice, Seal};
 use crate::id::Digest;
 
-/// The longest line that is read, in bytes: several times the longest that is written.
+/// The longest line that is read, in bytes. The longest that is written has the names of a boot's
+/// keys: less than 900 KiB, since a plan has fewer than 7,000 of up to 128 bytes.
 pub(super) const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// The lines up to a seal, or to the end of the file.
@@ -35,20 +36,19 @@ pub(super) struct Frame {
 
 /// Reads a file's frames in order.
 pub(super) struct Frames {
-    reader: BufReader<File>,
+    reader: BufReader<Take<File>>,
     offset: u64,
     line: u64,
 }
 
 impl Frames {
-    /// Begins at byte `offset`, behind a seal or at the start.
+    /// Begins at byte `offset`, behind a seal or at the start. What the host writes from now on is
+    /// not read: a batch may be there by half.
     pub(super) fn open(path: &Path, offset: u64) -> io::Result<Self> {
         let mut file = File::open(path)?;
-        if file.metadata()?.len() < offset {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+        let left = file.metadata()?.len().checked_sub(offset).ok_or(io::ErrorKind::UnexpectedEof)?;
         file.seek(SeekFrom::Start(offset))?;
-        Ok(Self { reader: BufReader::with_capacity(1 << 16, file), offset, line: 0 })
+        Ok(Self { reader: BufReader::with_capacity(1 << 16, file.take(left)), offset, line: 0 })
     }
 
     /// The next frame; nothing at the end of the file.
@@ -84,6 +84,14 @@ impl Frames {
 /// The path of a file by its number.
 pub(super) fn path(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{number:08}.jsonl"))
+}
+
+/// Whether `directory` holds files of a log.
+///
+/// # Errors
+/// When it cannot be looked into.
+pub fn is_log(directory: &Path) -> io::Result<bool> {
+    Ok(!numbers(directory)?.is_empty())
 }
 
 /// The numbers of all files, in order.

@@ -23,7 +23,8 @@ use crate::id::{EnvironmentName, UnixSeconds, VariableName, WorkspaceId};
 
 /// The most records on a page.
 pub const MAX_PAGE: usize = 1000;
-/// The most that is read for a page, in bytes, before it is given out as it is.
+/// The most that is read for a page, in bytes, before it is given out as it is. A question for a key
+/// reads each file that it visits once more, for the names of its sets.
 const MAX_READ_BYTES: u64 = 64 << 20;
 
 /// Which records. What is not given, any.
@@ -201,7 +202,10 @@ fn sets(path: &Path) -> io::Result<HashMap<String, Vec<String>>> {
 }
 
 fn each_line(path: &Path, mut then: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
+    let file = File::open(path)?;
+    // What the host writes meanwhile may be there by half.
+    let length = file.metadata()?.len();
+    let mut reader = BufReader::with_capacity(1 << 16, file.take(length));
     let mut line = Vec::new();
     while reader.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? > 0 {
         then(line.strip_suffix(b"\n").unwrap_or(&line))?;

@@ -138,6 +138,20 @@ pub struct ChangeRecord<'a> {
     pub details: serde_json::Value,
 }
 
+/// The longest reason that a record gives, in bytes: whoever asked was told all of it.
+const MAX_REASON_BYTES: usize = 16 << 10;
+
+/// Why something was refused, as a record tells it.
+pub fn reason(error: &dyn fmt::Display) -> String {
+    let mut text = error.to_string();
+    if text.len() > MAX_REASON_BYTES {
+        let whole = text.len();
+        text.truncate(text.floor_char_boundary(MAX_REASON_BYTES));
+        text.push_str(&format!("… ({whole} bytes)"));
+    }
+    text
+}
+
 impl ChangeRecord<'_> {
     pub(super) fn write(&self, line: &mut Vec<u8>) {
         write_json(
@@ -164,4 +178,22 @@ fn write_text(line: &mut Vec<u8>, text: &str) {
 fn write_json(line: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     // Texts, numbers and lists always encode, and writing to a Vec cannot fail.
     let _ = serde_json::to_writer(line, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_of_any_length_fits_a_line_that_can_be_read_back() {
+        assert_eq!(reason(&"stale"), "stale");
+        let long = reason(&"ü\n".repeat(1 << 20));
+        assert!(long.len() < MAX_REASON_BYTES + 64 && long.ends_with("… (3145728 bytes)"), "{}", long.len());
+        let details = serde_json::json!({ "reason": long });
+        let change =
+            ChangeRecord { at: UnixSeconds(0), kind: "push", outcome: "invalid", principal: "ana", details };
+        let mut line = Vec::new();
+        change.write(&mut line);
+        assert!((line.len() as u64) < super::super::frames::MAX_LINE_BYTES);
+    }
 }

@@ -25,14 +25,14 @@ impl Audit {
         let oldest = now - i64::from(self.settings.retention_days) * 24 * 60 * 60;
         let mut aged = Vec::new();
         let numbers = frames::numbers(&self.directory)?;
-        for pair in numbers.windows(2).take(AT_ONCE) {
+        for (place, file) in numbers.iter().copied().enumerate().take(AT_ONCE) {
             // A file ended when the next one was begun.
-            let Some(next) = header(&frames::path(&self.directory, pair[1]))? else { break };
+            let Some(next) = self.first_header(&numbers[place + 1..])? else { break };
             if next.at >= oldest {
                 break;
             }
             let Header { at: until, seals, chain, .. } = next;
-            aged.push(Removed { at: now, file: pair[0], until, seals, chain });
+            aged.push(Removed { at: now, file, until, seals, chain });
         }
         if aged.is_empty() {
             return Ok(0);
@@ -44,6 +44,17 @@ impl Audit {
         }
         sync_directory(&self.directory)?;
         Ok(aged.len())
+    }
+
+    /// What the first of these files begins with that begins with anything: a host that was killed, or
+    /// whose disk was full, leaves files that do not.
+    fn first_header(&self, numbers: &[u64]) -> io::Result<Option<Header>> {
+        for number in numbers {
+            if let Some(header) = header(&frames::path(&self.directory, *number))? {
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes lines about the log itself, and waits until they are sealed and on the disk.

@@ -24,6 +24,8 @@ use crate::{
 const PREFIX: &str = "bootlace-audit-state:1:";
 /// What the first key of a chain is kept in: this, the number of its first file, `.key`.
 const VERIFIER: &str = "audit-verifier-";
+/// First keys of chains that began one after the other and that nobody moved away.
+const MAX_VERIFIERS: u32 = 16;
 const BYTES: usize = 8 + 32 + 4 * 8 + 32;
 /// The longest state file, in bytes.
 const MAX_FILE_BYTES: u64 = 4096;
@@ -86,8 +88,7 @@ impl StateFile {
 
     fn begin(data: &Path, path: PathBuf, wrapping: AuditKey, last: u64) -> io::Result<Self> {
         let verifier = VerifierKey::new(last + 1, fresh_key(&mut system::entropy));
-        let name = format!("{VERIFIER}{:08}.key", verifier.first);
-        write_durably(&data.join(name), verifier.to_file().as_bytes())?;
+        write_durably(&free_name(data, verifier.first)?, verifier.to_file().as_bytes())?;
         sync_directory(data)?;
         let sealed = Position { file: last, bytes: 0, seals: 0, lines: 0, chain: Digest([0; 32]) };
         Ok(Self { path, wrapping, next: last + 1, key: verifier.begin(), sealed })
@@ -129,6 +130,20 @@ impl StateFile {
     }
 }
 
+/// A name for a first key that no other has: the log of an earlier chain may have been moved away, and
+/// its key not yet.
+fn free_name(data: &Path, first: u64) -> io::Result<PathBuf> {
+    let names = (1..=MAX_VERIFIERS).map(|count| match count {
+        1 => data.join(format!("{VERIFIER}{first:08}.key")),
+        _ => data.join(format!("{VERIFIER}{first:08}-{count}.key")),
+    });
+    let free = names.into_iter().find(|name| !name.exists());
+    free.ok_or_else(|| {
+        let message = format!("move the {VERIFIER}*.key files in {} to whoever audits", data.display());
+        io::Error::new(io::ErrorKind::AlreadyExists, message)
+    })
+}
+
 /// First keys that nobody has moved away yet.
 pub(super) fn verifiers_left(data: &Path) -> io::Result<Vec<PathBuf>> {
     let entries: Vec<_> = fs::read_dir(data)?.collect::<Result<_, _>>()?;
@@ -163,6 +178,21 @@ mod tests {
                 found = found.next();
             }
         }
+    }
+
+    #[test]
+    fn a_new_chain_leaves_the_first_key_of_the_one_before_it_alone() {
+        let place = tempfile::tempdir().unwrap();
+        open(place.path(), 7).unwrap();
+        let first = place.path().join("audit-verifier-00000001.key");
+        let kept = fs::read(&first).unwrap();
+        open(place.path(), 7).unwrap();
+        assert_eq!(fs::read(&first).unwrap(), kept);
+        assert_eq!(verifiers_left(place.path()).unwrap().len(), 2);
+        for _ in 2..MAX_VERIFIERS {
+            open(place.path(), 7).unwrap();
+        }
+        assert!(open(place.path(), 7).is_err(), "a directory full of keys that nobody fetched");
     }
 
     #[test]

@@ -46,7 +46,12 @@ impl Verifier {
     pub fn verify(&self, directory: &Path) -> io::Result<Report> {
         let mut walk = Walk::new(self);
         for number in frames::numbers(directory)? {
-            walk.file(number, Frames::open(&frames::path(directory, number), 0)?)?;
+            match Frames::open(&frames::path(directory, number), 0) {
+                Ok(frames) => walk.file(number, frames)?,
+                // Retention removed it meanwhile, as the log will tell further on.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(walk.finish())
     }
@@ -268,6 +273,9 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(mut self) -> Report {
+        if let (false, Some(key)) = (self.begun, &self.verifier.key) {
+            self.report.add(key.first, None, Wrong::Missing);
+        }
         for (file, seals, chain) in std::mem::take(&mut self.missing) {
             if self.removed.contains(&(file, seals, chain)) {
                 self.report.retired = file;

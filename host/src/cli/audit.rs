@@ -5,9 +5,11 @@ mod verify;
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Subcommand;
 
-use super::output::Output;
+use super::{exit::Misuse, output::Output};
+use crate::audit;
 
 /// Read and verify a host's audit log
 ///
@@ -48,9 +50,19 @@ pub struct Place {
 }
 
 impl Place {
-    fn directory(&self) -> PathBuf {
+    fn directory(&self) -> anyhow::Result<PathBuf> {
         let within = self.data.join("audit");
-        if within.is_dir() { within } else { self.data.clone() }
+        let directory = if within.is_dir() { within } else { self.data.clone() };
+        let holds_log = audit::is_log(&directory)
+            .with_context(|| Misuse(format!("cannot look into {}", directory.display())))?;
+        if !holds_log {
+            let place = directory.display();
+            return Err(Misuse(format!(
+                "{place} holds no audit log; name a host's data directory, or a copy of its directory audit"
+            ))
+            .into());
+        }
+        Ok(directory)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     snapshot::Snapshot,
     state::Activations,
     upload::{UploadError, rehearse},
+    validate::limits,
 };
 
 /// Why a snapshot cannot be served.
@@ -82,6 +83,8 @@ impl Workshop {
             }
         }
         if !errors.is_empty() {
+            // One mistake in a shared layer is one in every plan.
+            errors.truncate(limits::VIOLATIONS);
             return Err(PrepareError::Plans(errors));
         }
         let environments = environments(&from.configuration, &prepared);

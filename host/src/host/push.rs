@@ -10,6 +10,7 @@ use super::{
     prepare::{Ingredients, PrepareError},
 };
 use crate::{
+    audit,
     bundle::{self, BundleError, Envelope, Expected},
     generation::{Generation, Served},
     id::{EnvironmentName, Revision, Uid, WorkspaceId},
@@ -103,7 +104,7 @@ impl Host {
                 "workspace": changed.workspace.as_str(), "revision": changed.revision.0,
                 "digest": changed.digest.to_string(), "bundle": crate::canonical::sha256(bytes).to_string(),
             }),
-            Err(error) => json!({ "reason": error.to_string(), "parent": parent.0 }),
+            Err(error) => json!({ "reason": audit::reason(error), "parent": parent.0 }),
         };
         self.finished("push", principal, details, pushed)
     }
@@ -179,7 +180,7 @@ impl Host {
                 "digest": changed.digest.to_string(),
             }),
             Err(error) => {
-                json!({ "workspace": workspace.as_str(), "content_of": to.0, "reason": error.to_string() })
+                json!({ "workspace": workspace.as_str(), "content_of": to.0, "reason": audit::reason(error) })
             }
         };
         self.finished("rollback", principal, details, changed)

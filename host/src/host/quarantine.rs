@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::{ChangeError, Changed, Host, Workshop, prepare::Ingredients};
 use crate::{
+    audit,
     auth::InstanceCaller,
     bundle,
     id::{Digest, PolicyName, UnixSeconds, WorkspaceId},
@@ -94,7 +95,7 @@ impl Host {
         let details = json!({
             "workspace": workspace.as_str(), "policy": policy.as_str(), "failing": digest.to_string(),
             "revision": changed.as_ref().ok().map(|changed| changed.revision.0),
-            "reason": changed.as_ref().err().map(ToString::to_string),
+            "reason": changed.as_ref().err().map(|error| audit::reason(error)),
         });
         self.finished("quarantine", "host", details, changed)
     }

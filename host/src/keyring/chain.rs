@@ -105,7 +105,7 @@ impl FromStr for VerifierKey {
 }
 
 impl AuditKey {
-    /// For the log's own thread, which outlives no host.
+    /// For the log's state, which outlives no host.
     pub(crate) fn copy(&self) -> Self {
         Self::new(Zeroizing::new(*self.expose()))
     }

@@ -26,7 +26,8 @@ pub struct Report {
     pub killed: u64,
     /// Lines at the end that are not sealed: the host runs, or was killed.
     pub open: u64,
-    /// Whether the last host ended in order, and nothing was added or cut off since.
+    /// Whether the log ends with a checkpoint, as a host that is stopped ends it. Only a checkpoint that
+    /// was kept elsewhere shows that nothing was cut off behind it.
     pub closed: bool,
 }
 

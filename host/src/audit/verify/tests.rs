@@ -282,6 +282,34 @@ async fn retention_is_told_from_truncation() {
     assert_eq!(found, [Finding { file: left[0], line: None, wrong: Wrong::Missing }]);
 }
 
+#[tokio::test]
+async fn files_without_a_beginning_do_not_end_retention() {
+    let place = Place::new(false);
+    for day in 0..100 {
+        place.clock.advance(UnixSeconds(1_000_000 + day * 86_400));
+        place.boot(&format!("day {day}")).await.unwrap();
+    }
+    // A host that was killed before its first write, and one whose disk was full.
+    fs::write(frames::path(&place.directory(), 3), "").unwrap();
+    fs::write(frames::path(&place.directory(), 5), "{\"audit\":\"fi").unwrap();
+    assert_eq!(place.audit.retain().unwrap(), 8);
+    assert_eq!(frames::numbers(&place.directory()).unwrap()[0], 9);
+}
+
+#[tokio::test]
+async fn a_log_that_is_gone_or_was_made_up_is_not_sound() {
+    let evidence = Evidence::new().await;
+    for file in 1..=3 {
+        fs::remove_file(evidence.path(file)).unwrap();
+    }
+    let missing = |report: Report| report.findings.iter().any(|finding| finding.wrong == Wrong::Missing);
+    let verifier = Verifier { kept: Vec::new(), signer: None, key: evidence.verifier.key };
+    let directory = evidence.place.path().join("audit");
+    assert!(missing(verifier.verify(&directory).unwrap()));
+    fs::write(frames::path(&directory, 1), "{\"kind\":\"boot\"}\n").unwrap();
+    assert!(missing(verifier.verify(&directory).unwrap()));
+}
+
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let (path, name) = (entry.as_ref().unwrap().path(), entry.unwrap().file_name());

@@ -78,7 +78,7 @@ pub struct Checkpoint {
 
 impl Query {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let directory = self.place.directory();
+        let directory = self.place.directory()?;
         let page = self.filter.query().page(&directory, self.after, usize::from(self.limit));
         let RecordPage { records, next } = page.with_context(|| reading(&directory))?;
         let records: Vec<Value> =
@@ -106,7 +106,7 @@ impl Query {
 
 impl Export {
     pub(super) fn run(self, _: &Output) -> anyhow::Result<()> {
-        let directory = self.place.directory();
+        let directory = self.place.directory()?;
         let mut out = BufWriter::new(io::stdout().lock());
         let written = self.filter.query().export(&directory, &mut out).and_then(|_| out.flush());
         // A pipe that closes is found as such, without a context in front of it.
@@ -119,7 +119,7 @@ impl Export {
 
 impl Checkpoint {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let directory = self.place.directory();
+        let directory = self.place.directory()?;
         let newest = audit::newest_checkpoint(&directory).with_context(|| reading(&directory))?;
         let newest =
             newest.ok_or_else(|| anyhow!("the log has no checkpoint yet; there is one every minute"))?;

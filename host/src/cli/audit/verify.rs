@@ -36,7 +36,7 @@ pub struct Args {
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         let verifier = self.verifier()?;
-        let directory = self.place.directory();
+        let directory = self.place.directory()?;
         let reading = || format!("cannot read the audit log in {}", directory.display());
         let report = verifier.verify(&directory).with_context(reading)?;
         if output.is_json() {
