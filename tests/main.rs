@@ -28,6 +28,7 @@ mod scope;
 mod sealing;
 mod shutdown;
 mod strangers;
+mod supervise;
 mod tls;
 mod tokens;
 mod torn;

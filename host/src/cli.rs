@@ -75,7 +75,7 @@ pub enum Verb {
     Serve(serve::Args),
     /// Fetch this instance's configuration and print it
     Boot(boot::Args),
-    /// Fetch this instance's configuration and become a command that has it
+    /// Fetch this instance's configuration and become a command that has it, or stay with it
     Run(run::Args),
     /// Say where a value comes from, and why
     Explain(explain::Args),
@@ -85,6 +85,12 @@ pub enum Verb {
     Policy(policy::Args),
     /// Print a shell's completion script
     Completions(completions::Args),
+    /// What `run --supervise` starts, which becomes the command
+    #[command(hide = true)]
+    RunBecome(run::inner::Become),
+    /// What kills the command's process group when its supervisor is killed
+    #[command(hide = true)]
+    RunGuard,
     /// What a host runs to compile one policy, apart from itself
     #[command(hide = true)]
     CompilePolicy {
@@ -106,7 +112,8 @@ Exit status:
   1   refused by the host
   2   wrong usage
   3   the host cannot be reached
-  `bootlace run` exits as its command does; 127 if there is no such command, 126 if it cannot run.
+  `bootlace run` exits as its command does, 128 + N where signal N killed it; 127 if there is no
+  such command, 126 if it cannot run.
 
 Examples:
   bootlace boot --format dotenv
@@ -122,7 +129,7 @@ pub fn main() -> ExitCode {
         return compile_child_main(job);
     }
     match verb.run(&output) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // Whoever read our output had enough: `bootlace boot | head -1`.
         Err(error) if exit::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -133,8 +140,12 @@ pub fn main() -> ExitCode {
 }
 
 impl Verb {
-    fn run(self, output: &Output) -> anyhow::Result<()> {
+    fn run(self, output: &Output) -> anyhow::Result<ExitCode> {
         match self {
+            // Its exit code may be its command's.
+            Self::Run(args) => return args.run(output),
+            Self::RunBecome(args) => args.run(),
+            Self::RunGuard => run::inner::guard(),
             Self::Demo(args) => args.run(output),
             Self::Init(args) => args.run(output),
             Self::Keygen(args) => args.run(output),
@@ -143,7 +154,6 @@ impl Verb {
             Self::Token(args) => args.run(output),
             Self::Serve(args) => args.run(output),
             Self::Boot(args) => args.run(output),
-            Self::Run(args) => args.run(output),
             Self::Explain(args) => args.run(output),
             Self::Audit(args) => args.run(output),
             Self::Policy(args) => args.run(output),
@@ -151,6 +161,7 @@ impl Verb {
             // Answered before: its exit code is its own.
             Self::CompilePolicy { .. } => Ok(()),
         }
+        .map(|()| ExitCode::SUCCESS)
     }
 }
 

@@ -13,7 +13,7 @@ use clap::{
 
 use super::exit::Misuse;
 use crate::{
-    client::{Access, BearerToken, Client, Request, Roots},
+    client::{Access, BearerToken, Client, Limits, Request, Roots},
     id::WorkspaceId,
 };
 
@@ -80,7 +80,15 @@ impl BootHost {
     /// # Errors
     /// The address, the token or the certificates are not usable: wrong usage.
     pub fn client(&self) -> anyhow::Result<Client> {
-        self.credentials.client("BOOTLACE_URL", &self.url)
+        self.client_within(Limits::default())
+    }
+
+    /// The same, within limits of the caller's own. Token and certificates are read anew.
+    ///
+    /// # Errors
+    /// As [`BootHost::client`].
+    pub fn client_within(&self, limits: Limits) -> anyhow::Result<Client> {
+        self.credentials.client("BOOTLACE_URL", &self.url, limits)
     }
 }
 
@@ -90,7 +98,7 @@ impl AdminHost {
     /// # Errors
     /// As [`BootHost::client`].
     pub fn client(&self) -> anyhow::Result<Client> {
-        self.credentials.client("BOOTLACE_ADMIN_URL", &self.admin_url)
+        self.credentials.client("BOOTLACE_ADMIN_URL", &self.admin_url, Limits::default())
     }
 
     /// The request, in the workspace that an operator named.
@@ -108,13 +116,14 @@ impl AdminHost {
 }
 
 impl Credentials {
-    fn client(&self, variable: &str, url: &str) -> anyhow::Result<Client> {
+    fn client(&self, variable: &str, url: &str, limits: Limits) -> anyhow::Result<Client> {
         let url = url.parse().map_err(|error| Misuse(format!("{variable} (or its option): {error}")))?;
         let ca_cert = self.ca_cert.clone().filter(|file| !file.as_os_str().is_empty());
         let roots = ca_cert.map_or(Roots::System, Roots::File);
         let token = Some(self.token()?);
         let access = Access { url, token, roots, insecure_plaintext: self.insecure_plaintext };
-        Client::new(access).map_err(|error| anyhow!(error).context(Misuse("cannot set up TLS".into())))
+        Client::with_limits(access, limits)
+            .map_err(|error| anyhow!(error).context(Misuse("cannot set up TLS".into())))
     }
 
     fn token(&self) -> anyhow::Result<BearerToken> {

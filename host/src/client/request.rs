@@ -88,6 +88,16 @@ impl Request {
         self.header(header::IF_MATCH, tag)
     }
 
+    /// Only if the answer is not the one of that identity; else the host says 304.
+    #[must_use]
+    pub fn if_none_match(self, etag: &str) -> Self {
+        match HeaderValue::from_str(etag) {
+            Ok(etag) => self.header(header::IF_NONE_MATCH, etag),
+            // No header that came over HTTP; asking without a condition is always right.
+            Err(_) => self,
+        }
+    }
+
     /// How long one attempt may take, where the host has more to do than usual.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
