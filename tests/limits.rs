@@ -10,7 +10,7 @@ use std::{
 use crate::world::{
     Site, blocking,
     http::{Connection, prepared},
-    program::{PATIENCE, Premises, Program},
+    program::{PATIENCE, Premises, Program, finish},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,6 +104,30 @@ async fn large_heads_and_bodies_are_refused() {
     }
     assert_eq!(ready.host.get("/v1/boot", Some(&ready.token)).await.status, 200);
     assert!(ready.metrics().await.contains("bootlace_panics_total 0\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operators_limit_on_policies_bites_and_names_itself() {
+    let site = Site::starter();
+    for (limit, says) in [
+        (["--policy-component", "4"], "and may have 4096"),
+        (["--policy-chain", "1"], "policies"),
+        (["--policy-fuel", "1000"], "fuel"),
+    ] {
+        let premises = Premises::new(&site);
+        let command = premises.command(&limit);
+        let host = blocking(|| Program::start(command)).await;
+        let operator = premises.operator();
+        let answer = host.push(&site.bundle_for_today(&site.directory(), 0), 0, &operator).await;
+        assert_eq!(answer.status, 422, "{limit:?}: {}", answer.text());
+        assert!(answer.text().contains(says), "{limit:?}: {}", answer.text());
+        assert_eq!(host.get("/readyz", None).await.status, 503, "nothing is served of it");
+    }
+    let premises = Premises::new(&site);
+    let contradiction = premises.command(&["--policy-wall", "50", "--policy-chain-wall", "20"]);
+    let output = blocking(|| finish(contradiction)).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--policy-chain-wall is 20 ms"), "{output:?}");
 }
 
 /// Sends `first`, then perhaps `more` again and again, and tells when the host had enough and

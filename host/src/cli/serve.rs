@@ -1,6 +1,7 @@
 //! `bootlace serve`: the host.
 
 mod log;
+mod policies;
 mod tls;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -9,6 +10,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use tokio::signal::unix::{SignalKind, signal};
 
+pub use self::policies::PolicyLimits;
 use super::{directory, exit::Misuse, files, hardening, output::Output};
 use crate::{
     audit::RETENTION_DAYS,
@@ -16,7 +18,6 @@ use crate::{
     clock::Clock,
     host::{Host, HostSettings},
     keyring::{RootKey, RootKeys},
-    policy::{Limits as PolicyLimits, lanes::LaneSettings},
     serve::listener::ListenerLimits,
     server::{Server, ServerSettings},
     signing::{TrustedSigners, VerifyingKey},
@@ -84,6 +85,10 @@ pub struct Args {
     #[command(flatten)]
     pub limits: Limits,
 
+    /// What bounds tenants' policies
+    #[command(flatten)]
+    pub policies: PolicyLimits,
+
     /// What to say, and how
     #[command(flatten)]
     pub log: Log,
@@ -123,8 +128,8 @@ impl Args {
                 bundle_bytes: MAX_BUNDLE_BYTES.min(self.limits.max_bundle << 20),
                 ..BundleLimits::default()
             },
-            policy_limits: PolicyLimits::default(),
-            lanes: LaneSettings::default(),
+            policy_limits: self.policies.limits()?,
+            lanes: self.policies.lanes(),
             decisions: self.decision_memory,
             strict_audit: self.audit == Audit::Strict,
             audit_days: self.audit_days,
