@@ -10,6 +10,7 @@ mod audit;
 mod blind;
 mod boots;
 mod crash;
+mod deploy;
 mod explain;
 mod formats;
 mod hostile;

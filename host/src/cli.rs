@@ -15,6 +15,7 @@ pub mod explain;
 pub mod facts;
 pub(crate) mod files;
 pub mod hardening;
+pub mod health;
 pub mod init;
 pub mod keygen;
 pub mod output;
@@ -73,6 +74,8 @@ pub enum Verb {
     Token(token::Args),
     /// Serve boots and the control API
     Serve(serve::Args),
+    /// Say whether a host is ready
+    Health(health::Args),
     /// Fetch this instance's configuration and print it
     Boot(boot::Args),
     /// Fetch this instance's configuration and become a command that has it, or stay with it
@@ -153,6 +156,7 @@ impl Verb {
             Self::Snapshot(args) => args.run(output),
             Self::Token(args) => args.run(output),
             Self::Serve(args) => args.run(output),
+            Self::Health(args) => args.run(output),
             Self::Boot(args) => args.run(output),
             Self::Explain(args) => args.run(output),
             Self::Audit(args) => args.run(output),

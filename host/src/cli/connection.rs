@@ -88,7 +88,16 @@ impl BootHost {
     /// # Errors
     /// As [`BootHost::client`].
     pub fn client_within(&self, limits: Limits) -> anyhow::Result<Client> {
-        self.credentials.client("BOOTLACE_URL", &self.url, limits)
+        let token = Some(self.credentials.token()?);
+        self.credentials.client("BOOTLACE_URL", &self.url, token, limits)
+    }
+
+    /// A client that shows no token, for what everybody may ask.
+    ///
+    /// # Errors
+    /// The address or the certificates are not usable: wrong usage.
+    pub fn stranger(&self, limits: Limits) -> anyhow::Result<Client> {
+        self.credentials.client("BOOTLACE_URL", &self.url, None, limits)
     }
 }
 
@@ -98,7 +107,8 @@ impl AdminHost {
     /// # Errors
     /// As [`BootHost::client`].
     pub fn client(&self) -> anyhow::Result<Client> {
-        self.credentials.client("BOOTLACE_ADMIN_URL", &self.admin_url, Limits::default())
+        let token = Some(self.credentials.token()?);
+        self.credentials.client("BOOTLACE_ADMIN_URL", &self.admin_url, token, Limits::default())
     }
 
     /// The request, in the workspace that an operator named.
@@ -116,11 +126,16 @@ impl AdminHost {
 }
 
 impl Credentials {
-    fn client(&self, variable: &str, url: &str, limits: Limits) -> anyhow::Result<Client> {
+    fn client(
+        &self,
+        variable: &str,
+        url: &str,
+        token: Option<BearerToken>,
+        limits: Limits,
+    ) -> anyhow::Result<Client> {
         let url = url.parse().map_err(|error| Misuse(format!("{variable} (or its option): {error}")))?;
         let ca_cert = self.ca_cert.clone().filter(|file| !file.as_os_str().is_empty());
         let roots = ca_cert.map_or(Roots::System, Roots::File);
-        let token = Some(self.token()?);
         let access = Access { url, token, roots, insecure_plaintext: self.insecure_plaintext };
         Client::with_limits(access, limits)
             .map_err(|error| anyhow!(error).context(Misuse("cannot set up TLS".into())))

@@ -1,6 +1,7 @@
 //! Small files that the command line reads and writes: keys, signers, tokens.
 
 use std::{
+    env,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
@@ -40,11 +41,18 @@ where
 {
     let unusable = || Misuse(format!("cannot take a key from {}", path.display()));
     let mode = fs::metadata(path).with_context(unusable)?.permissions().mode();
-    if mode & 0o077 != 0 {
+    if mode & 0o077 != 0 && !is_credential(path) {
         let advice = format!("{0} can be read by others: chmod 600 {0}", path.display());
         return Err(Misuse(advice).into());
     }
     parsed(path).with_context(unusable)
+}
+
+/// Whether a service manager passed it (systemd's `LoadCredential=`). Such a file may carry an
+/// access list, which shows as a mode of 0440; its directory lets nobody else in.
+fn is_credential(path: &Path) -> bool {
+    let directory = env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
+    directory.is_some_and(|directory| path.parent() == Some(Path::new(&directory)))
 }
 
 /// Reads the signers in a file, one a line.
