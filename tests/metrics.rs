@@ -1,6 +1,6 @@
 //! What an operator can watch, and nobody else.
 
-use crate::world::{Site, World, http};
+use crate::world::{NOON, Site, World, http};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_an_operators_alone() {
@@ -44,6 +44,8 @@ async fn boots_are_counted_by_what_came_of_them() {
         "bootlace_changes_refused_total 1",
         "bootlace_revision{workspace=\"acme\"} 1",
         "bootlace_degraded 0",
+        &format!("bootlace_clock_seconds {}", NOON.0),
+        &format!("bootlace_snapshot_expires_seconds{{workspace=\"acme\"}} {}", NOON.0 + 86_400),
         "bootlace_panics_total 0",
         "bootlace_audit_failures_total 0",
         "# EOF",

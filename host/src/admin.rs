@@ -150,6 +150,7 @@ async fn metrics(State(host): State<Arc<Host>>, headers: HeaderMap) -> Result<Re
     Caller::of(&host, &headers)?.operator()?;
     // A host that nobody probes shows its doubts all the same.
     let _ = host.readiness();
+    host.metrics.set_clock(host.clock.now());
     let text = host.metrics.render();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

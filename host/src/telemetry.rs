@@ -10,7 +10,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::id::Revision;
+use crate::id::{Revision, UnixSeconds};
 
 /// Upper bounds of the boot duration's buckets, in seconds.
 const BOOT_SECONDS: [f64; 12] = [5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 0.1];
@@ -44,8 +44,14 @@ pub struct Metrics {
     pub connections_refused: Counter,
     /// 1 while the host serves a last-known-good it has doubts about.
     pub degraded: Gauge,
+    /// Policies that were put back to the version before.
+    pub quarantines: Counter,
+    /// What time the host takes it to be: the highest that it has seen.
+    clock: Gauge,
     /// The live revision, by workspace.
     revision: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
+    /// When what is served of a workspace expires.
+    expires: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -80,6 +86,7 @@ impl Metrics {
         let changes_refused = counter("changes_refused", "Pushes and other changes refused");
         let audit_failures = counter("audit_failures", "Audit records that could not be written");
         let panics = counter("panics", "Requests whose handler panicked");
+        let quarantines = counter("quarantines", "Policies put back to the version before");
         let connections_refused = counter("connections_refused", "Connections turned away at the limit");
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
@@ -88,12 +95,16 @@ impl Metrics {
         };
         let connections = gauge("connections", "Connections open now");
         let degraded = gauge("degraded", "1 while serving a last-known-good that is in doubt");
+        let clock = gauge("clock_seconds", "The host's time since 1970, the highest that it has seen");
         let boots = Family::<OutcomeLabel, Counter>::default();
         registry.register("boots", "Boots answered, by outcome", boots.clone());
         let boot_seconds = Histogram::new(BOOT_SECONDS);
         registry.register("boot_seconds", "Time to answer a boot, without the socket", boot_seconds.clone());
         let revision = Family::default();
         registry.register("revision", "The live revision of each workspace", revision.clone());
+        let expires = Family::default();
+        let help = "When what is served of each workspace expires, since 1970";
+        registry.register("snapshot_expires_seconds", help, expires.clone());
         let outcome = |outcome| boots.get_or_create(&OutcomeLabel { outcome }).clone();
         let (boots_allowed, boots_unchanged) = (outcome("allowed"), outcome("unchanged"));
         Self {
@@ -111,7 +122,10 @@ impl Metrics {
             connections,
             connections_refused,
             degraded,
+            quarantines,
+            clock,
             revision,
+            expires,
         }
     }
 
@@ -120,10 +134,16 @@ impl Metrics {
         self.boots.get_or_create(&OutcomeLabel { outcome: code }).inc();
     }
 
-    /// Shows `workspace` at `revision`.
-    pub fn set_revision(&self, workspace: &str, revision: Revision) {
+    /// Shows `workspace` at `revision`, which expires at `not_after`.
+    pub fn set_snapshot(&self, workspace: &str, revision: Revision, not_after: UnixSeconds) {
         let label = WorkspaceLabel { workspace: workspace.to_owned() };
         self.revision.get_or_create(&label).set(i64::try_from(revision.0).unwrap_or(i64::MAX));
+        self.expires.get_or_create(&label).set(not_after.0);
+    }
+
+    /// Shows what time it is.
+    pub fn set_clock(&self, now: UnixSeconds) {
+        self.clock.set(now.0);
     }
 
     /// Everything in the Prometheus (OpenMetrics) text format.

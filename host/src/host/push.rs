@@ -245,6 +245,7 @@ impl Host {
         let envelope = Envelope { parent, created: snapshot.created, not_after: snapshot.not_after };
         let stored =
             bundle::sign_stored(&snapshot.configuration, &snapshot.keys, envelope, &workshop.keys.store)?;
+        let not_after = snapshot.not_after;
         let change = Change::Configuration {
             workspace: snapshot.configuration.workspace.clone(),
             uid: snapshot.configuration.uid,
@@ -263,7 +264,7 @@ impl Host {
         self.doubts.write().workspaces.remove(&changed.workspace);
         self.note_degraded();
         self.metrics.swaps.inc();
-        self.metrics.set_revision(changed.workspace.as_str(), changed.revision);
+        self.metrics.set_snapshot(changed.workspace.as_str(), changed.revision, not_after);
         Ok(changed)
     }
 

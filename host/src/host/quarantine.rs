@@ -97,6 +97,9 @@ impl Host {
             "revision": changed.as_ref().ok().map(|changed| changed.revision.0),
             "reason": changed.as_ref().err().map(|error| audit::reason(error)),
         });
+        if changed.is_ok() {
+            self.metrics.quarantines.inc();
+        }
         self.finished("quarantine", "host", details, changed)
     }
 

@@ -149,7 +149,7 @@ impl Host {
         let metrics = Arc::new(Metrics::new());
         for (name, served) in &workspaces {
             let snapshot = &served.snapshot;
-            metrics.set_revision(name.as_str(), snapshot.revision);
+            metrics.set_snapshot(name.as_str(), snapshot.revision, snapshot.not_after);
             let age_seconds = settings.clock.now().0 - snapshot.created.0;
             tracing::info!(workspace = %name, revision = snapshot.revision.0, age_seconds, "serving the last known good");
         }
