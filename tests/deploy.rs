@@ -144,14 +144,14 @@ fn units_are_what_systemd_takes() {
 }
 
 /// One command line: its verb, as words, and its flags.
-struct Line {
-    verb: Vec<String>,
-    flags: Vec<String>,
+pub(crate) struct Line {
+    pub(crate) verb: Vec<String>,
+    pub(crate) flags: Vec<String>,
 }
 
 /// The command lines in a unit, a Containerfile, a manifest or a page. A command begins with the
 /// program's name and a verb, and ends at `--`, or with what is none of its words any more.
-fn lines(text: &str, verbs: &[String]) -> Vec<Line> {
+pub(crate) fn lines(text: &str, verbs: &[String]) -> Vec<Line> {
     let text = text.replace(['"', '\'', '[', ']', ',', '\\', '`', '(', ')'], " ");
     let mut words = text
         .split_inclusive('\n')
@@ -186,13 +186,13 @@ fn lines(text: &str, verbs: &[String]) -> Vec<Line> {
 }
 
 /// The verbs that a help page lists.
-fn commands_of(help: &str) -> Vec<String> {
+pub(crate) fn commands_of(help: &str) -> Vec<String> {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let listed = listed.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("    "));
     listed.filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect()
 }
 
-fn help(verb: &[String]) -> String {
+pub(crate) fn help(verb: &[String]) -> String {
     thread_local! {
         static KNOWN: std::cell::RefCell<BTreeMap<Vec<String>, String>> = const { std::cell::RefCell::new(BTreeMap::new()) };
     }
