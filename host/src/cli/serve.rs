@@ -36,6 +36,10 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 /// Without TLS a listener binds loopback addresses only. The first start on an empty data
 /// directory writes operator.token there (mode 0600). SIGTERM ends it: readiness goes off, what
 /// runs is finished within --drain-deadline.
+///
+/// A limit of policies that is lowered holds for what is served already: a workspace whose
+/// policies no longer fit is not served after the restart, and boots that ask one that takes more
+/// are refused.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
