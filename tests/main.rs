@@ -29,6 +29,7 @@ mod sample_policies;
 mod scope;
 mod sealing;
 mod shutdown;
+mod state;
 mod strangers;
 mod supervise;
 mod tls;

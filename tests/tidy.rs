@@ -9,7 +9,7 @@ use std::{
 
 /// The levels of architecture, by the first segments of a module's path. A module imports only its
 /// own level or lower ones.
-const LEVELS: [(&str, u8); 47] = [
+const LEVELS: [(&str, u8); 48] = [
     ("canonical", 0),
     ("entropy", 0),
     ("fields", 0),
@@ -36,6 +36,7 @@ const LEVELS: [(&str, u8); 47] = [
     ("audit", 3),
     ("auth", 3),
     ("clock", 3),
+    ("control", 3),
     ("durable", 3),
     ("generation", 3),
     ("host", 3),

@@ -1,6 +1,7 @@
 //! A running host: the live generation, and the one writer that makes the next. Reads never wait
 //! for a change; changes wait for each other.
 
+mod kept;
 mod prepare;
 mod push;
 mod quarantine;
@@ -22,6 +23,7 @@ use crate::{
     audit::{Audit, ChangeRecord},
     bundle::BundleLimits,
     clock::{Clock, rfc3339},
+    control::Control,
     generation::DecisionEngine,
     id::{Digest, Revision, WorkspaceId},
     keyring::{HostKeys, RootKeys},
@@ -96,6 +98,8 @@ pub struct Host {
 struct Doubts {
     /// About the slots and the floor: gone with a commit that writes them all.
     disk: Option<String>,
+    /// About the ledger: gone with a restart.
+    ledger: Option<String>,
     /// About a workspace: gone when that workspace is served anew.
     workspaces: BTreeMap<WorkspaceId, String>,
 }
@@ -110,10 +114,13 @@ struct Workshop {
     trusted: TrustedSigners,
 }
 
-/// What is durable. Held for a commit alone, so that a revocation waits for no policy to compile.
+/// What is durable. Held for a commit alone, so that a revocation waits for no policy to compile. The
+/// slots hold what was pushed, the ledger the state; no change is one of both.
 struct Writer {
     slots: Slots,
+    /// As the ledger has it.
     state: State,
+    control: Control,
 }
 
 /// A change that is durable and served.
@@ -169,8 +176,14 @@ impl Host {
         let expired = served.filter(|(_, not_after)| *not_after <= now);
         let expired =
             expired.map(|(name, at)| format!("what is served of {name} expired at {}", rfc3339(at)));
-        let all: Vec<_> =
-            doubts.disk.iter().chain(doubts.workspaces.values()).cloned().chain(expired).collect();
+        let all: Vec<_> = doubts
+            .disk
+            .iter()
+            .chain(&doubts.ledger)
+            .chain(doubts.workspaces.values())
+            .cloned()
+            .chain(expired)
+            .collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 
@@ -188,6 +201,13 @@ impl Host {
             tracing::error!(reason, "degraded: the last known good on disk is not as it should be");
         }
         self.doubts.write().disk = reason;
+        self.note_degraded();
+    }
+
+    /// Notes a doubt about the ledger, for as long as this process lives.
+    fn doubt_ledger(&self, reason: String) {
+        tracing::error!(reason, "degraded: nothing more is written to the ledger until a restart");
+        self.doubts.write().ledger = Some(reason);
         self.note_degraded();
     }
 

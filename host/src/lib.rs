@@ -22,7 +22,8 @@
 //! [`format`](mod@format) writes environments, [`dotenv`] reads files of them.
 //!
 //! **L3, a running host.** [`host`] starts, pushes, rolls back, mints; [`upload`] is a policy's way
-//! in, [`slots`] the last known good on disk, [`ledger`] control state in transactions, [`reseal`] and
+//! in, [`slots`] the last known good on disk, [`ledger`] control state in transactions and [`control`] the
+//! host's own records there, [`reseal`] and
 //! [`prepared`] make a generation, [`auth`] finds the caller, a [`permit`] is the right to values,
 //! [`audit`] writes down who was given what, [`preview`] shows a glimpse of plain values. [`clock`],
 //! `durable` files, [`system`] and [`telemetry`] are the world outside.
@@ -66,6 +67,7 @@ pub mod state;
 pub mod audit;
 pub mod auth;
 pub mod clock;
+pub mod control;
 pub(crate) mod durable;
 pub mod generation;
 pub mod host;

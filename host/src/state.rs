@@ -1,10 +1,12 @@
 //! What a push never touches: tokens and activations. Apart from configuration, so that a
 //! directory can replace all it owns without revoking anybody.
 
+mod record;
 mod wire;
 
 use std::collections::BTreeMap;
 
+pub use record::Alteration;
 pub use wire::StateError;
 
 use crate::{
@@ -24,7 +26,8 @@ const EXPIRED_SECONDS: i64 = 86_400;
 pub struct State {
     /// Every token that works, by its hash.
     pub tokens: BTreeMap<TokenHash, TokenRecord>,
-    /// The active releases, by workspace. A workspace may be here before its first push.
+    /// The active releases, by workspace: every workspace that was ever begun or given a token, also
+    /// before its first push.
     pub active: BTreeMap<WorkspaceId, Activations>,
 }
 
@@ -52,12 +55,9 @@ impl State {
     }
 
     /// Takes from `bootstrap` the workspaces that are new; whether there were any. A workspace is
-    /// known for as long as it was begun or a token names it, so that what was revoked stays so.
+    /// known from its first token or activation on, so that what was revoked stays so.
     pub fn adopt(&mut self, bootstrap: Self) -> bool {
-        let known = |workspace: &WorkspaceId| {
-            self.active.contains_key(workspace)
-                || self.tokens.values().any(|token| token.scope.workspace() == Some(workspace))
-        };
+        let known = |workspace: &WorkspaceId| self.active.contains_key(workspace);
         let new: Vec<_> = bootstrap.active.into_iter().filter(|(workspace, _)| !known(workspace)).collect();
         for (workspace, active) in &new {
             let tokens = bootstrap.tokens.values().filter(|token| token.scope.workspace() == Some(workspace));
@@ -79,6 +79,9 @@ impl State {
         }
         if workspace.is_some() && of_workspace() >= MAX_WORKSPACE_TOKENS {
             return Err(TooManyTokens { whose: "workspace", limit: MAX_WORKSPACE_TOKENS });
+        }
+        if let Some(workspace) = workspace {
+            self.active.entry(workspace.clone()).or_default();
         }
         self.tokens.insert(record.hash, record);
         Ok(())
@@ -116,13 +119,13 @@ impl State {
         active
     }
 
-    /// As bytes for the data directory.
+    /// What stands beside the slots where older versions kept the state, since it is in the ledger.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        wire::encode(self)
+    pub fn moved() -> &'static [u8] {
+        wire::moved()
     }
 
-    /// From bytes of the data directory.
+    /// What an older version kept beside the slots.
     ///
     /// # Errors
     /// When the bytes are not a state of a known format.
@@ -180,7 +183,6 @@ mod tests {
 
         // All that "other" had is revoked, and the host starts again.
         state.tokens.retain(|_, one| one.id == "1");
-        let mut state = State::from_bytes(&state.to_bytes()).unwrap();
         assert!(!state.adopt(bootstrap(4)));
         assert_eq!(ids(&state), ["1"]);
     }

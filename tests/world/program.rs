@@ -130,8 +130,10 @@ impl Program {
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
-                    let object: serde_json::Value =
-                        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                    let object: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|error| {
+                        let rest: Vec<_> = self.lines.iter().collect();
+                        panic!("{error}: {line}\n{}", rest.join("\n"))
+                    });
                     self.log.push(object.clone());
                     if object["message"] == message {
                         return object;

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     audit,
     bundle::{self, BundleError, Envelope, Expected},
+    control::ControlError,
     generation::{Generation, Served},
     id::{EnvironmentName, Revision, Uid, WorkspaceId},
     keyring::Keyring,
@@ -56,6 +57,9 @@ pub enum ChangeError {
     /// The disk refused.
     #[error("the change could not be made durable")]
     Disk(#[from] CommitError),
+    /// The ledger refused.
+    #[error("the change could not be made durable")]
+    Ledger(#[from] ControlError),
     /// What was kept cannot be read back.
     #[error("what was kept of that revision cannot be read")]
     Kept(#[from] BlobError),
@@ -70,7 +74,7 @@ impl ChangeError {
             Self::TooLarge { .. } => "too-large",
             Self::Unknown => "not-found",
             Self::Bundle(_) | Self::Invalid(_) => "invalid",
-            Self::NoRootKey | Self::Disk(_) | Self::Kept(_) => "not-ready",
+            Self::NoRootKey | Self::Disk(_) | Self::Ledger(_) | Self::Kept(_) => "not-ready",
         }
     }
 }
@@ -347,7 +351,7 @@ impl Host {
         self.doubt_disk(
             committed.incomplete.map(|error| format!("the second slot could not be written: {error}")),
         );
-        Ok(writer.slots.root().sequence)
+        Ok(writer.sequence())
     }
 
     /// What a rollback of `workspace` can go back to, newest first.

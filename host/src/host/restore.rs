@@ -14,28 +14,28 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::json;
 
 use super::{
-    Doubts, Host, HostSettings, MintRequest, Minted, Workshop, Writer,
+    Doubts, Host, HostSettings, Minted, Workshop, Writer,
+    kept::Kept,
     prepare::{Ingredients, PrepareError},
-    push::closed_warning,
+    push::{ChangeError, closed_warning},
     quarantine::Watch,
     tokens,
 };
 use crate::{
     audit::{Audit, AuditDamaged, AuditSettings},
     bundle::{self, BundleError, BundleLimits},
+    control::{Control, ControlError},
     entropy::fresh_key,
     generation::{DecisionEngine, Generation, Served},
     id::WorkspaceId,
     keyring::Keyring,
-    model::Scope,
     policy::{Allocation, Engine, EngineError, EngineSettings, Lanes},
     reseal::closed_environments,
     seal::CapsuleKey,
     slots::{
-        BlobError, Change, CommitError, DataDirectory, Degraded, DirectoryError, LoadError, Slots,
-        WorkspaceRoot,
+        BlobError, CommitError, DataDirectory, Degraded, DirectoryError, LoadError, Slots, WorkspaceRoot,
     },
-    state::{State, StateError},
+    state::StateError,
     store::Store,
     system,
     telemetry::Metrics,
@@ -60,6 +60,18 @@ pub enum StartError {
     /// The state in it is not one.
     #[error("the tokens and activations cannot be loaded")]
     State(#[from] StateError),
+    /// The ledger does not open, or holds what is not this host's.
+    #[error("the ledger cannot be used")]
+    Ledger(#[from] ControlError),
+    /// It was here, and is not any more.
+    #[error(
+        "the ledger with the tokens and activations is gone: restore the data directory from a backup; an empty \
+         one would bring revoked tokens back"
+    )]
+    LedgerLost,
+    /// The operator's token could not be minted.
+    #[error("the operator's token could not be minted")]
+    Mint(#[from] ChangeError),
     /// The policy engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -120,17 +132,14 @@ impl Host {
         // The highest time seen outlives the process: a clock set back revives no expired token.
         let newest = slots.root().workspaces.values().map(|workspace| workspace.current.created).max();
         settings.clock.advance(newest.unwrap_or_default());
-        let first_start = slots.root().host_state.is_none();
         let bootstrap = settings.bootstrap.unwrap_or_default();
-        let (state, adopted) = match slots.root().host_state {
-            Some(digest) => {
-                let mut state = State::from_bytes(&slots.read(digest)?)?;
-                let adopted = state.adopt(bootstrap);
-                (state, adopted)
-            }
-            None => (bootstrap, false),
+        let control = Control::open(&settings.data, keys.floor.record_key())?;
+        let announce = |minted: &Minted| {
+            write_private(&settings.data.join(OPERATOR_TOKEN), minted.token.expose())
+                .map_err(io("write operator.token"))
         };
-        let writer = Writer { slots, state };
+        let Kept { writer, incomplete } =
+            Kept::restore(slots, control, bootstrap, settings.clock.now(), announce)?;
         let workshop = Workshop {
             keys,
             uploads,
@@ -140,6 +149,9 @@ impl Host {
             trusted: settings.trusted,
         };
         let mut doubts = noted(&doubts);
+        if let Some(error) = incomplete {
+            doubts.disk.get_or_insert(format!("the second slot could not be written: {error}"));
+        }
         let workspaces = writer.load(&workshop, &settings.bundle_limits, &engine, &mut doubts);
         let policies = workspaces.values().flat_map(|served| served.snapshot.configuration.policies.values());
         let kept: HashSet<_> = policies.map(|policy| policy.digest).collect();
@@ -153,7 +165,7 @@ impl Host {
             let age_seconds = settings.clock.now().0 - snapshot.created.0;
             tracing::info!(workspace = %name, revision = snapshot.revision.0, age_seconds, "serving the last known good");
         }
-        let sequence = writer.slots.root().sequence;
+        let sequence = writer.sequence();
         let index = Arc::new(tokens::index(&writer.state));
         let host = Arc::new(Self {
             store: Store::new(Generation::new(sequence, index, workspaces, Arc::clone(&engine))),
@@ -172,37 +184,8 @@ impl Host {
             tracing::error!(reason, "degraded: the last known good on disk is not as it should be");
         }
         host.note_degraded();
-        if first_start {
-            host.begin(&settings.data)?;
-        } else if adopted {
-            host.keep_state(&mut host.writer.lock())?;
-        }
         host.record("start", "done", "host", json!({ "sequence": sequence, "degraded": host.degraded() }));
         Ok(host)
-    }
-
-    /// The first start: the bootstrap becomes durable, and the operator gets a token.
-    fn begin(&self, data: &Path) -> Result<(), StartError> {
-        let request = MintRequest { scope: Scope::Operator, principal: "operator".into(), expires_in: None };
-        let minted = Minted::offline(request, self.clock.now()).map_err(|error| StartError::Io {
-            doing: "mint the operator's token",
-            source: io::Error::other(error),
-        })?;
-        // The file first: a token that works and that nobody has would be lost for good.
-        write_private(&data.join(OPERATOR_TOKEN), minted.token.expose())
-            .map_err(|source| StartError::Io { doing: "write operator.token", source })?;
-        let mut writer = self.writer.lock();
-        writer.state.tokens.insert(minted.record.hash, minted.record);
-        self.keep_state(&mut writer)
-    }
-
-    /// Makes the state durable, and its tokens live.
-    fn keep_state(&self, writer: &mut Writer) -> Result<(), StartError> {
-        let state = Change::HostState(writer.state.to_bytes());
-        let sequence = self.commit(writer, state)?;
-        let tokens = Arc::new(tokens::index(&writer.state));
-        self.store.publish(Arc::new(self.store.load_full().with_tokens(sequence, tokens)));
-        Ok(())
     }
 }
 
@@ -271,7 +254,7 @@ fn noted(degraded: &[Degraded]) -> Doubts {
             _ => disk.push(one.to_string()),
         }
     }
-    Doubts { disk: (!disk.is_empty()).then(|| disk.join("; ")), workspaces }
+    Doubts { disk: (!disk.is_empty()).then(|| disk.join("; ")), ledger: None, workspaces }
 }
 
 /// Why one workspace is not served after a start.

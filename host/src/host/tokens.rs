@@ -4,12 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::json;
 
-use super::{ChangeError, Host};
+use super::{ChangeError, Host, Writer};
 use crate::{
+    control::ControlError,
     entropy::fresh_key,
     id::UnixSeconds,
+    ledger::LedgerError,
     model::{Scope, TokenHash, TokenRecord},
-    slots::Change,
     state::State,
     system,
     token::{Token, token_id},
@@ -106,8 +107,8 @@ impl Host {
         let mut next = writer.state.clone();
         next.forget_expired(self.clock.now());
         change(&mut next)?;
-        let sequence = self.commit(&mut writer, Change::HostState(next.to_bytes()))?;
-        writer.state = next;
+        self.alter(&mut writer, next)?;
+        let sequence = writer.sequence();
         let live = self.store.load_full();
         let tokens = Arc::new(index(&writer.state));
         let generation = live.with_tokens(sequence, tokens);
@@ -115,6 +116,28 @@ impl Host {
         self.metrics.swaps.inc();
         self.record(kind, "done", principal, details);
         Ok(())
+    }
+}
+
+impl Host {
+    /// Makes another state durable: the records that differ, and no others.
+    fn alter(&self, writer: &mut Writer, next: State) -> Result<(), ChangeError> {
+        let changes = next.since(&writer.state);
+        let done = writer.control.change(&[], &changes);
+        done.inspect_err(|error| {
+            if let ControlError::Ledger(LedgerError::Unknown(_) | LedgerError::Stopped) = error {
+                self.doubt_ledger(error.to_string());
+            }
+        })?;
+        writer.state = next;
+        Ok(())
+    }
+}
+
+impl Writer {
+    /// Counts what was committed to this data directory.
+    pub(super) fn sequence(&self) -> u64 {
+        self.slots.root().sequence + self.control.revision()
     }
 }
 

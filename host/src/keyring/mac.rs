@@ -49,13 +49,22 @@ macro_rules! mac_key {
             pub fn mac(&self, message: &[u8]) -> Mac {
                 Mac(*hmac(&self.0, $domain, message))
             }
-
-            pub(crate) fn expose(&self) -> &[u8; 32] {
-                &self.0
-            }
         }
     };
 }
+
+/// For a key that is kept, wrapped, in the data directory.
+macro_rules! kept {
+    ($($type:ident),*) => {
+        $(impl $type {
+            pub(crate) fn expose(&self) -> &[u8; 32] {
+                &self.0
+            }
+        })*
+    };
+}
+
+kept!(AuditKey, ArtefactKey, FloorKey);
 
 mac_key!(
     /// What a host keeps for its audit log: signs its checkpoints, wraps its chain's state on disk.
@@ -72,3 +81,17 @@ mac_key!(
     FloorKey,
     "bootlace floor 1"
 );
+mac_key!(
+    /// Vouches for the records of the ledger: whoever can write the file cannot make a token of it.
+    RecordKey,
+    "bootlace record 1"
+);
+
+impl FloorKey {
+    /// The key of the ledger's records. Derived (HMAC as a PRF over a domain of its own) and not kept,
+    /// so that a directory of an older version, whose file has no such key, needs no new file.
+    #[must_use]
+    pub fn record_key(&self) -> RecordKey {
+        RecordKey::new(Zeroizing::new(self.mac(b"derive bootlace record key 1").0))
+    }
+}

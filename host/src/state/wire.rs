@@ -1,5 +1,6 @@
-//! The state on disk: JSON with a format number, small and readable in an emergency. It holds
-//! token hashes, never tokens.
+//! The state as older versions kept it: one JSON text beside the slots, which is read once and becomes
+//! records; and each of those records. Small and readable in an emergency. They hold token hashes,
+//! never tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,9 @@ use crate::{
 };
 
 const FORMAT: u32 = 1;
+/// What stands in the text's place when the state has moved: older versions refuse a format that they
+/// do not know, instead of believing tokens that were revoked since.
+const MOVED: &[u8] = br#"{"format":2,"tokens":[],"active":[],"moved":"to the ledger"}"#;
 
 /// Why bytes are not a state.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +24,9 @@ pub enum StateError {
     #[error("the state is not readable JSON")]
     Malformed(#[from] serde_json::Error),
     /// Written by a version that this one does not know.
-    #[error("the state has format {found}; this version reads format {FORMAT}; upgrade bootlace")]
+    #[error(
+        "the state has format {found}; this version reads format {FORMAT}; start the version that wrote it"
+    )]
     UnknownFormat {
         /// The format number found.
         found: u32,
@@ -30,13 +36,13 @@ pub enum StateError {
     InvalidField(String),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct WireState {
     format: u32,
     tokens: Vec<WireToken>,
     active: Vec<WireActivation>,
     /// Workspaces that are known and have no activation.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     inactive: Vec<String>,
 }
 
@@ -58,7 +64,7 @@ enum WireScope {
     Operator,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct WireActivation {
     workspace: String,
     deployment: String,
@@ -66,25 +72,8 @@ struct WireActivation {
     release: u64,
 }
 
-pub(super) fn encode(state: &State) -> Vec<u8> {
-    let activations = state.active.iter().flat_map(|(workspace, pairs)| {
-        pairs.iter().flat_map(move |(deployment, environments)| {
-            environments.iter().map(move |(environment, release)| WireActivation {
-                workspace: workspace.to_string(),
-                deployment: deployment.to_string(),
-                environment: environment.to_string(),
-                release: *release,
-            })
-        })
-    });
-    let inactive = state.active.iter().filter(|(_, pairs)| pairs.values().all(BTreeMap::is_empty));
-    let wire = WireState {
-        format: FORMAT,
-        tokens: state.tokens.values().map(token_to_wire).collect(),
-        active: activations.collect(),
-        inactive: inactive.map(|(workspace, _)| workspace.to_string()).collect(),
-    };
-    serde_json::to_vec_pretty(&wire).expect("a state of texts and numbers always encodes")
+pub(super) fn moved() -> &'static [u8] {
+    MOVED
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<State, StateError> {
@@ -95,6 +84,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<State, StateError> {
     let mut state = State::default();
     for token in wire.tokens {
         let record = token_from_wire(token)?;
+        if let Some(workspace) = record.scope.workspace() {
+            state.active.entry(workspace.clone()).or_default();
+        }
         state.tokens.insert(record.hash, record);
     }
     for workspace in wire.inactive {
@@ -105,6 +97,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<State, StateError> {
         of_workspace.entry(name(&deployment)?).or_default().insert(name(&environment)?, release);
     }
     Ok(state)
+}
+
+pub(super) fn token_to_bytes(record: &TokenRecord) -> Vec<u8> {
+    serde_json::to_vec(&token_to_wire(record)).unwrap_or_default()
+}
+
+pub(super) fn token_from_bytes(bytes: &[u8]) -> Result<TokenRecord, StateError> {
+    token_from_wire(serde_json::from_slice(bytes)?)
 }
 
 fn token_to_wire(record: &TokenRecord) -> WireToken {
@@ -156,7 +156,7 @@ fn token_from_wire(wire: WireToken) -> Result<TokenRecord, StateError> {
     })
 }
 
-fn name<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, StateError> {
+pub(super) fn name<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, StateError> {
     text.parse().map_err(|error: T::Err| StateError::InvalidField(error.to_string()))
 }
 
@@ -165,37 +165,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_reads_back_as_written() {
-        let mut state = State::default();
-        let scopes = [
-            Scope::Operator,
-            Scope::Instance {
-                workspace: "acme".parse().unwrap(),
-                deployment: "checkout".parse().unwrap(),
-                environment: "preview/pr-42".parse().unwrap(),
-            },
-        ];
-        for (n, scope) in scopes.into_iter().enumerate() {
-            let hash = TokenHash([n as u8; 32]);
-            let record = TokenRecord {
-                id: n.to_string(),
-                hash,
-                principal: "ci".into(),
-                scope,
-                created_at: UnixSeconds(1),
-                expires_at: Some(UnixSeconds(2)),
-            };
-            state.tokens.insert(hash, record);
-        }
-        let of_workspace = state.active.entry("acme".parse().unwrap()).or_default();
-        let of_deployment = of_workspace.entry("checkout".parse().unwrap()).or_default();
-        of_deployment.insert("production".parse().unwrap(), 17);
-        assert_eq!(State::from_bytes(&state.to_bytes()).unwrap(), state);
+    fn a_text_of_an_older_version_is_read() {
+        let text = br#"{"format":1,"tokens":[{"id":"000000000000",
+            "hash":"0000000000000000000000000000000000000000000000000000000000000000","principal":"ci",
+            "scope":{"kind":"instance","workspace":"acme","deployment":"checkout","environment":"preview/pr-42"},
+            "created_at":1,"expires_at":2}],
+            "active":[{"workspace":"acme","deployment":"checkout","environment":"production","release":17}],
+            "inactive":["other"]}"#;
+        let state = State::from_bytes(text).unwrap();
+        assert_eq!(state.tokens.len(), 1);
+        let active = |workspace: &str| state.active[workspace].clone();
+        assert_eq!(active("acme")["checkout"]["production"], 17);
+        assert!(active("other").is_empty());
     }
 
     #[test]
-    fn an_unknown_format_is_refused() {
-        let bytes = br#"{"format":2,"tokens":[],"active":[]}"#;
-        assert!(matches!(State::from_bytes(bytes), Err(StateError::UnknownFormat { found: 2 })));
+    fn an_unknown_format_is_refused_and_so_is_what_says_that_the_state_has_moved() {
+        for bytes in [br#"{"format":3,"tokens":[],"active":[]}"#, moved()] {
+            assert!(matches!(State::from_bytes(bytes), Err(StateError::UnknownFormat { found: 2 | 3 })));
+        }
     }
 }

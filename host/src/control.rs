@@ -1,0 +1,277 @@
+//! The host's records in the ledger. Each carries a code (HMAC) over its name and content: whoever can
+//! write the file, but does not hold a root key, can neither make a token nor move one.
+//!
+//! The ledger is asynchronous, and a change is made by a thread that may block: it waits here.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    path::Path,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+};
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    keyring::{Mac, RecordKey},
+    ledger::{
+        Compare, Key, Ledger, LedgerError, LedgerOpenError, MAX_OPERATIONS, Operation, Outcome, OverLimit,
+        Read, RedbLedger, RedbSettings, Span, Transaction, Value,
+    },
+    state::Alteration,
+};
+
+/// Bytes of a record's code.
+const MAC_BYTES: usize = 32;
+
+/// The records of one host.
+pub struct Control {
+    ledger: Arc<dyn Ledger>,
+    key: RecordKey,
+    /// The threads on which the ledger blocks. Taken when this is dropped.
+    threads: Option<Runtime>,
+    /// The newest that this has seen.
+    revision: AtomicU64,
+}
+
+/// Why records were not read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// There is no ledger to work with.
+    #[error(transparent)]
+    Open(#[from] LedgerOpenError),
+    /// The threads that it works on cannot be started.
+    #[error("cannot start the ledger's threads")]
+    Threads(#[source] std::io::Error),
+    /// It does not do what it was asked.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A record was changed by somebody who does not hold this host's keys, or belongs to another host.
+    #[error("the ledger's record {name} is not this host's own: restore the data directory from a backup")]
+    Forged {
+        /// Its name.
+        name: String,
+    },
+    /// Somebody else changed a record meanwhile.
+    #[error("the record {name} was changed meanwhile; try again")]
+    Conflict {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl From<OverLimit> for ControlError {
+    fn from(error: OverLimit) -> Self {
+        Self::Ledger(error.into())
+    }
+}
+
+/// What must hold of a record for a change to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// There is none.
+    Absent,
+    /// There is one.
+    Present,
+}
+
+impl Control {
+    /// Opens the ledger of a data directory, or makes one there.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn open(directory: &Path, key: RecordKey) -> Result<Self, ControlError> {
+        let ledger = Arc::new(RedbLedger::open(directory, RedbSettings::default())?);
+        let threads = Builder::new_current_thread().thread_name("ledger").build();
+        Ok(Self {
+            ledger,
+            key,
+            threads: Some(threads.map_err(ControlError::Threads)?),
+            revision: AtomicU64::new(0),
+        })
+    }
+
+    /// Every record whose name begins with `prefix`, as of one revision.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read, or holds what is not this host's.
+    pub fn read(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, ControlError> {
+        let mut found = BTreeMap::new();
+        let mut read = Read::newest(Span::prefix(prefix));
+        loop {
+            let page = self.wait(self.ledger.range(read))?;
+            for record in &page.records {
+                let (name, content) = self.checked(record.key.as_bytes(), record.value.as_bytes())?;
+                found.insert(name, content);
+            }
+            match page.rest {
+                Some(rest) => read = rest,
+                None => {
+                    self.revision.fetch_max(page.revision.0, Ordering::Relaxed);
+                    return Ok(found);
+                }
+            }
+        }
+    }
+
+    /// Makes changes, in one transaction if they are as many as one takes; otherwise in their order, as
+    /// many at a time.
+    ///
+    /// # Errors
+    /// When what is expected does not hold or the ledger fails. Up to a transaction's number of changes,
+    /// nothing was changed then (but see [`LedgerError::Unknown`]).
+    pub fn change(&self, expected: &[(&str, Expected)], changes: &[Alteration]) -> Result<(), ControlError> {
+        let mut compares = Vec::new();
+        for (name, expected) in expected {
+            let key = Key::new(name)?;
+            compares.push(match expected {
+                Expected::Absent => Compare::Absent(key),
+                Expected::Present => Compare::Present(key),
+            });
+        }
+        for some in changes.chunks(MAX_OPERATIONS) {
+            let operations = some.iter().map(|one| self.operation(one)).collect::<Result<_, _>>()?;
+            let transaction = Transaction::new(std::mem::take(&mut compares), operations)?;
+            match self.wait(self.ledger.transact(transaction))? {
+                Outcome::Committed { revision } => {
+                    self.revision.fetch_max(revision.0, Ordering::Relaxed);
+                }
+                Outcome::Conflict { found, .. } => {
+                    let name = found.first().map(|found| found.key.to_string()).unwrap_or_default();
+                    return Err(ControlError::Conflict { name });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many transactions there were, as far as this has seen.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Relaxed)
+    }
+
+    fn operation(&self, change: &Alteration) -> Result<Operation, OverLimit> {
+        Ok(match change {
+            Alteration::Put { name, content } => {
+                let mac = self.key.mac(&vouched(name, content));
+                Operation::put(Key::new(name)?, Value::new([&mac.0[..], content].concat())?)
+            }
+            Alteration::Delete { name } => Operation::Delete { key: Key::new(name)? },
+        })
+    }
+
+    fn checked(&self, name: &[u8], value: &[u8]) -> Result<(String, Vec<u8>), ControlError> {
+        let forged = || ControlError::Forged { name: name.escape_ascii().to_string() };
+        let text = std::str::from_utf8(name).map_err(|_| forged())?;
+        let (mac, content) = value.split_first_chunk::<MAC_BYTES>().ok_or_else(forged)?;
+        if self.key.mac(&vouched(text, content)) != Mac(*mac) {
+            return Err(forged());
+        }
+        Ok((text.to_owned(), content.to_vec()))
+    }
+
+    /// Waits for an answer of the ledger, on whatever thread this is: it may be one that a runtime
+    /// lent for work that blocks, or one of no runtime at all.
+    fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
+        let _threads = self.threads.as_ref().map(Runtime::enter);
+        let waker = Waker::from(Arc::new(Parked(thread::current())));
+        let (mut context, mut answer) = (Context::from_waker(&waker), pin!(answer));
+        loop {
+            match answer.as_mut().poll(&mut context) {
+                Poll::Ready(answer) => return answer,
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+}
+
+/// Nothing is under way when this is dropped, so that nothing has to be waited for; and waiting is what
+/// the thread that drops it may not be allowed to.
+impl Drop for Control {
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+/// Wakes the thread that waits.
+struct Parked(Thread);
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The length keeps a name's end from passing for the content's beginning.
+fn vouched(name: &str, content: &[u8]) -> Vec<u8> {
+    [&(name.len() as u64).to_le_bytes()[..], name.as_bytes(), content].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn open(directory: &Path, key: u8) -> Control {
+        Control::open(directory, RecordKey::new(Zeroizing::new([key; 32]))).unwrap()
+    }
+
+    fn put(name: &str, content: &str) -> Alteration {
+        Alteration::Put { name: name.to_owned(), content: content.into() }
+    }
+
+    #[test]
+    fn records_read_back_and_another_hosts_are_not_believed() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = open(directory.path(), 1);
+        control.change(&[("a/1", Expected::Absent)], &[put("a/1", "one"), put("b", "two")]).unwrap();
+        let found = control.read("a/").unwrap();
+        assert_eq!(found, [("a/1".to_owned(), b"one".to_vec())].into());
+        drop(control);
+        assert!(matches!(open(directory.path(), 2).read(""), Err(ControlError::Forged { .. })));
+    }
+
+    #[test]
+    fn a_record_moved_to_another_name_is_not_believed() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = open(directory.path(), 1);
+        control.change(&[], &[put("workspace/acme/token/1", "admin")]).unwrap();
+        let key = Key::new("workspace/acme/token/1").unwrap();
+        let record = control.wait(control.ledger.get(&key)).unwrap().unwrap();
+        let stolen = Operation::put(Key::new("workspace/other/token/1").unwrap(), record.value);
+        let transaction = Transaction::new(Vec::new(), vec![stolen]).unwrap();
+        assert!(matches!(control.wait(control.ledger.transact(transaction)), Ok(Outcome::Committed { .. })));
+        assert!(control.read("workspace/acme/").is_ok());
+        assert!(matches!(control.read("workspace/other/"), Err(ControlError::Forged { .. })));
+    }
+
+    #[test]
+    fn of_two_who_expect_the_same_one_is_told_of_the_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = open(directory.path(), 1);
+        let first = control.change(&[("a", Expected::Absent)], &[put("a", "1")]);
+        let second = control.change(&[("a", Expected::Absent)], &[put("a", "2")]);
+        assert!(first.is_ok() && matches!(second, Err(ControlError::Conflict { name }) if name == "a"));
+        assert_eq!(control.read("").unwrap()["a"], b"1");
+    }
+
+    #[test]
+    fn more_changes_than_a_transaction_takes_are_made_in_their_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = open(directory.path(), 1);
+        let many: Vec<_> = (0..2 * MAX_OPERATIONS + 1).map(|n| put(&format!("{n:04}"), "")).collect();
+        control.change(&[], &many).unwrap();
+        assert_eq!(control.revision(), 3);
+        assert_eq!(control.read("").unwrap().len(), many.len());
+    }
+}
