@@ -13,7 +13,7 @@ use crate::world::{
 };
 
 /// Every record under a data directory, in order; each must be a whole JSON object.
-fn records(data: &Path) -> Vec<Value> {
+pub(crate) fn records(data: &Path) -> Vec<Value> {
     let mut files: Vec<_> =
         fs::read_dir(data.join("audit")).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();

@@ -35,5 +35,6 @@ mod supervise;
 mod tls;
 mod tokens;
 mod torn;
+mod values;
 mod workspace;
 mod wrong_input;

@@ -15,7 +15,7 @@ use crate::world::{
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [(Listener, &str, &str); 19] = [
+const ROUTES: [(Listener, &str, &str); 23] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -28,6 +28,10 @@ const ROUTES: [(Listener, &str, &str); 19] = [
     (Listener::Admin, "GET", "/api/v1/snapshots"),
     (Listener::Admin, "GET", "/api/v1/workspaces"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/explain"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/env"),
+    (Listener::Admin, "POST", "/api/v1/deployments/{id}/env"),
+    (Listener::Admin, "DELETE", "/api/v1/deployments/{id}/env/{name}"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/env/{name}/versions"),
     (Listener::Admin, "GET", "/api/v1/tokens"),
     (Listener::Admin, "POST", "/api/v1/tokens"),
     (Listener::Admin, "DELETE", "/api/v1/tokens/{id}"),
@@ -51,6 +55,9 @@ enum Who {
     Operator,
     Nobody,
 }
+
+/// A value that is set in every place before a token is tried.
+const PROBE: &str = "SCOPE_PROBE";
 
 /// What a request came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,6 +91,14 @@ impl Who {
             (_, "/api/v1/workspaces") => operator || matches!(self, Self::Tenant { .. }),
             (_, "/api/v1/deployments/{id}/explain") => {
                 (operator || own) && self.sees(place) && place.environment != "development"
+            }
+            ("GET", "/api/v1/deployments/{id}/env" | "/api/v1/deployments/{id}/env/{name}/versions") => {
+                (operator || own) && self.sees(place) && place.environment != "development"
+            }
+            (_, "/api/v1/deployments/{id}/env" | "/api/v1/deployments/{id}/env/{name}") => {
+                let developer = matches!(self, Self::Tenant { role, .. } if role >= Role::Developer);
+                let writes = admin || developer && place.environment != "production";
+                (operator || own) && writes && self.sees(place) && place.environment != "development"
             }
             ("GET", "/api/v1/tokens") => admin && (operator || own),
             (_, "/api/v1/tokens" | "/api/v1/tokens/{id}") => admin && (operator || own) && self.sees(place),
@@ -145,6 +160,13 @@ fn tokens(pair: &Pair) -> Vec<(String, Option<String>, Who)> {
     tokens
 }
 
+/// No deployment uses `development`, so that nothing can be set there.
+async fn set_probe(pair: &Pair, place: Place) {
+    let route = (Listener::Admin, "POST", "/api/v1/deployments/{id}/env");
+    let answer = ask(pair, route, Some(&pair.world.operator), place, "").await;
+    assert_eq!(answer.status == 200, place.environment != "development", "{}", answer.text());
+}
+
 async fn ask(
     pair: &Pair,
     (listener, method, path): (Listener, &str, &str),
@@ -158,6 +180,13 @@ async fn ask(
     let (path, body) = match (method, path) {
         // Nothing in a request decides; what tries to is refused, as another test shows.
         (_, "/v1/boot") => (path.to_owned(), String::new()),
+        ("POST", "/api/v1/deployments/{id}/env") => {
+            let path = format!("/api/v1/deployments/checkout/env?workspace={workspace}");
+            (path, format!(r#"{{"environment":"{environment}","name":"{PROBE}","value":"x"}}"#))
+        }
+        (_, "/api/v1/deployments/{id}/env/{name}" | "/api/v1/deployments/{id}/env/{name}/versions") => {
+            (format!("{}?{named}", path.replace("{id}", "checkout").replace("{name}", PROBE)), String::new())
+        }
         ("DELETE", _) => (format!("/api/v1/tokens/{victim}?workspace={workspace}"), String::new()),
         ("POST", "/api/v1/tokens") => {
             (format!("{path}?workspace={workspace}"), format!("{wanted}\"{environment}\"}}"))
@@ -166,11 +195,13 @@ async fn ask(
         _ => (format!("{}?{named}", path.replace("{id}", "checkout")), String::new()),
     };
     let claims = [("if-match", "\"1\""), ("x-environment", environment), ("x-workspace", workspace)];
+    // What is set there has another tag.
+    let claims = if path.contains("/env") { &claims[1..] } else { &claims[..] };
     let address = match listener {
         Listener::Boot => pair.world.boot_address(),
         Listener::Admin => pair.world.admin_address(),
     };
-    http::request(address, method, &path, token, &claims, body.into_bytes()).await
+    http::request(address, method, &path, token, claims, body.into_bytes()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,6 +215,7 @@ async fn scope_every_token_on_every_route() {
     let mut victims = Vec::new();
     for place in Pair::places() {
         victims.push(pair.victim(place).await);
+        set_probe(&pair, place).await;
     }
     let (mut asked, mut answered) = (0, 0);
     for (name, token, who) in tokens(&pair) {
@@ -198,6 +230,7 @@ async fn scope_every_token_on_every_route() {
                     answered += 1;
                     if route.1 == "DELETE" {
                         victims[at] = pair.victim(place).await;
+                        set_probe(&pair, place).await;
                     }
                 } else {
                     let strangers = who == Who::Nobody && route.2 != "/api/v1/nowhere";

@@ -9,7 +9,7 @@ use std::{
 
 /// The levels of architecture, by the first segments of a module's path. A module imports only its
 /// own level or lower ones.
-const LEVELS: [(&str, u8); 48] = [
+const LEVELS: [(&str, u8); 50] = [
     ("canonical", 0),
     ("entropy", 0),
     ("fields", 0),
@@ -28,6 +28,7 @@ const LEVELS: [(&str, u8); 48] = [
     ("chunks", 2),
     ("dotenv", 2),
     ("format", 2),
+    ("made", 2),
     ("manifest", 2),
     ("policy", 2),
     ("resolve", 2),
@@ -35,6 +36,7 @@ const LEVELS: [(&str, u8); 48] = [
     ("state", 2),
     ("audit", 3),
     ("auth", 3),
+    ("change", 3),
     ("clock", 3),
     ("control", 3),
     ("durable", 3),
@@ -77,11 +79,12 @@ const CRATES: [(&str, &[&str]); 11] = [
 
 /// Modules that may name a module at all, where the level alone would let more.
 const CONFINED: [(&str, &[&str]); 1] = [
-    // Values are opened here and nowhere else: at a push and when a generation is prepared (the
+    // Values are sealed and opened here and nowhere else: a change seals; at a push and when a generation is prepared (the
     // value does not leave), for plain previews, and by a permit.
     (
         "seal",
         &[
+            "change",
             "keyring",
             "permit",
             "prepared",

@@ -5,6 +5,7 @@ mod caller;
 mod explain;
 mod snapshot;
 mod tokens;
+mod values;
 
 use std::{sync::Arc, time::Duration};
 
@@ -78,6 +79,9 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/snapshots", get(snapshot::history))
         .route("/api/v1/workspaces", get(snapshot::workspaces))
         .route("/api/v1/deployments/{id}/explain", get(explain::explain))
+        .route("/api/v1/deployments/{id}/env", get(values::list).post(values::set))
+        .route("/api/v1/deployments/{id}/env/{name}", delete(values::unset))
+        .route("/api/v1/deployments/{id}/env/{name}/versions", get(values::versions))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::mint))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/metrics", get(metrics))
@@ -123,6 +127,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let named = Path::from_request_parts(parts, state).await;
         named.map(|Path(name)| Self(name)).map_err(|_| Problem::not_found())
+    }
+}
+
+/// Two names in a path, in its order.
+struct NamedTwice(String, String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedTwice {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let named = Path::from_request_parts(parts, state).await;
+        named.map(|Path((first, second))| Self(first, second)).map_err(|_| Problem::not_found())
     }
 }
 

@@ -9,13 +9,14 @@ use std::{
 
 use crate::{
     auth::InstanceCaller,
-    id::{DeploymentId, EnvironmentName, WorkspaceId},
+    id::{DeploymentId, EnvironmentName, PolicyName, WorkspaceId},
+    made::Made,
     model::{
         TokenHash, TokenRecord,
         question::{Answer, Facts, Resolution},
     },
     permit::{Grant, Refusal, resolution_digest},
-    policy::{Decisions, Lanes, PolicyFailure, Share, Verdict, decisions},
+    policy::{Decisions, Lanes, Loaded, PolicyFailure, Share, Verdict, decisions},
     prepared::Prepared,
     seal::CapsuleKey,
     snapshot::Snapshot,
@@ -59,21 +60,31 @@ pub struct DecisionEngine {
 pub struct Served {
     /// The snapshot.
     pub snapshot: Snapshot,
+    /// The part of the snapshot's configuration that was made by API; a directory owns the rest.
+    pub made: Arc<Made>,
     /// The tenant's share of the host.
     pub share: Arc<Share>,
+    /// The tenant's policies, compiled.
+    pub policies: Arc<BTreeMap<PolicyName, Arc<Loaded>>>,
     pairs: HashMap<DeploymentId, BTreeMap<EnvironmentName, Arc<Prepared>>>,
 }
 
 impl Served {
     /// A snapshot with its prepared pairs.
     #[must_use]
-    pub fn new(snapshot: Snapshot, share: Arc<Share>, prepared: Vec<Arc<Prepared>>) -> Self {
+    pub fn new(
+        snapshot: Snapshot,
+        made: Arc<Made>,
+        share: Arc<Share>,
+        policies: Arc<BTreeMap<PolicyName, Arc<Loaded>>>,
+        prepared: Vec<Arc<Prepared>>,
+    ) -> Self {
         let mut pairs: HashMap<_, BTreeMap<_, _>> = HashMap::new();
         for one in prepared {
             let (deployment, environment) = (one.plan.deployment.clone(), one.plan.environment.name.clone());
             pairs.entry(deployment).or_default().insert(environment, one);
         }
-        Self { snapshot, share, pairs }
+        Self { snapshot, made, share, policies, pairs }
     }
 
     /// What `deployment` gets in `environment`.

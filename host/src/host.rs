@@ -1,6 +1,7 @@
 //! A running host: the live generation, and the one writer that makes the next. Reads never wait
 //! for a change; changes wait for each other.
 
+mod change;
 mod kept;
 mod prepare;
 mod push;
@@ -20,13 +21,14 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    audit::{Audit, ChangeRecord},
+    audit::{Audit, AuditUnavailable, ChangeRecord},
     bundle::BundleLimits,
     clock::{Clock, rfc3339},
     control::Control,
     generation::DecisionEngine,
     id::{Digest, Revision, WorkspaceId},
     keyring::{HostKeys, RootKeys},
+    made::Made,
     model::KeyId,
     policy::{Engine, Limits, lanes::LaneSettings},
     signing::TrustedSigners,
@@ -120,6 +122,11 @@ struct Writer {
     slots: Slots,
     /// As the ledger has it.
     state: State,
+    /// What was made by API, as the ledger has it.
+    made: BTreeMap<WorkspaceId, Arc<Made>>,
+    /// What the ledger holds of a workspace, where a push displaced some of that and the ledger does not
+    /// know yet.
+    displaced: Vec<(WorkspaceId, Arc<Made>)>,
     control: Control,
 }
 
@@ -209,6 +216,15 @@ impl Host {
         tracing::error!(reason, "degraded: nothing more is written to the ledger until a restart");
         self.doubts.write().ledger = Some(reason);
         self.note_degraded();
+    }
+
+    /// Records that plain values are about to be shown.
+    ///
+    /// # Errors
+    /// When it cannot be recorded: nothing may be shown then.
+    pub fn record_reveal(&self, principal: &str, details: serde_json::Value) -> Result<(), AuditUnavailable> {
+        let at = self.clock.now();
+        self.audit.append_change(&ChangeRecord { at, kind: "reveal", outcome: "done", principal, details })
     }
 
     /// Records a change that was made or refused. A change that was made stays made: its record

@@ -17,14 +17,14 @@
 //! [`render`] writes endpoints as URLs; a [`snapshot`] is a configuration at one revision.
 //!
 //! **L2, in and out, still without IO.** [`source`] reads a workspace directory, [`bundle`] signed
-//! bytes, [`state`] what a push never touches; [`chunks`] share what did not change; [`policy`] asks
+//! bytes, [`state`] what a push never touches, [`made`] what was made by API; [`chunks`] share what did not change; [`policy`] asks
 //! components, [`resolve`] settles what becomes of each variable, [`manifest`] compares without values,
 //! [`format`](mod@format) writes environments, [`dotenv`] reads files of them.
 //!
 //! **L3, a running host.** [`host`] starts, pushes, rolls back, mints; [`upload`] is a policy's way
 //! in, [`slots`] the last known good on disk, [`ledger`] control state in transactions and [`control`] the
 //! host's own records there, [`reseal`] and
-//! [`prepared`] make a generation, [`auth`] finds the caller, a [`permit`] is the right to values,
+//! [`prepared`] make a generation, a [`change`] is made of edits, [`auth`] finds the caller, a [`permit`] is the right to values,
 //! [`audit`] writes down who was given what, [`preview`] shows a glimpse of plain values. [`clock`],
 //! `durable` files, [`system`] and [`telemetry`] are the world outside.
 //!
@@ -58,6 +58,7 @@ pub mod bundle;
 pub mod chunks;
 pub mod dotenv;
 pub mod format;
+pub mod made;
 pub mod manifest;
 pub mod policy;
 pub mod resolve;
@@ -66,6 +67,7 @@ pub mod state;
 
 pub mod audit;
 pub mod auth;
+pub mod change;
 pub mod clock;
 pub mod control;
 pub(crate) mod durable;

@@ -15,6 +15,31 @@ pub const MASK: &str = "••••";
 /// By variable: the beginning of its value, where it is plain and was chosen from what is stored.
 #[must_use]
 pub fn of_plain(prepared: &Prepared, choices: &[Choice], key: &CapsuleKey) -> Vec<Option<String>> {
+    plain(prepared, choices, key, beginning)
+}
+
+/// By variable: the plan's own choice for it, as a list shows it.
+#[must_use]
+pub fn of_plan(prepared: &Prepared, key: &CapsuleKey) -> Vec<Option<String>> {
+    plain(prepared, &of_its_own(prepared), key, beginning)
+}
+
+/// The same, whole. For a request that was recorded in the audit log.
+#[must_use]
+pub fn reveal_plain(prepared: &Prepared, key: &CapsuleKey) -> Vec<Option<String>> {
+    plain(prepared, &of_its_own(prepared), key, str::to_owned)
+}
+
+fn of_its_own(prepared: &Prepared) -> Vec<Choice> {
+    prepared.plan.variables.iter().map(|variable| Choice::Candidate(variable.default)).collect()
+}
+
+fn plain(
+    prepared: &Prepared,
+    choices: &[Choice],
+    key: &CapsuleKey,
+    show: impl Fn(&str) -> String,
+) -> Vec<Option<String>> {
     let plan = &prepared.plan;
     let Ok(values) = prepared.values.open(key, &plan.digest) else { return Vec::new() };
     let preview = |choice: &Choice| {
@@ -24,7 +49,7 @@ pub fn of_plain(prepared: &Prepared, choices: &[Choice], key: &CapsuleKey) -> Ve
             return Some("(template)".to_owned());
         }
         let text = std::str::from_utf8(values.expose(prepared.values.span(*index)?)).ok()?;
-        Some(beginning(text))
+        Some(show(text))
     };
     choices.iter().map(preview).collect()
 }

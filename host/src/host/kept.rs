@@ -6,13 +6,14 @@
 //! the text gives way to a note that it has moved: a ledger that is lost after that is not taken for
 //! one that never was, which would bring revoked tokens back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{MintRequest, Minted, StartError, Writer};
 use crate::{
     canonical::sha256,
     control::Control,
     id::UnixSeconds,
+    made::Made,
     model::Scope,
     slots::{Change, Slots},
     state::{Alteration, State, StateError},
@@ -62,7 +63,11 @@ impl Kept {
             changes.push(Alteration::Put { name: MARK.to_owned(), content: FORMAT.to_vec() });
         }
         control.change(&[], &changes)?;
-        let mut writer = Writer { slots, state, control };
+        let mut made = BTreeMap::new();
+        for workspace in slots.root().workspaces.keys() {
+            made.insert(workspace.clone(), Arc::new(Made::from_records(workspace, &records)?));
+        }
+        let mut writer = Writer { slots, state, made, control, displaced: Vec::new() };
         let incomplete = writer.note_that_it_moved()?;
         Ok(Self { writer, incomplete })
     }

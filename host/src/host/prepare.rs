@@ -1,13 +1,18 @@
 //! A snapshot made ready to serve: planned, policies compiled, values put together. What did not
 //! change since the parent is shared with it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::Workshop;
 use crate::{
+    change::Pair,
     generation::{DecisionEngine, Served},
-    id::{Digest, EnvironmentName, PolicyName, Revision, UnixSeconds},
+    id::{DeploymentId, Digest, EnvironmentName, PolicyName, Revision, UnixSeconds},
     keyring::{Keyring, WrappedDataKey},
+    made::Made,
     model::{
         Configuration, PolicyKind, SealedValue,
         question::{Answer, Attribute, Facts},
@@ -41,6 +46,8 @@ pub(super) struct Ingredients<'a> {
     pub(super) revision: Revision,
     pub(super) created: UnixSeconds,
     pub(super) not_after: UnixSeconds,
+    /// What of the configuration was made by API.
+    pub(super) made: Arc<Made>,
     /// The active releases.
     pub(super) active: &'a Activations,
     /// Whether this very revision was served before. It is not rehearsed again then: a busy machine,
@@ -48,6 +55,9 @@ pub(super) struct Ingredients<'a> {
     pub(super) certified: bool,
     /// What is served now: plans with the same digest are taken over as they are.
     pub(super) parent: Option<&'a Served>,
+    /// The pairs that may differ from the parent's, where that is known: no other is planned again,
+    /// and the policies are the parent's.
+    pub(super) touched: Option<&'a BTreeSet<Pair>>,
 }
 
 impl Workshop {
@@ -60,9 +70,13 @@ impl Workshop {
         from: Ingredients<'_>,
         engine: &DecisionEngine,
     ) -> Result<Served, PrepareError> {
-        let policies = self.admit(&from.configuration, from.certified)?;
-        let (mut prepared, mut errors) = (Vec::new(), Vec::new());
-        for plan in plans(&from.configuration, from.active, &mut errors) {
+        let inherited = from.touched.and(from.parent).map(|parent| Arc::clone(&parent.policies));
+        let policies = match inherited {
+            Some(policies) => policies,
+            None => Arc::new(self.admit(&from.configuration, from.certified)?),
+        };
+        let (mut prepared, mut errors) = (untouched(&from), Vec::new());
+        for plan in plans(&from, &mut errors) {
             let parent =
                 from.parent.and_then(|parent| parent.prepared(&plan.deployment, &plan.environment.name));
             if let Some(shared) = parent.filter(|shared| may_be_shared(shared, &plan)) {
@@ -98,7 +112,7 @@ impl Workshop {
             keys: from.keys,
         };
         let share = engine.lanes.share(&snapshot.configuration.workspace);
-        Ok(Served::new(snapshot, share, prepared))
+        Ok(Served::new(snapshot, from.made, share, policies, prepared))
     }
 
     /// Every policy through its way in; all refusals at once.
@@ -152,15 +166,22 @@ impl Workshop {
     }
 }
 
-fn plans(
-    configuration: &Configuration<SealedValue>,
-    active: &Activations,
-    errors: &mut Vec<String>,
-) -> Vec<Plan<SealedValue>> {
+/// The parent's pairs that are taken over without a look.
+fn untouched(from: &Ingredients<'_>) -> Vec<Arc<Prepared>> {
+    let (Some(touched), Some(parent)) = (from.touched, from.parent) else { return Vec::new() };
+    let of = |one: &Prepared| (one.plan.deployment.clone(), one.plan.environment.name.clone());
+    parent.pairs().filter(|one| !touched.contains(&of(one))).cloned().collect()
+}
+
+fn plans(from: &Ingredients<'_>, errors: &mut Vec<String>) -> Vec<Plan<SealedValue>> {
+    let (configuration, active) = (&from.configuration, from.active);
+    let is_touched = |id: &DeploymentId, environment: &EnvironmentName| {
+        from.touched.is_none_or(|touched| touched.contains(&(id.clone(), environment.clone())))
+    };
     let chains = Chains::of(configuration);
     let mut plans = Vec::new();
     for (id, deployment) in &configuration.deployments {
-        for environment in deployment.environments.keys() {
+        for environment in deployment.environments.keys().filter(|name| is_touched(id, name)) {
             let release = active.get(id).and_then(|environments| environments.get(environment));
             match Plan::merge_with(configuration, &chains, id, environment, release.copied()) {
                 Ok(plan) => plans.push(plan),

@@ -16,6 +16,7 @@ use crate::{
     generation::{Generation, Served},
     id::{EnvironmentName, Revision, Uid, WorkspaceId},
     keyring::Keyring,
+    made::ValueKey,
     model::{Configuration, SealedValue},
     reseal::{Sealing, closed_environments, reseal},
     slots::{BlobError, Change, CommitError, KeptRevision, Pushed},
@@ -51,6 +52,20 @@ pub enum ChangeError {
     /// It may not be served; everything that is wrong with it.
     #[error("{}", .0.join("; "))]
     Invalid(Vec<String>),
+    /// A directory owns it: it is changed there, and pushed.
+    #[error("{what} is owned by the workspace directory; change it there and push")]
+    Owned {
+        /// What.
+        what: String,
+    },
+    /// Somebody else changed the same thing.
+    #[error("{what} was changed by somebody else; look at it again and repeat the change")]
+    Changed {
+        /// What.
+        what: String,
+        /// The revision that changed it last; none when it is not there.
+        current: Option<Revision>,
+    },
     /// The root key that this host was started with is gone.
     #[error("this host has no root key to wrap new keys with")]
     NoRootKey,
@@ -70,7 +85,8 @@ impl ChangeError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Stale { .. } => "conflict",
+            Self::Stale { .. } | Self::Changed { .. } => "conflict",
+            Self::Owned { .. } => "owned-by-directory",
             Self::TooLarge { .. } => "too-large",
             Self::Unknown => "not-found",
             Self::Bundle(_) | Self::Invalid(_) => "invalid",
@@ -159,9 +175,11 @@ impl Host {
             revision: current.next(),
             created: now,
             not_after: opened.header.not_after,
+            made: self.writer.lock().made_in(&header.workspace),
             active: &active,
             certified: false,
             parent: served.map(|served| &**served),
+            touched: None,
         };
         self.take_over(&workshop, ingredients, Some(pushed))
     }
@@ -225,30 +243,43 @@ impl Host {
             revision: current.next(),
             created: self.clock.now(),
             not_after: opened.header.not_after,
+            made: self.writer.lock().made_in(workspace),
             active: &active,
             certified: false,
             parent: served.map(|served| &**served),
+            touched: None,
         };
         self.take_over(&workshop, ingredients, None)
     }
 
     /// Prepared, durable, published, in this order: nothing unservable is ever durable, and
-    /// nothing is served that a restart would lose.
+    /// nothing is served that a restart would lose. What was made by API lies over it; what of that has
+    /// no place there any more goes.
     pub(super) fn take_over(
         &self,
         workshop: &Workshop,
-        ingredients: Ingredients<'_>,
+        mut ingredients: Ingredients<'_>,
         pushed: Option<Pushed>,
     ) -> Result<Changed, ChangeError> {
+        // What an earlier push displaced must not come back with a later one.
+        self.forget_displaced(&mut self.writer.lock())?;
         let parent = Revision(ingredients.revision.0.saturating_sub(1));
         let closed = closed_environments(&ingredients.configuration, ingredients.keyring);
-        let warnings: Vec<_> = closed.iter().map(closed_warning).collect();
+        let mut warnings: Vec<_> = closed.iter().map(closed_warning).collect();
+        let envelope = Envelope { parent, created: ingredients.created, not_after: ingredients.not_after };
+        let (configuration, keys) = (&ingredients.configuration, &ingredients.keys);
+        let stored = bundle::sign_stored(configuration, keys, envelope, &workshop.keys.store)?;
+        let displaced = ingredients.made.lay_over(&mut ingredients.configuration);
+        if !ingredients.made.is_empty() {
+            // What a directory says holds by itself; this is about both together.
+            self.validated(&ingredients.configuration)?;
+            ingredients.made = Arc::new(ingredients.made.without(&displaced));
+        }
+        warnings.extend(displaced.iter().map(displaced_warning));
+        let made = Arc::clone(&ingredients.made);
         let served = workshop.prepare(ingredients, &self.engine)?;
         let changed = changed(&served, warnings);
         let snapshot = &served.snapshot;
-        let envelope = Envelope { parent, created: snapshot.created, not_after: snapshot.not_after };
-        let stored =
-            bundle::sign_stored(&snapshot.configuration, &snapshot.keys, envelope, &workshop.keys.store)?;
         let not_after = snapshot.not_after;
         let change = Change::Configuration {
             workspace: snapshot.configuration.workspace.clone(),
@@ -263,6 +294,12 @@ impl Host {
             CommitError::Conflict { current, .. } => ChangeError::Stale { made_against: parent, current },
             other => ChangeError::Disk(other),
         })?;
+        let before = writer.made.insert(changed.workspace.clone(), made);
+        if !displaced.is_empty() {
+            writer.displaced.push((changed.workspace.clone(), before.unwrap_or_default()));
+            // The push stands; should this fail, the next change has to do it first.
+            drop(self.forget_displaced(&mut writer));
+        }
         self.store.publish(Arc::new(self.store.load_full().with_workspace(sequence, served)));
         self.watch.forget(&changed.workspace);
         self.doubts.write().workspaces.remove(&changed.workspace);
@@ -316,8 +353,7 @@ impl Host {
         if live.workspace(workspace).is_some() {
             return None;
         }
-        let (revision, _) = self.known(workspace)?;
-        let bytes = self.writer.lock().stored(workspace, revision).ok()?;
+        let bytes = self.stored_bundle(workspace).ok()?;
         bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), &self.limits).ok()
     }
 
@@ -325,7 +361,7 @@ impl Host {
     fn known(&self, workspace: &WorkspaceId) -> Option<(Revision, Uid)> {
         let writer = self.writer.lock();
         let root = writer.slots.root().workspaces.get(workspace)?;
-        Some((root.current.revision, root.uid))
+        Some((root.current.revision.max(writer.made_in(workspace).revision), root.uid))
     }
 
     /// The active releases, where the semantic rules hold and what is active is still there.
@@ -362,13 +398,14 @@ impl Host {
         std::iter::once(&kept.current).chain(kept.earlier.iter().rev()).cloned().collect()
     }
 
-    /// The current configuration of `workspace` as the host keeps it, served or not.
+    /// What a directory owns of `workspace`, as the host keeps it, served or not.
     ///
     /// # Errors
     /// When there is none, or the disk refuses.
     pub fn stored_bundle(&self, workspace: &WorkspaceId) -> Result<Vec<u8>, ChangeError> {
-        let (revision, _) = self.known(workspace).ok_or(ChangeError::Unknown)?;
-        self.writer.lock().stored(workspace, revision)
+        let writer = self.writer.lock();
+        let current = writer.slots.root().workspaces.get(workspace).ok_or(ChangeError::Unknown)?;
+        writer.stored(workspace, current.current.revision)
     }
 }
 
@@ -382,6 +419,11 @@ impl Writer {
     }
 }
 
+/// What a push says of what was made by API and has no place beside it.
+fn displaced_warning(key: &ValueKey) -> String {
+    format!("{key} was set by API; the directory names it too, or has no place for it, so that is gone")
+}
+
 /// What a host says of an environment that it cannot serve.
 pub(super) fn closed_warning(environment: &EnvironmentName) -> String {
     format!(
@@ -389,7 +431,7 @@ pub(super) fn closed_warning(environment: &EnvironmentName) -> String {
     )
 }
 
-fn changed(served: &Served, warnings: Vec<String>) -> Changed {
+pub(super) fn changed(served: &Served, warnings: Vec<String>) -> Changed {
     let snapshot = &served.snapshot;
     Changed {
         workspace: snapshot.configuration.workspace.clone(),

@@ -123,7 +123,9 @@ impl Host {
             return Err(ChangeError::Invalid(vec![rule]));
         }
         let previous = versions.previous.ok_or(ChangeError::Unknown)?;
-        let mut configuration = served.snapshot.configuration.clone();
+        let stored = self.stored_bundle(workspace)?;
+        let stored = bundle::open_stored(&stored, &workshop.keys.store.verifying_key(), &self.limits)?;
+        let mut configuration = stored.configuration;
         let restored = Policy { fallback: current.fallback, ..previous };
         configuration.policies.insert(name.clone(), restored);
         let keyring = Keyring::unwrap(configuration.uid, &served.snapshot.keys, &workshop.roots);
@@ -135,9 +137,11 @@ impl Host {
             revision: served.snapshot.revision.next(),
             created: now,
             not_after: served.snapshot.not_after,
+            made: Arc::clone(&served.made),
             active: &active,
             certified: false,
             parent: Some(served),
+            touched: None,
         };
         self.take_over(&workshop, ingredients, None)
     }

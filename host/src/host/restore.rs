@@ -29,6 +29,7 @@ use crate::{
     generation::{DecisionEngine, Generation, Served},
     id::WorkspaceId,
     keyring::Keyring,
+    made::MadeError,
     policy::{Allocation, Engine, EngineError, EngineSettings, Lanes},
     reseal::closed_environments,
     seal::CapsuleKey,
@@ -69,6 +70,9 @@ pub enum StartError {
          one would bring revoked tokens back"
     )]
     LedgerLost,
+    /// What was made by API cannot be loaded.
+    #[error("what was made by API cannot be loaded")]
+    Made(#[from] MadeError),
     /// The operator's token could not be minted.
     #[error("the operator's token could not be minted")]
     Mint(#[from] ChangeError),
@@ -152,6 +156,7 @@ impl Host {
         if let Some(error) = incomplete {
             doubts.disk.get_or_insert(format!("the second slot could not be written: {error}"));
         }
+        let mut writer = writer;
         let workspaces = writer.load(&workshop, &settings.bundle_limits, &engine, &mut doubts);
         let policies = workspaces.values().flat_map(|served| served.snapshot.configuration.policies.values());
         let kept: HashSet<_> = policies.map(|policy| policy.digest).collect();
@@ -193,16 +198,23 @@ impl Writer {
     /// Every workspace of the root, ready to serve. One that cannot be is a doubt and not served;
     /// the others are nobody's hostages.
     fn load(
-        &self,
+        &mut self,
         workshop: &Workshop,
         limits: &BundleLimits,
         engine: &DecisionEngine,
         doubts: &mut Doubts,
     ) -> BTreeMap<WorkspaceId, Arc<Served>> {
         let mut served = BTreeMap::new();
-        for (name, root) in &self.slots.root().workspaces {
-            match self.load_one(name, root, workshop, limits, engine) {
-                Ok(one) => drop(served.insert(name.clone(), Arc::new(one))),
+        for (name, root) in self.slots.root().workspaces.clone() {
+            match self.load_one(&name, &root, workshop, limits, engine) {
+                Ok(one) => {
+                    // A push that displaced something was cut off before the ledger knew of it.
+                    let before = self.made.insert(name.clone(), Arc::clone(&one.made)).unwrap_or_default();
+                    if before != one.made {
+                        self.displaced.push((name.clone(), before));
+                    }
+                    served.insert(name, Arc::new(one));
+                }
                 Err(error) => {
                     doubts.workspaces.insert(name.clone(), format!("{name} is not served: {error}"));
                 }
@@ -226,17 +238,23 @@ impl Writer {
             let reason = closed_warning(&environment);
             tracing::error!(workspace = %name, reason, "an environment cannot be served");
         }
-        let active = self.state.active_in(&opened.configuration);
+        let mut configuration = opened.configuration;
+        let made = self.made_in(name);
+        let displaced = made.lay_over(&mut configuration);
+        let made = Arc::new(made.without(&displaced));
+        let active = self.state.active_in(&configuration);
         let ingredients = Ingredients {
-            configuration: opened.configuration,
+            configuration,
             keys: opened.data_keys,
             keyring: &keyring,
-            revision: root.current.revision,
-            created: root.current.created,
+            revision: root.current.revision.max(made.revision),
+            created: root.current.created.max(made.changed),
             not_after: opened.header.not_after,
+            made,
             active: &active,
             certified: true,
             parent: None,
+            touched: None,
         };
         Ok(workshop.prepare(ingredients, engine)?)
     }

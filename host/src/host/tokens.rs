@@ -6,10 +6,8 @@ use serde_json::json;
 
 use super::{ChangeError, Host, Writer};
 use crate::{
-    control::ControlError,
     entropy::fresh_key,
     id::UnixSeconds,
-    ledger::LedgerError,
     model::{Scope, TokenHash, TokenRecord},
     state::State,
     system,
@@ -123,12 +121,7 @@ impl Host {
     /// Makes another state durable: the records that differ, and no others.
     fn alter(&self, writer: &mut Writer, next: State) -> Result<(), ChangeError> {
         let changes = next.since(&writer.state);
-        let done = writer.control.change(&[], &changes);
-        done.inspect_err(|error| {
-            if let ControlError::Ledger(LedgerError::Unknown(_) | LedgerError::Stopped) = error {
-                self.doubt_ledger(error.to_string());
-            }
-        })?;
+        self.write(writer, &changes)?;
         writer.state = next;
         Ok(())
     }

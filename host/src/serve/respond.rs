@@ -311,6 +311,13 @@ impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Stale { current, .. } => Self::conflict(error.to_string(), current.0),
+            ChangeError::Changed { current, .. } => {
+                Self::new(StatusCode::CONFLICT, "conflict", error.to_string())
+                    .with("revision", current.map(|revision| revision.0))
+            }
+            ChangeError::Owned { .. } => {
+                Self::new(StatusCode::CONFLICT, "owned-by-directory", error.to_string())
+            }
             ChangeError::TooLarge { .. } => Self::too_large(error.to_string()),
             ChangeError::Unknown => Self::not_found(),
             ChangeError::Invalid(ref violations) => {

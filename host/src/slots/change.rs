@@ -15,7 +15,7 @@ pub enum Change {
         workspace: WorkspaceId,
         /// Its random id.
         uid: Uid,
-        /// The revision: the one after the current one.
+        /// The revision, above the current one: those between were made by API, and are not here.
         revision: Revision,
         /// The stored bundle.
         bundle: Vec<u8>,
@@ -87,7 +87,7 @@ fn advance(
         return Err(CommitError::OtherWorkspace { workspace: workspace.clone() });
     }
     let current = known.as_ref().map_or(seen, |known| known.current.revision);
-    if kept.revision != current.next() {
+    if kept.revision <= current {
         return Err(CommitError::Conflict { workspace: workspace.clone(), current });
     }
     match known {

@@ -1,0 +1,217 @@
+//! A change by API, as edits of one workspace's configuration: each is checked against who owns what it
+//! is about, and says which pairs of deployment and environment may come out differently. Nothing here
+//! is durable or served: that is [`crate::host::Host::change`]'s.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    entropy::{Entropy, fresh},
+    id::{DeploymentId, EnvironmentName, Revision, Uid, ValueId},
+    keyring::Keyring,
+    made::{Made, MadeValue, MadeVersion, Stamp, ValueKey, is_taken, layer_of},
+    model::{Address, AddressKind, Configuration, Place, SealedValue, question::Sensitivity},
+    seal,
+    secret::Secret,
+};
+
+/// The most edits of one change.
+pub const MAX_EDITS: usize = 32;
+
+/// One thing to be changed.
+pub enum Edit {
+    /// A value gets a new version, or becomes one.
+    SetValue {
+        /// Where and which.
+        key: ValueKey,
+        /// The value.
+        value: Secret,
+        /// Whether it is a secret; none for as before, and plain where there was nothing.
+        sensitivity: Option<Sensitivity>,
+        /// For a person; none for as before.
+        description: Option<String>,
+    },
+    /// A value is not set there any more.
+    UnsetValue {
+        /// Where and which.
+        key: ValueKey,
+    },
+}
+
+/// What a record must be for a change to be made to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing is asked for.
+    Any,
+    /// It is not there.
+    Absent,
+    /// It was last changed by that revision.
+    ChangedBy(Revision),
+}
+
+/// Why an edit does not fit.
+#[derive(Debug)]
+pub enum EditError {
+    /// There is no such place or thing.
+    Unknown,
+    /// A directory owns it.
+    Owned(String),
+    /// It is not what the precondition says.
+    Changed {
+        /// What.
+        what: String,
+        /// What changed it last.
+        current: Option<Revision>,
+    },
+    /// It cannot be.
+    Invalid(String),
+}
+
+/// A deployment in an environment.
+pub type Pair = (DeploymentId, EnvironmentName);
+
+/// A configuration that is being changed.
+pub struct Draft<'a> {
+    /// The next configuration.
+    pub configuration: Configuration<SealedValue>,
+    /// What of it was made by API.
+    pub made: Made,
+    /// The pairs that may differ.
+    pub touched: BTreeSet<Pair>,
+    keyring: &'a Keyring,
+    stamp: Stamp,
+}
+
+impl Edit {
+    /// What it is about.
+    #[must_use]
+    pub fn key(&self) -> &ValueKey {
+        match self {
+            Self::SetValue { key, .. } | Self::UnsetValue { key } => key,
+        }
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// Begins with what is served; `stamp` is of the change.
+    #[must_use]
+    pub fn new(
+        configuration: Configuration<SealedValue>,
+        made: Made,
+        keyring: &'a Keyring,
+        stamp: Stamp,
+    ) -> Self {
+        let made = Made { revision: stamp.revision, changed: stamp.at, ..made };
+        Self { configuration, made, touched: BTreeSet::new(), keyring, stamp }
+    }
+
+    /// Makes one edit.
+    ///
+    /// # Errors
+    /// When it does not fit; the draft is of no use then.
+    pub fn apply(
+        &mut self,
+        edit: &Edit,
+        precondition: Precondition,
+        entropy: &mut Entropy<'_>,
+    ) -> Result<(), EditError> {
+        let key = edit.key();
+        let layer = layer_of(&self.configuration, &key.place).ok_or(EditError::Unknown)?;
+        let current = self.made.values.get(key).map(|value| value.changed.revision);
+        if current.is_none() && is_taken(&self.configuration, key) {
+            return Err(EditError::Owned(key.to_string()));
+        }
+        let holds = match precondition {
+            Precondition::Any => true,
+            Precondition::Absent => current.is_none(),
+            Precondition::ChangedBy(revision) => current == Some(revision),
+        };
+        if !holds {
+            return Err(EditError::Changed { what: key.to_string(), current });
+        }
+        match edit {
+            Edit::SetValue { value, sensitivity, description, .. } => {
+                let next = self.value(key, value, *sensitivity, description.as_deref(), entropy)?;
+                if let Some(layer) = layer.get_mut(&mut self.configuration) {
+                    layer.variables.insert(key.name.clone(), next.variable());
+                }
+                self.made.set(key.clone(), next);
+            }
+            Edit::UnsetValue { .. } => {
+                self.made.unset(key).ok_or(EditError::Unknown)?;
+                if let Some(layer) = layer.get_mut(&mut self.configuration) {
+                    layer.variables.remove(&key.name);
+                }
+            }
+        }
+        self.touch(&key.place);
+        Ok(())
+    }
+
+    /// A new version, sealed for its place.
+    fn value(
+        &self,
+        key: &ValueKey,
+        value: &Secret,
+        sensitivity: Option<Sensitivity>,
+        description: Option<&str>,
+        entropy: &mut Entropy<'_>,
+    ) -> Result<MadeValue, EditError> {
+        let invalid = |reason: String| EditError::Invalid(format!("{key}: {reason}"));
+        if value.expose().contains(&0) || std::str::from_utf8(value.expose()).is_err() {
+            return Err(invalid("a value is UTF-8 text without NUL bytes".to_owned()));
+        }
+        let before = self.made.values.get(key);
+        let sensitivity = sensitivity.or(before.map(|before| before.current.sensitivity));
+        let description = description.or(before.map(|before| before.description.as_str()));
+        let number = self.made.next_version(key);
+        let address = self.address(key, number);
+        let data_key =
+            self.keyring.current(address.environment).map_err(|error| invalid(error.to_string()))?;
+        let id = ValueId(fresh(entropy));
+        let sealed = seal::seal(data_key, &address, id, value.expose(), &fresh(entropy));
+        let current = MadeVersion {
+            number,
+            sensitivity: sensitivity.unwrap_or(Sensitivity::Plain),
+            value: sealed.map_err(|error| EditError::Invalid(error.to_string()))?,
+            set: self.stamp.clone(),
+        };
+        Ok(MadeValue {
+            description: description.unwrap_or_default().to_owned(),
+            current,
+            changed: self.stamp.clone(),
+        })
+    }
+
+    fn address(&self, key: &ValueKey, version: u64) -> Address {
+        let environment = |name: &EnvironmentName| {
+            self.configuration.environments.get(name).map_or(Uid::NONE, |found| found.uid)
+        };
+        let deployment =
+            |id: &DeploymentId| self.configuration.deployments.get(id).map_or(Uid::NONE, |found| found.uid);
+        let (environment, deployment) = match &key.place {
+            Place::Workspace => (Uid::NONE, Uid::NONE),
+            Place::Environment(name) => (environment(name), Uid::NONE),
+            Place::Deployment(id, name) => (name.as_ref().map_or(Uid::NONE, environment), deployment(id)),
+        };
+        Address {
+            kind: AddressKind::Variable,
+            workspace: self.configuration.uid,
+            environment,
+            deployment,
+            version,
+            name: key.name.to_arc(),
+        }
+    }
+
+    fn touch(&mut self, place: &Place) {
+        let deployments = self.configuration.deployments.values();
+        let all =
+            deployments.flat_map(|one| one.environments.keys().map(|name| (one.id.clone(), name.clone())));
+        self.touched.extend(all.filter(|(id, name)| match place {
+            Place::Workspace => true,
+            Place::Environment(only) => only == name,
+            Place::Deployment(only, None) => only == id,
+            Place::Deployment(only, Some(environment)) => (only, environment) == (id, name),
+        }));
+    }
+}

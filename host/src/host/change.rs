@@ -1,0 +1,145 @@
+//! A change by API. From `validate` on it goes the way of a push: validated, policies asked, prepared
+//! against the parent, durable, published, answered; durable is one transaction of the ledger, and only
+//! what the change can touch is planned again.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{ChangeError, Changed, Host, Writer, prepare::Ingredients, push::changed};
+use crate::{
+    change::{Draft, Edit, EditError, MAX_EDITS, Precondition},
+    control::ControlError,
+    id::WorkspaceId,
+    keyring::Keyring,
+    ledger::LedgerError,
+    made::{Made, Stamp},
+    state::Alteration,
+};
+
+impl From<EditError> for ChangeError {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::Unknown => Self::Unknown,
+            EditError::Owned(what) => Self::Owned { what },
+            EditError::Changed { what, current } => Self::Changed { what, current },
+            EditError::Invalid(reason) => Self::Invalid(vec![reason]),
+        }
+    }
+}
+
+impl Host {
+    /// Makes `edits`, all or none; `precondition` is asked of each.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub fn change(
+        &self,
+        principal: &str,
+        workspace: &WorkspaceId,
+        edits: &[Edit],
+        precondition: Precondition,
+    ) -> Result<Changed, ChangeError> {
+        let changed = self.try_change(principal, workspace, edits, precondition);
+        let named = |wanted: bool| {
+            let is_wanted = move |edit: &&Edit| matches!(edit, Edit::SetValue { .. }) == wanted;
+            edits.iter().filter(is_wanted).map(|edit| edit.key().to_string()).collect::<Vec<_>>()
+        };
+        let details = json!({
+            "workspace": workspace.as_str(), "set": named(true), "unset": named(false),
+            "revision": changed.as_ref().ok().map(|changed| changed.revision.0),
+            "digest": changed.as_ref().ok().map(|changed| changed.digest.to_string()),
+            "reason": changed.as_ref().err().map(ToString::to_string),
+        });
+        self.finished("change", principal, details, changed)
+    }
+
+    fn try_change(
+        &self,
+        principal: &str,
+        workspace: &WorkspaceId,
+        edits: &[Edit],
+        precondition: Precondition,
+    ) -> Result<Changed, ChangeError> {
+        if edits.len() > MAX_EDITS {
+            let rule = format!("a change is at most {MAX_EDITS} values; these are {}", edits.len());
+            return Err(ChangeError::Invalid(vec![rule]));
+        }
+        let workshop = self.workshop.lock();
+        let live = self.store.load_full();
+        let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
+        let snapshot = &served.snapshot;
+        let keyring = Keyring::unwrap(snapshot.configuration.uid, &snapshot.keys, &workshop.roots);
+        let stamp = Stamp {
+            revision: snapshot.revision.next(),
+            at: self.clock.now(),
+            principal: principal.to_owned(),
+        };
+        let (revision, created) = (stamp.revision, stamp.at);
+        let mut draft =
+            Draft::new(snapshot.configuration.clone(), Made::clone(&served.made), &keyring, stamp);
+        for edit in edits {
+            draft.apply(edit, precondition, &mut crate::system::entropy)?;
+        }
+        let active = self.validated(&draft.configuration)?;
+        let made = Arc::new(draft.made);
+        let ingredients = Ingredients {
+            configuration: draft.configuration,
+            keys: snapshot.keys.clone(),
+            keyring: &keyring,
+            revision,
+            created,
+            not_after: snapshot.not_after,
+            made: Arc::clone(&made),
+            active: &active,
+            certified: false,
+            parent: Some(served),
+            touched: Some(&draft.touched),
+        };
+        let next = workshop.prepare(ingredients, &self.engine)?;
+        let changed = changed(&next, Vec::new());
+        let records = made.since(&served.made, workspace);
+        let mut writer = self.writer.lock();
+        self.forget_displaced(&mut writer)?;
+        self.write(&writer, &records)?;
+        writer.made.insert(workspace.clone(), made);
+        let generation = self.store.load_full().with_workspace(writer.sequence(), next);
+        self.store.publish(Arc::new(generation));
+        self.metrics.swaps.inc();
+        self.metrics.set_revision(workspace.as_str(), revision);
+        Ok(changed)
+    }
+
+    /// Makes records durable.
+    pub(super) fn write(&self, writer: &Writer, records: &[Alteration]) -> Result<(), ChangeError> {
+        let written = writer.control.change(&[], records).inspect_err(|error| {
+            if let ControlError::Ledger(LedgerError::Unknown(_) | LedgerError::Stopped) = error {
+                self.doubt_ledger(error.to_string());
+            }
+        });
+        match written {
+            Err(ControlError::Ledger(LedgerError::OverLimit(limit))) => {
+                Err(ChangeError::Invalid(vec![limit.to_string()]))
+            }
+            written => Ok(written?),
+        }
+    }
+
+    /// Lets the ledger know what pushes displaced. Every change does this first, so that none of it
+    /// comes back when a later push leaves its place free again.
+    pub(super) fn forget_displaced(&self, writer: &mut Writer) -> Result<(), ChangeError> {
+        while let Some((workspace, before)) = writer.displaced.last() {
+            let records = writer.made_in(workspace).since(before, workspace);
+            self.write(writer, &records)?;
+            writer.displaced.pop();
+        }
+        Ok(())
+    }
+}
+
+impl Writer {
+    /// What was made by API in a workspace.
+    pub(super) fn made_in(&self, workspace: &WorkspaceId) -> Arc<Made> {
+        self.made.get(workspace).cloned().unwrap_or_default()
+    }
+}

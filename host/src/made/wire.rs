@@ -1,0 +1,331 @@
+//! What was made as records: JSON, one for each value that is set, one for each earlier version, and
+//! one for the revision.
+//!
+//! | record | content |
+//! |---|---|
+//! | `workspace/<name>/configuration` | the last revision that a change by API made |
+//! | `workspace/<name>/value/<place>/<NAME>` | a value that is set |
+//! | `workspace/<name>/past/<place>/<NAME>/<version>` | an earlier version of it |
+//!
+//! A place is `all`, `in/<environment>`, `of/<deployment>` or `of/<deployment>/in/<environment>`.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
+
+use super::{Made, MadeValue, MadeVersion, Stamp, ValueKey};
+use crate::{
+    id::{Revision, UnixSeconds, ValueId, WorkspaceId},
+    model::{Place, SealedValue, question::Sensitivity},
+    state::Alteration,
+};
+
+/// A record that does not read.
+#[derive(Debug, thiserror::Error)]
+#[error("the ledger's record {name} does not read")]
+pub struct MadeError {
+    name: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireRevision {
+    revision: u64,
+    changed: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireKey {
+    deployment: Option<String>,
+    environment: Option<String>,
+    name: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireStamp {
+    revision: u64,
+    at: i64,
+    principal: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireVersion {
+    number: u64,
+    secret: bool,
+    id: String,
+    sealed: String,
+    set: WireStamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireValue {
+    key: WireKey,
+    description: String,
+    current: WireVersion,
+    changed: WireStamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WirePast {
+    key: WireKey,
+    version: WireVersion,
+}
+
+pub(super) fn read(workspace: &WorkspaceId, records: &BTreeMap<String, Vec<u8>>) -> Result<Made, MadeError> {
+    let mut made = Made::default();
+    let prefix = format!("workspace/{workspace}/");
+    for (name, content) in records.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix)) {
+        let read = match name[prefix.len()..].split('/').next() {
+            Some("configuration") => read_revision(content, &mut made),
+            Some("value") => read_value(workspace, name, content, &mut made),
+            Some("past") => read_past(workspace, name, content, &mut made),
+            _ => Some(()),
+        };
+        read.ok_or_else(|| MadeError { name: name.clone() })?;
+    }
+    Ok(made)
+}
+
+fn read_revision(content: &[u8], made: &mut Made) -> Option<()> {
+    let wire: WireRevision = serde_json::from_slice(content).ok()?;
+    (made.revision, made.changed) = (Revision(wire.revision), UnixSeconds(wire.changed));
+    Some(())
+}
+
+fn read_value(workspace: &WorkspaceId, name: &str, content: &[u8], made: &mut Made) -> Option<()> {
+    let wire: WireValue = serde_json::from_slice(content).ok()?;
+    let key = key(&wire.key)?;
+    let (current, changed) = (version(wire.current)?, stamp(wire.changed));
+    (value_name(workspace, &key) == name).then_some(())?;
+    made.values.insert(key, MadeValue { description: wire.description, current, changed });
+    Some(())
+}
+
+fn read_past(workspace: &WorkspaceId, name: &str, content: &[u8], made: &mut Made) -> Option<()> {
+    let wire: WirePast = serde_json::from_slice(content).ok()?;
+    let (key, version) = (key(&wire.key)?, version(wire.version)?);
+    (past_name(workspace, &key, version.number) == name).then_some(())?;
+    // Their names are in the order of their numbers.
+    made.past.entry(key).or_default().push(version);
+    Some(())
+}
+
+pub(super) fn since(new: &Made, old: &Made, workspace: &WorkspaceId) -> Vec<Alteration> {
+    let (before, after) = (records(old, workspace), records(new, workspace));
+    let mut all: Vec<_> = (before.iter().filter(|(name, _)| !after.contains_key(*name)))
+        .map(|(name, _)| Alteration::Delete { name: name.clone() })
+        .collect();
+    let changed =
+        after.iter().filter(|(name, record)| before.get(*name).is_none_or(|before| !before.is_same(record)));
+    all.extend(changed.map(|(name, record)| Alteration::Put { name: name.clone(), content: record.bytes() }));
+    all
+}
+
+/// Something that is a record of its own; compared before it is written, because most are the same.
+enum Recorded<'a> {
+    Revision(&'a Made),
+    Value(&'a ValueKey, &'a MadeValue),
+    Past(&'a ValueKey, &'a MadeVersion),
+}
+
+fn records<'a>(made: &'a Made, workspace: &WorkspaceId) -> BTreeMap<String, Recorded<'a>> {
+    let mut all = BTreeMap::new();
+    if made.revision != Revision::default() {
+        all.insert(format!("workspace/{workspace}/configuration"), Recorded::Revision(made));
+    }
+    for (key, value) in &made.values {
+        all.insert(value_name(workspace, key), Recorded::Value(key, value));
+    }
+    for (key, past) in &made.past {
+        all.extend(past.iter().map(|one| (past_name(workspace, key, one.number), Recorded::Past(key, one))));
+    }
+    all
+}
+
+impl Recorded<'_> {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Revision(one), Self::Revision(other)) => {
+                (one.revision, one.changed) == (other.revision, other.changed)
+            }
+            (Self::Value(_, one), Self::Value(_, other)) => one == other,
+            (Self::Past(_, one), Self::Past(_, other)) => one == other,
+            _ => false,
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let bytes = match self {
+            Self::Revision(made) => {
+                serde_json::to_vec(&WireRevision { revision: made.revision.0, changed: made.changed.0 })
+            }
+            Self::Value(key, value) => serde_json::to_vec(&WireValue {
+                key: to_key(key),
+                description: value.description.clone(),
+                current: to_version(&value.current),
+                changed: to_stamp(&value.changed),
+            }),
+            Self::Past(key, version) => {
+                serde_json::to_vec(&WirePast { key: to_key(key), version: to_version(version) })
+            }
+        };
+        // Texts and numbers always encode.
+        bytes.unwrap_or_default()
+    }
+}
+
+fn value_name(workspace: &WorkspaceId, key: &ValueKey) -> String {
+    format!("workspace/{workspace}/value/{}/{}", place(&key.place), key.name)
+}
+
+fn past_name(workspace: &WorkspaceId, key: &ValueKey, number: u64) -> String {
+    format!("workspace/{workspace}/past/{}/{}/{number:020}", place(&key.place), key.name)
+}
+
+fn place(place: &Place) -> String {
+    match place {
+        Place::Workspace => "all".to_owned(),
+        Place::Environment(environment) => format!("in/{environment}"),
+        Place::Deployment(deployment, None) => format!("of/{deployment}"),
+        Place::Deployment(deployment, Some(environment)) => format!("of/{deployment}/in/{environment}"),
+    }
+}
+
+fn key(wire: &WireKey) -> Option<ValueKey> {
+    let environment = wire.environment.as_deref().map(str::parse).transpose().ok()?;
+    let deployment = wire.deployment.as_deref().map(str::parse).transpose().ok()?;
+    let place = match (deployment, environment) {
+        (None, None) => Place::Workspace,
+        (None, Some(environment)) => Place::Environment(environment),
+        (Some(deployment), environment) => Place::Deployment(deployment, environment),
+    };
+    Some(ValueKey { place, name: wire.name.parse().ok()? })
+}
+
+fn to_key(key: &ValueKey) -> WireKey {
+    let (deployment, environment) = match &key.place {
+        Place::Workspace => (None, None),
+        Place::Environment(environment) => (None, Some(environment.to_string())),
+        Place::Deployment(deployment, environment) => {
+            (Some(deployment.to_string()), environment.as_ref().map(ToString::to_string))
+        }
+    };
+    WireKey { deployment, environment, name: key.name.to_string() }
+}
+
+fn version(wire: WireVersion) -> Option<MadeVersion> {
+    let sensitivity = if wire.secret { Sensitivity::Secret } else { Sensitivity::Plain };
+    let id: ValueId = wire.id.parse().ok()?;
+    let value = SealedValue { id, bytes: BASE64_STANDARD.decode(wire.sealed).ok()?.into() };
+    Some(MadeVersion { number: wire.number, sensitivity, value, set: stamp(wire.set) })
+}
+
+fn to_version(version: &MadeVersion) -> WireVersion {
+    WireVersion {
+        number: version.number,
+        secret: version.sensitivity == Sensitivity::Secret,
+        id: version.value.id.to_string(),
+        sealed: BASE64_STANDARD.encode(&version.value.bytes),
+        set: to_stamp(&version.set),
+    }
+}
+
+fn stamp(wire: WireStamp) -> Stamp {
+    Stamp { revision: Revision(wire.revision), at: UnixSeconds(wire.at), principal: wire.principal }
+}
+
+fn to_stamp(stamp: &Stamp) -> WireStamp {
+    WireStamp { revision: stamp.revision.0, at: stamp.at.0, principal: stamp.principal.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{PAST_NAMES, PAST_VERSIONS},
+        *,
+    };
+
+    fn workspace() -> WorkspaceId {
+        "acme".parse().unwrap()
+    }
+
+    fn at(place: Place, name: &str) -> ValueKey {
+        ValueKey { place, name: name.parse().unwrap() }
+    }
+
+    fn value(made: &Made, key: &ValueKey, byte: u8) -> MadeValue {
+        let set = Stamp { revision: made.revision, at: UnixSeconds(7), principal: "ada".into() };
+        let value = SealedValue { id: ValueId([byte; 16]), bytes: vec![byte; 40].into() };
+        let (number, sensitivity) = (made.next_version(key), Sensitivity::Secret);
+        let current = MadeVersion { number, sensitivity, value, set: set.clone() };
+        MadeValue { description: "for the tests".into(), current, changed: set }
+    }
+
+    fn apply(records: &mut BTreeMap<String, Vec<u8>>, changes: Vec<Alteration>) {
+        for one in changes {
+            match one {
+                Alteration::Put { name, content } => drop(records.insert(name, content)),
+                Alteration::Delete { name } => assert!(records.remove(&name).is_some(), "{name}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_made_reads_back_from_its_records_after_every_change() {
+        let (deployment, environment) = ("checkout".parse().unwrap(), "preview/pr-42".parse().unwrap());
+        let keys = [
+            at(Place::Workspace, "A"),
+            at(Place::Environment("staging".parse().unwrap()), "A"),
+            at(Place::Deployment("checkout".parse().unwrap(), None), "A"),
+            at(Place::Deployment(deployment, Some(environment)), "A"),
+        ];
+        let (mut records, mut made) = (BTreeMap::new(), Made::default());
+        for step in 0..3 * PAST_VERSIONS {
+            let old = made.clone();
+            made.revision = made.revision.next();
+            let key = &keys[step % keys.len()];
+            if step % 7 == 6 {
+                assert!(made.unset(key).is_some() == old.values.contains_key(key));
+            } else {
+                let next = value(&made, key, u8::try_from(step).unwrap());
+                made.set(key.clone(), next);
+            }
+            let changes = made.since(&old, &workspace());
+            assert!(
+                changes.len() <= 4,
+                "the revision, the value, what it was, what is forgotten: {changes:?}"
+            );
+            apply(&mut records, changes);
+            assert_eq!(Made::from_records(&workspace(), &records).unwrap(), made);
+        }
+        for (name, content) in records {
+            let renamed = name.replace("/A", "/B").replace("configuration", "value/all/A");
+            assert!(Made::from_records(&workspace(), &[(renamed, content)].into()).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn versions_count_on_and_only_the_last_are_kept() {
+        let (mut made, key) = (Made::default(), at(Place::Workspace, "A"));
+        for number in 1..=2 * PAST_VERSIONS as u64 {
+            assert_eq!(made.next_version(&key), number);
+            let next = value(&made, &key, 1);
+            made.set(key.clone(), next);
+        }
+        made.unset(&key);
+        assert_eq!(made.next_version(&key), 2 * PAST_VERSIONS as u64 + 1, "not counted anew");
+        assert_eq!(made.past[&key].len(), PAST_VERSIONS);
+    }
+
+    #[test]
+    fn the_names_that_are_remembered_are_bounded() {
+        let mut made = Made::default();
+        for number in 0..PAST_NAMES + 5 {
+            let key = at(Place::Workspace, &format!("A{number}"));
+            let next = value(&made, &key, 1);
+            made.set(key.clone(), next);
+            made.unset(&key);
+        }
+        assert_eq!(made.past.len(), PAST_NAMES);
+    }
+}
