@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bootlace::id::Revision;
+use bootlace::id::{Revision, Uid};
 use serde_json::{Value, json};
 
 use crate::audit::records;
@@ -226,6 +226,20 @@ async fn what_a_directory_owns_is_changed_there_and_what_it_does_not_name_stays(
         http::request(world.admin_address(), "POST", path, Some(&world.operator), &headers, body).await.ok();
     assert_eq!(back.json()["revision"], 5);
     assert_eq!(world.environment("staging").await, staging);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_goes_with_the_deployment_that_it_was_sealed_for() {
+    let mut world = World::with(Site::small(0)).await;
+    world.set(json!({ "environment": "staging", "name": "OF_THE_OLD_ONE", "value": "x" })).await.ok();
+    world.site.ids.checkout = Uid([7; 16]);
+    world.site.tell(1);
+    let pushed = world.push(&world.site.bundle(Revision(2)), 2).await.ok();
+    assert!(pushed.json()["warnings"].to_string().contains("OF_THE_OLD_ONE"), "{}", pushed.text());
+    let recreated = world.environment("staging").await;
+    assert!(!recreated.contains_key("OF_THE_OLD_ONE"), "another deployment of the same name");
+    let world = world.restart().await;
+    assert_eq!(world.environment("staging").await, recreated);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     entropy::{Entropy, fresh},
-    id::{DeploymentId, EnvironmentName, Revision, Uid, ValueId},
+    id::{DeploymentId, EnvironmentName, Revision, ValueId},
     keyring::Keyring,
-    made::{Made, MadeValue, MadeVersion, Stamp, ValueKey, is_taken, layer_of},
+    made::{Made, MadeValue, MadeVersion, SealedFor, Stamp, ValueKey, is_taken, layer_of},
     model::{Address, AddressKind, Configuration, Place, SealedValue, question::Sensitivity},
     seal,
     secret::Secret,
@@ -176,6 +176,7 @@ impl<'a> Draft<'a> {
             set: self.stamp.clone(),
         };
         Ok(MadeValue {
+            sealed_for: SealedFor::place(&self.configuration, &key.place),
             description: description.unwrap_or_default().to_owned(),
             current,
             changed: self.stamp.clone(),
@@ -183,16 +184,7 @@ impl<'a> Draft<'a> {
     }
 
     fn address(&self, key: &ValueKey, version: u64) -> Address {
-        let environment = |name: &EnvironmentName| {
-            self.configuration.environments.get(name).map_or(Uid::NONE, |found| found.uid)
-        };
-        let deployment =
-            |id: &DeploymentId| self.configuration.deployments.get(id).map_or(Uid::NONE, |found| found.uid);
-        let (environment, deployment) = match &key.place {
-            Place::Workspace => (Uid::NONE, Uid::NONE),
-            Place::Environment(name) => (environment(name), Uid::NONE),
-            Place::Deployment(id, name) => (name.as_ref().map_or(Uid::NONE, environment), deployment(id)),
-        };
+        let SealedFor { environment, deployment } = SealedFor::place(&self.configuration, &key.place);
         Address {
             kind: AddressKind::Variable,
             workspace: self.configuration.uid,

@@ -10,7 +10,7 @@ mod wire;
 use std::collections::BTreeMap;
 
 use crate::{
-    id::{Revision, UnixSeconds, VariableName, WorkspaceId},
+    id::{EnvironmentName, Revision, Uid, UnixSeconds, VariableName, WorkspaceId},
     model::{Configuration, Content, Layer, Place, SealedValue, Variable, Version, question::Sensitivity},
     plan::{LayerName, layers::Stack},
     state::Alteration,
@@ -56,9 +56,38 @@ pub struct MadeVersion {
     pub set: Stamp,
 }
 
+/// The random ids of a value's place, [`Uid::NONE`] where it has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealedFor {
+    /// The environment's.
+    pub environment: Uid,
+    /// The deployment's.
+    pub deployment: Uid,
+}
+
+impl SealedFor {
+    /// The ids of `place`.
+    #[must_use]
+    pub fn place<V>(configuration: &Configuration<V>, place: &Place) -> Self {
+        let environment = |name: &EnvironmentName| {
+            configuration.environments.get(name).map_or(Uid::NONE, |found| found.uid)
+        };
+        match place {
+            Place::Workspace => Self { environment: Uid::NONE, deployment: Uid::NONE },
+            Place::Environment(name) => Self { environment: environment(name), deployment: Uid::NONE },
+            Place::Deployment(id, name) => Self {
+                environment: name.as_ref().map_or(Uid::NONE, environment),
+                deployment: configuration.deployments.get(id).map_or(Uid::NONE, |found| found.uid),
+            },
+        }
+    }
+}
+
 /// A value that is set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MadeValue {
+    /// What it is sealed for: another environment or deployment of the same name cannot open it.
+    pub sealed_for: SealedFor,
     /// For a person.
     pub description: String,
     /// The version that is served. Older ones are history: a policy cannot choose them.
@@ -99,12 +128,13 @@ impl Made {
     }
 
     /// Lays the values over `configuration`, which has none of them. Gives those that have no place
-    /// there: the layer is gone, or has the name already.
+    /// there: the layer is gone, another one stands in its place, or it has the name already.
     pub fn lay_over(&self, configuration: &mut Configuration<SealedValue>) -> Vec<ValueKey> {
         let mut displaced = Vec::new();
         for (key, value) in &self.values {
+            let is_same = value.sealed_for == SealedFor::place(configuration, &key.place);
             match layer_of(configuration, &key.place) {
-                Some(layer) if !is_taken(configuration, key) => {
+                Some(layer) if is_same && !is_taken(configuration, key) => {
                     let variable = value.variable();
                     if let Some(layer) = layer.get_mut(configuration) {
                         layer.variables.insert(key.name.clone(), variable);

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
-use super::{Made, MadeValue, MadeVersion, Stamp, ValueKey};
+use super::{Made, MadeValue, MadeVersion, SealedFor, Stamp, ValueKey};
 use crate::{
     id::{Revision, UnixSeconds, ValueId, WorkspaceId},
     model::{Place, SealedValue, question::Sensitivity},
@@ -60,6 +60,7 @@ struct WireVersion {
 #[derive(Serialize, Deserialize)]
 struct WireValue {
     key: WireKey,
+    sealed_for: (String, String),
     description: String,
     current: WireVersion,
     changed: WireStamp,
@@ -95,9 +96,12 @@ fn read_revision(content: &[u8], made: &mut Made) -> Option<()> {
 fn read_value(workspace: &WorkspaceId, name: &str, content: &[u8], made: &mut Made) -> Option<()> {
     let wire: WireValue = serde_json::from_slice(content).ok()?;
     let key = key(&wire.key)?;
+    let (environment, deployment) = wire.sealed_for;
+    let sealed_for =
+        SealedFor { environment: environment.parse().ok()?, deployment: deployment.parse().ok()? };
     let (current, changed) = (version(wire.current)?, stamp(wire.changed));
     (value_name(workspace, &key) == name).then_some(())?;
-    made.values.insert(key, MadeValue { description: wire.description, current, changed });
+    made.values.insert(key, MadeValue { sealed_for, description: wire.description, current, changed });
     Some(())
 }
 
@@ -161,6 +165,10 @@ impl Recorded<'_> {
             }
             Self::Value(key, value) => serde_json::to_vec(&WireValue {
                 key: to_key(key),
+                sealed_for: (
+                    value.sealed_for.environment.to_string(),
+                    value.sealed_for.deployment.to_string(),
+                ),
                 description: value.description.clone(),
                 current: to_version(&value.current),
                 changed: to_stamp(&value.changed),
@@ -244,6 +252,7 @@ mod tests {
         super::{PAST_NAMES, PAST_VERSIONS},
         *,
     };
+    use crate::id::Uid;
 
     fn workspace() -> WorkspaceId {
         "acme".parse().unwrap()
@@ -258,7 +267,8 @@ mod tests {
         let value = SealedValue { id: ValueId([byte; 16]), bytes: vec![byte; 40].into() };
         let (number, sensitivity) = (made.next_version(key), Sensitivity::Secret);
         let current = MadeVersion { number, sensitivity, value, set: set.clone() };
-        MadeValue { description: "for the tests".into(), current, changed: set }
+        let sealed_for = SealedFor { environment: Uid([3; 16]), deployment: Uid::NONE };
+        MadeValue { sealed_for, description: "for the tests".into(), current, changed: set }
     }
 
     fn apply(records: &mut BTreeMap<String, Vec<u8>>, changes: Vec<Alteration>) {
