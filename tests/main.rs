@@ -17,6 +17,7 @@ mod hostile;
 mod leaks;
 mod limits;
 mod metrics;
+mod openapi;
 mod pages;
 mod policies;
 mod postgres;

@@ -63,7 +63,7 @@ const LEVELS: [(&str, u8); 50] = [
 ];
 
 /// Crates that only some modules may name.
-const CRATES: [(&str, &[&str]); 11] = [
+const CRATES: [(&str, &[&str]); 12] = [
     ("aws_lc_rs::aead", &["seal/capsule"]),
     ("wasmtime", &["policy"]),
     ("wasmtime_wasi", &["policy"]),
@@ -75,6 +75,7 @@ const CRATES: [(&str, &[&str]); 11] = [
     ("regex", &["model/value_type"]),
     ("hyper", &["serve", "admin", "client", "server", "main"]),
     ("axum", &["admin", "server"]),
+    ("utoipa", &["admin", "manifest", "serve/facts"]),
 ];
 
 /// Modules that may name a module at all, where the level alone would let more.

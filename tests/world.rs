@@ -126,6 +126,11 @@ impl World {
         http::request(self.server.boot, "GET", path, token, &[], Vec::new()).await
     }
 
+    /// `GET` on the admin listener as nobody.
+    pub(crate) async fn get_admin(&self, path: &str) -> Answer {
+        http::request(self.server.admin, "GET", path, None, &[], Vec::new()).await
+    }
+
     /// Any method on the admin listener.
     pub(crate) async fn admin(
         &self,

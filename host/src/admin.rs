@@ -3,6 +3,7 @@
 
 mod caller;
 mod explain;
+mod openapi;
 mod snapshot;
 mod tokens;
 mod values;
@@ -18,7 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
-
+use serde::Serialize;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -29,6 +30,8 @@ use crate::{
     serve::{facts, respond::Problem},
 };
 pub use caller::Caller;
+pub use openapi::document;
+use openapi::{Forbidden, Unauthenticated, Unavailable};
 
 /// The largest JSON body, in bytes. A bundle has its own limit.
 const MAX_JSON_BYTES: usize = 64 * 1024;
@@ -84,8 +87,9 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/env/{name}/versions", get(values::versions))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::mint))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/openapi.json", get(openapi::show))
         .route("/metrics", get(metrics))
-        .route("/livez", get(|| async { "ok\n" }))
+        .route("/livez", get(alive))
         .route("/readyz", get(ready))
         .method_not_allowed_fallback(wrong_method)
         .fallback(|| async { Problem::not_found() })
@@ -149,7 +153,7 @@ impl IntoResponse for Problem {
 }
 
 /// A JSON answer with an `ETag` that a later `If-Match` may name.
-fn tagged(revision: u64, body: serde_json::Value) -> Response {
+fn tagged(revision: u64, body: impl Serialize) -> Response {
     let mut response = Json(body).into_response();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{revision}\"")) {
         response.headers_mut().insert(header::ETAG, tag);
@@ -158,10 +162,24 @@ fn tagged(revision: u64, body: serde_json::Value) -> Response {
     response
 }
 
+/// Whether the process answers at all; on both listeners.
+#[utoipa::path(get, path = "/livez", tag = "host", security(()), operation_id = "alive",
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain")))]
+async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the host wants traffic; names no tenant. On both listeners.
+#[utoipa::path(get, path = "/readyz", tag = "host", security(()), operation_id = "ready",
+    responses((status = 200, description = "It does: `ready`, or `degraded`", body = String, content_type = "text/plain"), Unavailable))]
 async fn ready(State(host): State<Arc<Host>>) -> Result<&'static str, Problem> {
     host.readiness().map_err(Problem::from)
 }
 
+/// What an operator can watch, as OpenMetrics text.
+#[utoipa::path(get, path = "/metrics", tag = "host", operation_id = "metrics", responses(
+    (status = 200, description = "Counters and gauges", body = String, content_type = "application/openmetrics-text"),
+    Unauthenticated, Forbidden))]
 async fn metrics(State(host): State<Arc<Host>>, headers: HeaderMap) -> Result<Response, Problem> {
     Caller::of(&host, &headers)?.operator()?;
     // A host that nobody probes shows its doubts all the same.

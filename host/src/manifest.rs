@@ -2,6 +2,7 @@
 //! environments or a directory and a host can be compared by anyone who may read masked.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     model::question::Sensitivity,
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// A plan's names and value ids.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlanManifest {
     /// The deployment.
     pub deployment: String,
@@ -26,7 +27,7 @@ pub struct PlanManifest {
 }
 
 /// One name of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeyManifest {
     /// The name.
     pub name: String,

@@ -1,16 +1,22 @@
 //! Where each value of an environment comes from, and why: the plan's provenance and the policies'
 //! decisions, without a secret's value.
 
-use std::sync::Arc;
+mod wire;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     extract::{RawQuery, State},
     http::HeaderMap,
     response::Response,
 };
-use serde_json::{Value, json};
 
-use super::{Caller, Named, caller::parameter, tagged};
+use super::{
+    Caller, Named,
+    caller::parameter,
+    openapi::{BadRequest, InWorkspace, NotFound, Unauthenticated},
+    tagged,
+};
 use crate::{
     generation::Decided,
     host::Host,
@@ -25,8 +31,23 @@ use crate::{
     seal::CapsuleKey,
     serve::{facts, respond::Problem},
 };
+use wire::{
+    AskedPolicy, DenialReason, ExplainedCandidate, ExplainedDenial, ExplainedKey, ExplainedPair,
+    ExplainedRefusal, OverriddenLayer, PolicyLine,
+};
 
-/// `GET /api/v1/deployments/{id}/explain?environment=…`, with an instance's facts as for a boot.
+/// Where each value comes from, and why, for an instance that says this about itself.
+#[utoipa::path(get, path = "/api/v1/deployments/{id}/explain", tag = "deployments", operation_id = "explain",
+    params(InWorkspace, ("id" = String, Path, description = "The deployment"),
+        ("environment" = String, Query, description = "The environment"),
+        ("key" = Option<String>, Query, description = "One key alone"),
+        ("region" = Option<String>, Query, min_length = 1, max_length = 128, description = "Facts, as for a boot"),
+        ("zone" = Option<String>, Query, min_length = 1, max_length = 128),
+        ("instance" = Option<String>, Query, min_length = 1, max_length = 128)),
+    responses(
+        (status = 200, description = "The explanation", body = ExplainedPair, headers(
+            ("etag" = String, description = "The revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, NotFound))]
 pub(super) async fn explain(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -48,7 +69,7 @@ pub(super) async fn explain(
     let explanation = Explanation::new(prepared, verdict, &decided, caller.live.capsule_key());
     let variables = prepared.plan.variables.iter().enumerate();
     let asked = variables.filter(|(_, one)| key.as_deref().is_none_or(|key| key == one.name.as_str()));
-    let keys: Vec<Value> = asked.map(|(index, one)| explanation.key(index, one)).collect();
+    let keys: Vec<_> = asked.map(|(index, one)| explanation.key(index, one)).collect();
     if keys.is_empty() && key.is_some() {
         return Err(Problem::not_found());
     }
@@ -86,64 +107,74 @@ impl<'a> Explanation<'a> {
         Self { prepared, decided, reports, assignments, previews }
     }
 
-    fn whole(&self, revision: u64, keys: Vec<Value>) -> Value {
+    fn whole(&self, revision: u64, keys: Vec<ExplainedKey>) -> ExplainedPair {
         let plan = &self.prepared.plan;
-        json!({
-            "workspace": plan.workspace.as_str(), "deployment": plan.deployment.as_str(),
-            "environment": plan.environment.name.as_str(),
-            "release": plan.release.as_ref().map(|release| release.number),
-            "revision": revision, "digest": plan.digest.to_string(),
-            "keys": keys, "policies": self.policies(), "denial": self.denial(),
-            "refusal": self.refusal(), "missing": self.missing(),
-            "warnings": self.decided.as_ref().map_or(&[][..], |grant| &grant.warnings),
-            "annotations": self.decided.as_ref().map_or_else(|_| json!({}), |grant| labels(grant.annotations.iter())),
-        })
+        let grant = self.decided.as_ref().ok();
+        ExplainedPair {
+            workspace: plan.workspace.to_string(),
+            deployment: plan.deployment.to_string(),
+            environment: plan.environment.name.to_string(),
+            release: plan.release.as_ref().map(|release| release.number),
+            revision,
+            digest: plan.digest.to_string(),
+            keys,
+            policies: self.policies(),
+            denial: self.denial(),
+            refusal: self.refusal(),
+            missing: self.missing(),
+            warnings: grant.map(|grant| grant.warnings.clone()).unwrap_or_default(),
+            annotations: grant.map(|grant| labels(grant.annotations.iter())).unwrap_or_default(),
+        }
     }
 
     /// The resolve policies in running order; a promotion policy attached here is not asked.
-    fn policies(&self) -> Vec<Value> {
+    fn policies(&self) -> Vec<AskedPolicy> {
         let mut attached = self.prepared.plan.chain.iter();
         let asked =
             self.prepared.chain.names().filter_map(|name| attached.find(|link| link.policy.as_str() == name));
         let described = asked.enumerate().map(|(index, link)| {
             let report = self.reports.get(index);
-            json!({
-                "name": link.policy.as_str(), "digest": link.digest.to_string(), "settings": link.settings,
-                "fuel": report.map(|report| report.fuel), "log": report.map(log).unwrap_or_default(),
-                "dropped_lines": report.map_or(0, |report| report.dropped_lines),
-            })
+            AskedPolicy {
+                name: link.policy.to_string(),
+                digest: link.digest.to_string(),
+                settings: link.settings.clone(),
+                fuel: report.map(|report| report.fuel),
+                log: report.map(log).unwrap_or_default(),
+                dropped_lines: report.map_or(0, |report| report.dropped_lines),
+            }
         });
         described.collect()
     }
 
-    fn denial(&self) -> Value {
-        let Err(Refusal::Denied { policy, violations }) = self.decided else { return Value::Null };
-        let violations: Vec<_> = violations
-            .iter()
-            .map(|one| json!({ "code": one.code, "message": one.message, "field": one.field }))
-            .collect();
-        json!({ "policy": policy, "violations": violations })
+    fn denial(&self) -> Option<ExplainedDenial> {
+        let Err(Refusal::Denied { policy, violations }) = self.decided else { return None };
+        let reasons = violations.iter().map(|one| DenialReason {
+            code: one.code.clone(),
+            message: one.message.clone(),
+            field: one.field.clone(),
+        });
+        Some(ExplainedDenial { policy: policy.clone(), violations: reasons.collect() })
     }
 
     /// Why such a boot would be refused, where no policy denied it.
-    fn refusal(&self) -> Value {
+    fn refusal(&self) -> Option<ExplainedRefusal> {
         match self.decided {
-            Ok(_) | Err(Refusal::Denied { .. }) => Value::Null,
+            Ok(_) | Err(Refusal::Denied { .. }) => None,
             Err(refusal) => {
                 let problem = Problem::from(refusal.clone());
-                json!({ "code": problem.code(), "detail": problem.document()["detail"] })
+                Some(ExplainedRefusal { code: problem.code(), detail: problem.detail().to_owned() })
             }
         }
     }
 
-    fn missing(&self) -> Vec<&str> {
+    fn missing(&self) -> Vec<String> {
         match self.decided {
-            Err(Refusal::Missing(names)) => names.iter().map(VariableName::as_str).collect(),
+            Err(Refusal::Missing(names)) => names.iter().map(VariableName::to_string).collect(),
             _ => Vec::new(),
         }
     }
 
-    fn key(&self, index: usize, variable: &Planned) -> Value {
+    fn key(&self, index: usize, variable: &Planned) -> ExplainedKey {
         let plan = &self.prepared.plan;
         let choice = self.decided.as_ref().ok().and_then(|grant| grant.choices.get(index));
         let chosen = match choice {
@@ -155,32 +186,39 @@ impl<'a> Explanation<'a> {
         let source = shown.and_then(|candidate| plan.sources.get(candidate.source as usize));
         let assignment = self.assignments.iter().find(|one| one.variable as usize == index);
         let decided_by = assignment.and_then(|one| self.prepared.chain.names().nth(one.decided_by as usize));
-        let layer = variable.provenance.layer.as_str();
-        let overrides: Vec<_> = variable
-            .provenance
-            .overrode
-            .iter()
-            .map(|layer| json!({ "layer": layer.as_str(), "source": layer.as_str() }))
-            .collect();
-        let candidates: Vec<_> =
-            variable.candidates.clone().map(|candidate| self.candidate(candidate, chosen)).collect();
-        json!({
-            "name": variable.name.as_str(), "secret": variable.sensitivity == Sensitivity::Secret,
-            "required": variable.required, "expected": variable.expected.as_ref().map(ToString::to_string), "declared": variable.declared, "description": variable.description,
-            "source": source, "layer": layer, "version": shown.map(|candidate| candidate.version),
-            "overrides": overrides, "candidates": candidates, "decided_by": decided_by,
-            "decision": decision(assignment, choice), "value": self.value(index, variable),
-            "injected": variable.inject && choice.is_some_and(|choice| *choice != Choice::Omitted),
-        })
+        let overrode = variable.provenance.overrode.iter();
+        ExplainedKey {
+            name: variable.name.to_string(),
+            secret: variable.sensitivity == Sensitivity::Secret,
+            required: variable.required,
+            expected: variable.expected.as_ref().map(ToString::to_string),
+            declared: variable.declared,
+            description: variable.description.clone(),
+            source: source.cloned(),
+            layer: variable.provenance.layer.to_string(),
+            version: shown.map(|candidate| candidate.version),
+            overrides: overrode
+                .map(|layer| OverriddenLayer { layer: layer.as_str(), source: layer.as_str() })
+                .collect(),
+            candidates: variable.candidates.clone().filter_map(|at| self.candidate(at, chosen)).collect(),
+            decided_by: decided_by.map(str::to_owned),
+            decision: decision(assignment, choice),
+            value: self.value(index, variable).map(str::to_owned),
+            injected: variable.inject && choice.is_some_and(|choice| *choice != Choice::Omitted),
+        }
     }
 
-    fn candidate(&self, index: u32, chosen: Option<u32>) -> Value {
+    fn candidate(&self, index: u32, chosen: Option<u32>) -> Option<ExplainedCandidate> {
         let plan = &self.prepared.plan;
-        let Some(candidate) = plan.candidates.get(index as usize) else { return Value::Null };
-        let source = |at: u32| plan.sources.get(at as usize);
-        json!({
-            "index": index, "source": source(candidate.source), "owner": source(candidate.owner),
-            "version": candidate.version, "labels": labels(plan.labels_of(candidate)), "chosen": chosen == Some(index),
+        let candidate = plan.candidates.get(index as usize)?;
+        let source = |at: u32| plan.sources.get(at as usize).cloned();
+        Some(ExplainedCandidate {
+            index,
+            source: source(candidate.source),
+            owner: source(candidate.owner),
+            version: candidate.version,
+            labels: labels(plan.labels_of(candidate)),
+            chosen: chosen == Some(index),
         })
     }
 
@@ -193,14 +231,15 @@ impl<'a> Explanation<'a> {
 }
 
 /// What a policy said, for its author.
-fn log(report: &LinkReport) -> Vec<Value> {
+fn log(report: &LinkReport) -> Vec<PolicyLine> {
     let level = |level| match level {
         LogLevel::Debug => "debug",
         LogLevel::Info => "info",
         LogLevel::Warn => "warn",
         LogLevel::Error => "error",
     };
-    report.log.iter().map(|line| json!({ "level": level(line.level), "text": line.text })).collect()
+    let lines = report.log.iter();
+    lines.map(|line| PolicyLine { level: level(line.level), text: line.text.clone() }).collect()
 }
 
 fn decision(assignment: Option<&Assignment>, choice: Option<&Choice>) -> &'static str {
@@ -213,9 +252,6 @@ fn decision(assignment: Option<&Assignment>, choice: Option<&Choice>) -> &'stati
     }
 }
 
-fn labels<'a>(labels: impl Iterator<Item = &'a Attribute>) -> Value {
-    labels
-        .map(|label| (label.key.clone(), Value::from(label.value.clone())))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+fn labels<'a>(labels: impl Iterator<Item = &'a Attribute>) -> BTreeMap<String, String> {
+    labels.map(|label| (label.key.clone(), label.value.clone())).collect()
 }

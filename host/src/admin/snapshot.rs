@@ -1,6 +1,9 @@
 //! Snapshots: push, look, list, roll back.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use axum::{
     Json,
@@ -9,23 +12,48 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{BUNDLE_PATIENCE, Bundles, Caller, tagged, whole, whole_json};
+use super::{
+    BUNDLE_PATIENCE, Bundles, Caller,
+    openapi::{
+        BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, Made, NotFound, TooLarge,
+        Unauthenticated, Unavailable,
+    },
+    tagged, whole, whole_json,
+};
 use crate::{
     clock::rfc3339,
     generation::Served,
     host::{Changed, Host},
     id::Revision,
-    manifest,
+    manifest::{self, PlanManifest},
     serve::respond::Problem,
     slots::KeptRevision,
 };
 
 type Answer = Result<Response, Problem>;
 
-/// `PUT /api/v1/snapshot`: a bundle, with the parent revision in `If-Match`.
+/// What a push or a rollback came to.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ChangedSnapshot {
+    workspace: String,
+    /// The workspace's new revision.
+    revision: u64,
+    /// The snapshot's digest.
+    digest: String,
+    /// What the operator should know.
+    warnings: Vec<String>,
+}
+
+/// Serves a signed bundle: a workspace's whole configuration.
+#[utoipa::path(put, path = "/api/v1/snapshot", tag = "snapshot", operation_id = "push_snapshot",
+    params(Made), request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The bundle"),
+    responses(
+        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
+            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, Forbidden, Conflict, TooLarge, Invalid, Internal, Unavailable))]
 pub(super) async fn push(
     State(host): State<Arc<Host>>,
     State(bundles): State<Bundles>,
@@ -51,13 +79,21 @@ pub(super) async fn push(
     Ok(answered(&changed))
 }
 
-#[derive(Deserialize)]
+/// What to go back to.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Rollback {
+pub(super) struct Rollback {
+    /// One of the revisions that the history lists.
     revision: u64,
 }
 
-/// `POST /api/v1/snapshot/rollback`: old content under a new revision.
+/// Serves the content of an earlier revision, under a new one.
+#[utoipa::path(post, path = "/api/v1/snapshot/rollback", tag = "snapshot", operation_id = "rollback_snapshot",
+    params(InWorkspace, Made), request_body = Rollback,
+    responses(
+        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
+            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
 pub(super) async fn rollback(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -78,14 +114,40 @@ pub(super) async fn rollback(
 }
 
 fn answered(changed: &Changed) -> Response {
-    let body = json!({
-        "workspace": changed.workspace.as_str(), "revision": changed.revision.0,
-        "digest": changed.digest.to_string(), "warnings": changed.warnings,
-    });
+    let body = ChangedSnapshot {
+        workspace: changed.workspace.to_string(),
+        revision: changed.revision.0,
+        digest: changed.digest.to_string(),
+        warnings: changed.warnings.clone(),
+    };
     tagged(changed.revision.0, body)
 }
 
-/// `GET /api/v1/snapshot`: what is live.
+/// What is live of a workspace.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LiveSnapshot {
+    workspace: String,
+    revision: u64,
+    /// When this revision was made.
+    created: String,
+    /// The digest of each environment that the token sees.
+    environments: BTreeMap<String, String>,
+    deployments: Vec<String>,
+    /// The snapshot's digest. Left out for a token that is limited to environments: it is about the
+    /// others, too, and changes with them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    /// Left out like the digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policies: Option<Vec<String>>,
+}
+
+/// What is live.
+#[utoipa::path(get, path = "/api/v1/snapshot", tag = "snapshot", operation_id = "show_snapshot", params(InWorkspace),
+    responses(
+        (status = 200, description = "The live snapshot", body = LiveSnapshot, headers(
+            ("etag" = String, description = "The revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, NotFound))]
 pub(super) async fn show(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -95,27 +157,30 @@ pub(super) async fn show(
     let served = caller.served(query.as_deref())?;
     let snapshot = &served.snapshot;
     let environments = snapshot.environments.iter().filter(|(name, _)| caller.sees(name));
-    let environments: serde_json::Map<_, _> =
-        environments.map(|(name, digest)| (name.to_string(), digest.to_string().into())).collect();
+    let environments = environments.map(|(name, digest)| (name.to_string(), digest.to_string())).collect();
     let configuration = &snapshot.configuration;
     let visible = served.pairs().filter(|one| caller.sees(&one.plan.environment.name));
     let visible: BTreeSet<_> = visible.map(|one| &one.plan.deployment).collect();
     let deployments = configuration.deployments.keys();
     let deployments = deployments.filter(|name| !caller.is_limited() || visible.contains(name));
-    let mut body = json!({
-        "workspace": configuration.workspace.as_str(), "revision": snapshot.revision.0,
-        "created": rfc3339(snapshot.created), "environments": environments,
-        "deployments": deployments.map(ToString::to_string).collect::<Vec<_>>(),
-    });
-    if !caller.is_limited() {
-        // What is about environments that a limited token does not see, and changes with them.
-        body["digest"] = snapshot.digest.to_string().into();
-        body["policies"] = configuration.policies.keys().map(ToString::to_string).collect();
-    }
+    let is_whole = !caller.is_limited();
+    let body = LiveSnapshot {
+        workspace: configuration.workspace.to_string(),
+        revision: snapshot.revision.0,
+        created: rfc3339(snapshot.created),
+        environments,
+        deployments: deployments.map(ToString::to_string).collect(),
+        digest: is_whole.then(|| snapshot.digest.to_string()),
+        policies: is_whole.then(|| configuration.policies.keys().map(ToString::to_string).collect()),
+    };
     Ok(tagged(snapshot.revision.0, body))
 }
 
-/// `GET /api/v1/snapshot/bundle`: the live configuration as the host keeps it, signed by its store.
+/// The live configuration as the host keeps it, signed by its store.
+#[utoipa::path(get, path = "/api/v1/snapshot/bundle", tag = "snapshot", operation_id = "stored_bundle",
+    params(InWorkspace), responses(
+        (status = 200, description = "The bundle", body = Vec<u8>, content_type = "application/vnd.bootlace.bundle"),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Internal, Unavailable))]
 pub(super) async fn bundle(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -128,7 +193,20 @@ pub(super) async fn bundle(
     Ok(([(header::CONTENT_TYPE, "application/vnd.bootlace.bundle")], bytes).into_response())
 }
 
-/// `GET /api/v1/snapshot/plans`: every plan's names and value ids, for a comparison without values.
+/// Every plan's names and value ids.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Plans {
+    revision: u64,
+    /// By deployment and environment.
+    plans: Vec<PlanManifest>,
+}
+
+/// Every plan's names and value ids, for a comparison without values.
+#[utoipa::path(get, path = "/api/v1/snapshot/plans", tag = "snapshot", operation_id = "show_plans", params(InWorkspace),
+    responses(
+        (status = 200, description = "The plans that the token sees", body = Plans, headers(
+            ("etag" = String, description = "The revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, NotFound))]
 pub(super) async fn plans(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -140,10 +218,31 @@ pub(super) async fn plans(
     plans.sort_by_key(|one| (one.plan.deployment.clone(), one.plan.environment.name.clone()));
     let plans: Vec<_> = plans.into_iter().map(|one| manifest::of_plan(&one.plan)).collect();
     let revision = served.snapshot.revision.0;
-    Ok(tagged(revision, json!({ "revision": revision, "plans": plans })))
+    Ok(tagged(revision, Plans { revision, plans }))
 }
 
-/// `GET /api/v1/snapshots`: what a rollback can go back to, newest first.
+/// What a rollback can go back to.
+#[derive(Serialize, ToSchema)]
+pub(super) struct History {
+    /// The newest first.
+    snapshots: Vec<HistoryEntry>,
+}
+
+/// A revision that is kept.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HistoryEntry {
+    revision: u64,
+    created: String,
+    /// SHA-256 of the bundle that was pushed; null where no push made it.
+    bundle: Option<String>,
+    /// Whose key signed that.
+    signer: Option<String>,
+}
+
+/// What a rollback can go back to, newest first.
+#[utoipa::path(get, path = "/api/v1/snapshots", tag = "snapshot", operation_id = "list_snapshots", params(InWorkspace),
+    responses((status = 200, description = "The revisions that are kept", body = History),
+        BadRequest, Unauthenticated, NotFound, Internal))]
 pub(super) async fn history(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -152,38 +251,56 @@ pub(super) async fn history(
     let caller = Caller::of(&host, &headers)?;
     let workspace = caller.served(query.as_deref())?.snapshot.configuration.workspace.clone();
     let entries = blocking(move || host.history(&workspace)).await?;
-    let entries: Vec<Value> = entries.iter().map(history_entry).collect();
-    Ok(Json(json!({ "snapshots": entries })).into_response())
+    Ok(Json(History { snapshots: entries.iter().map(history_entry).collect() }).into_response())
 }
 
-fn history_entry(kept: &KeptRevision) -> Value {
-    json!({
-        "revision": kept.revision.0, "created": rfc3339(kept.created),
-        "bundle": kept.pushed.map(|pushed| pushed.digest.to_string()),
-        "signer": kept.pushed.map(|pushed| pushed.signer.to_string()),
-    })
+fn history_entry(kept: &KeptRevision) -> HistoryEntry {
+    HistoryEntry {
+        revision: kept.revision.0,
+        created: rfc3339(kept.created),
+        bundle: kept.pushed.map(|pushed| pushed.digest.to_string()),
+        signer: kept.pushed.map(|pushed| pushed.signer.to_string()),
+    }
 }
 
-/// `GET /api/v1/workspaces`: an operator's all, a tenant's own.
+/// What is served.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Workspaces {
+    workspaces: Vec<WorkspaceEntry>,
+}
+
+/// A workspace that has a snapshot.
+#[derive(Serialize, ToSchema)]
+pub(super) struct WorkspaceEntry {
+    workspace: String,
+    revision: u64,
+    created: String,
+    /// Left out for a token that is limited to environments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+}
+
+/// An operator's all, a tenant's own.
+#[utoipa::path(get, path = "/api/v1/workspaces", tag = "snapshot", operation_id = "list_workspaces",
+    responses((status = 200, description = "Those that the token sees", body = Workspaces),
+        Unauthenticated))]
 pub(super) async fn workspaces(State(host): State<Arc<Host>>, headers: HeaderMap) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     let own = caller.operator().is_err().then(|| caller.workspace(None)).transpose()?;
     let all = caller.live.workspaces().iter();
     let visible = all.filter(|(name, _)| own.as_ref().is_none_or(|own| own == *name));
-    let listed: Vec<Value> = visible.map(|(_, served)| workspace_entry(&caller, served)).collect();
-    Ok(Json(json!({ "workspaces": listed })).into_response())
+    let listed = visible.map(|(_, served)| workspace_entry(&caller, served)).collect();
+    Ok(Json(Workspaces { workspaces: listed }).into_response())
 }
 
-fn workspace_entry(caller: &Caller, served: &Served) -> Value {
+fn workspace_entry(caller: &Caller, served: &Served) -> WorkspaceEntry {
     let snapshot = &served.snapshot;
-    let mut entry = json!({
-        "workspace": snapshot.configuration.workspace.as_str(), "revision": snapshot.revision.0,
-        "created": rfc3339(snapshot.created),
-    });
-    if !caller.is_limited() {
-        entry["digest"] = snapshot.digest.to_string().into();
+    WorkspaceEntry {
+        workspace: snapshot.configuration.workspace.to_string(),
+        revision: snapshot.revision.0,
+        created: rfc3339(snapshot.created),
+        digest: (!caller.is_limited()).then(|| snapshot.digest.to_string()),
     }
-    entry
 }
 
 /// The revision in `If-Match`: `"7"`; `"0"` where nothing was pushed yet.

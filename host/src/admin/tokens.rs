@@ -9,10 +9,19 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{Caller, Named, caller::parameter, snapshot::blocking, whole_json};
+use super::{
+    Caller, Named,
+    caller::parameter,
+    openapi::{
+        BadRequest, Forbidden, InWorkspace, Internal, Invalid, NotFound, TooLarge, Unauthenticated,
+        Unavailable,
+    },
+    snapshot::blocking,
+    whole_json,
+};
 use crate::{
     clock::rfc3339,
     host::{Host, MintRequest},
@@ -26,21 +35,71 @@ type Answer = Result<Response, Problem>;
 /// Principals that the host's own records use; a tenant's token must not pass for them.
 const RESERVED: [&str; 2] = ["operator", "host"];
 
-#[derive(Deserialize)]
+/// A token that is wanted.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "kind": "instance", "principal": "checkout in staging", "deployment": "checkout", "environment": "staging" }))]
 #[serde(deny_unknown_fields)]
-struct WireMint {
+pub(super) struct WireMint {
+    #[schema(pattern = "^(instance|tenant|operator)$")]
     kind: String,
+    /// On whose behalf it acts.
+    #[schema(min_length = 1, max_length = 128)]
     principal: String,
+    /// An instance's.
     deployment: Option<String>,
+    /// An instance's.
     environment: Option<String>,
+    /// A tenant's.
+    #[schema(pattern = "^(viewer|developer|releaser|admin)$")]
     role: Option<String>,
+    /// The environments that a tenant's is limited to; none for all.
     #[serde(default)]
     environments: Vec<String>,
     /// Seconds from now.
     expires_in: Option<u64>,
 }
 
-/// `POST /api/v1/tokens`: the answer is the only place where the token is ever shown.
+/// A token's record: whose it is and what it may.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TokenEntry {
+    id: String,
+    #[schema(pattern = "^(instance|tenant|operator)$")]
+    kind: &'static str,
+    principal: String,
+    created: String,
+    /// Null for never.
+    expires: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace: Option<String>,
+    /// An instance's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<String>,
+    /// An instance's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
+    /// A tenant's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    /// A tenant's: those that it is limited to; empty for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environments: Option<Vec<String>>,
+}
+
+/// A token, once.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MintedToken {
+    #[serde(flatten)]
+    record: TokenEntry,
+    /// Keep it: it is never shown again.
+    token: String,
+}
+
+/// Mints a token. The answer is the only place where it is ever shown.
+#[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", operation_id = "mint_token", params(InWorkspace),
+    request_body = WireMint, responses(
+        (status = 201, description = "It works", body = MintedToken, headers(
+            ("bootlace-revision" = u64, description = "The workspace's, which a token does not change"))),
+        BadRequest, Unauthenticated, Forbidden, NotFound, TooLarge, Invalid, Internal, Unavailable))]
 pub(super) async fn mint(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -60,8 +119,7 @@ pub(super) async fn mint(
     let request = checked(&caller, query.as_deref(), wire)?;
     let minter = caller.token.principal.clone();
     let minted = blocking(move || host.mint(&minter, request)).await??;
-    let mut body = entry(&minted.record);
-    body["token"] = json!(minted.token.expose());
+    let body = MintedToken { record: entry(&minted.record), token: minted.token.expose().to_owned() };
     Ok(at_revision(&caller, &minted.record, (StatusCode::CREATED, Json(body)).into_response()))
 }
 
@@ -129,8 +187,16 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T,
     text.parse().map_err(|error| Problem::invalid(format!("{error}")))
 }
 
-/// `GET /api/v1/tokens`: records, never tokens. A workspace's; or, where an operator names none,
-/// the operators'.
+/// Records, never tokens.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Tokens {
+    tokens: Vec<TokenEntry>,
+}
+
+/// Records, never tokens. A workspace's; or, where an operator names none, the operators'.
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", operation_id = "list_tokens", params(InWorkspace),
+    responses((status = 200, description = "Those that the token sees", body = Tokens),
+        BadRequest, Unauthenticated, Forbidden, NotFound))]
 pub(super) async fn list(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -141,12 +207,17 @@ pub(super) async fn list(
     let workspace = asked(&caller, query.as_deref())?;
     let tokens = caller.live.tokens().values();
     let tokens = tokens.filter(|record| belongs(&caller, workspace.as_ref(), record));
-    let mut listed: Vec<Value> = tokens.map(|record| entry(record)).collect();
-    listed.sort_by_key(|entry| entry["id"].to_string());
-    Ok(Json(json!({ "tokens": listed })).into_response())
+    let mut listed: Vec<_> = tokens.map(|record| entry(record)).collect();
+    listed.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok(Json(Tokens { tokens: listed }).into_response())
 }
 
-/// `DELETE /api/v1/tokens/{id}`.
+/// Revokes a token; it has stopped working when this is answered.
+#[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", operation_id = "revoke_token",
+    params(InWorkspace, ("id" = String, Path, description = "As the list names it")), responses(
+        (status = 204, description = "It works no more", headers(
+            ("bootlace-revision" = u64, description = "The workspace's, which a token does not change"))),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Internal, Unavailable))]
 pub(super) async fn revoke(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -186,23 +257,28 @@ fn belongs(caller: &Caller, of: Option<&WorkspaceId>, record: &TokenRecord) -> b
     }
 }
 
-fn entry(record: &TokenRecord) -> Value {
-    let mut entry = json!({
-        "id": record.id, "kind": record.scope.kind().as_str(), "principal": record.principal,
-        "created": rfc3339(record.created_at), "expires": record.expires_at.map(rfc3339),
-    });
+fn entry(record: &TokenRecord) -> TokenEntry {
+    let mut entry = TokenEntry {
+        id: record.id.clone(),
+        kind: record.scope.kind().as_str(),
+        principal: record.principal.clone(),
+        created: rfc3339(record.created_at),
+        expires: record.expires_at.map(rfc3339),
+        workspace: record.scope.workspace().map(ToString::to_string),
+        deployment: None,
+        environment: None,
+        role: None,
+        environments: None,
+    };
     match &record.scope {
         Scope::Operator => {}
-        Scope::Instance { workspace, deployment, environment } => {
-            entry["workspace"] = json!(workspace.as_str());
-            entry["deployment"] = json!(deployment.as_str());
-            entry["environment"] = json!(environment.as_str());
+        Scope::Instance { deployment, environment, .. } => {
+            entry.deployment = Some(deployment.to_string());
+            entry.environment = Some(environment.to_string());
         }
-        Scope::Tenant { workspace, role, environments } => {
-            entry["workspace"] = json!(workspace.as_str());
-            entry["role"] = json!(role.as_str());
-            entry["environments"] =
-                json!(environments.iter().map(EnvironmentName::as_str).collect::<Vec<_>>());
+        Scope::Tenant { role, environments, .. } => {
+            entry.role = Some(role.as_str());
+            entry.environments = Some(environments.iter().map(ToString::to_string).collect());
         }
     }
     entry

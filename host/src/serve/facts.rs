@@ -4,6 +4,7 @@
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use std::{collections::BTreeMap, time::Duration};
+use utoipa::ToSchema;
 
 use super::respond::Problem;
 use crate::model::question::{Attribute, Facts};
@@ -59,12 +60,18 @@ pub fn from_query(query: &str) -> Result<BootQuery, Problem> {
     Ok(read)
 }
 
-#[derive(Deserialize)]
+/// What an instance says about itself; what it may leave out is null or not there.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct WireFacts {
+pub(crate) struct WireFacts {
+    /// Names the instance, for the audit log.
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     instance: Option<String>,
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     region: Option<String>,
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     zone: Option<String>,
+    /// For the policies: at most 32, values of at most 256 bytes.
     #[serde(default)]
     attributes: BTreeMap<String, String>,
 }

@@ -45,6 +45,12 @@ impl Problem {
         self.code
     }
 
+    /// What a person reads.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {

@@ -1,0 +1,96 @@
+//! `/openapi.json`: what both listeners take and answer, put together from what stands at each
+//! handler and from the types that it reads and writes.
+
+mod boot;
+mod refusals;
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use utoipa::{
+    IntoParams, OpenApi,
+    openapi::{
+        ObjectBuilder, Required, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
+
+use super::{explain, snapshot, tokens};
+pub(crate) use refusals::{
+    BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, TooLarge, Unauthenticated, Unavailable,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Bootlace", description = "Hands every runtime instance the right configuration at the moment it boots."),
+    security(("token" = [])),
+    paths(
+        boot::boot, boot::boot_with_facts,
+        snapshot::push, snapshot::show, snapshot::bundle, snapshot::plans, snapshot::rollback,
+        snapshot::history, snapshot::workspaces, explain::explain,
+        tokens::list, tokens::mint, tokens::revoke,
+        show, super::metrics, super::alive, super::ready,
+    ),
+    components(schemas(refusals::ProblemDocument, refusals::ProblemViolation)),
+)]
+struct Api;
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "host", security(()), operation_id = "openapi",
+    responses((status = 200, description = "The document", body = Object)))]
+pub(super) async fn show() -> Response {
+    Json(document()).into_response()
+}
+
+/// The whole document, OpenAPI 3.1.
+#[must_use]
+pub fn document() -> Value {
+    // A tree of texts and maps always encodes.
+    let mut document = serde_json::to_value(Api::openapi()).unwrap_or_default();
+    document["components"]["responses"] = refusals::responses().into();
+    document["components"]["securitySchemes"] = json!({
+        "token": {
+            "type": "http", "scheme": "bearer",
+            "description": "An instance's token boots; a tenant's or an operator's uses the control API.",
+        },
+    });
+    document["paths"]["/v1/boot"]["servers"] =
+        json!([{ "url": "http://127.0.0.1:7300", "description": "The boot listener" }]);
+    document["paths"]["/v1/boot"]["post"]["requestBody"]["required"] = false.into();
+    document["servers"] = json!([{ "url": "http://127.0.0.1:7301", "description": "The admin listener" }]);
+    // Before a request is read at all, a listener with too many connections turns it away.
+    for path in document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
+        let operations = path.as_object_mut().into_iter().flat_map(|path| path.values_mut());
+        for responses in operations.filter_map(|one| one.get_mut("responses")?.as_object_mut()) {
+            let turned_away = json!({ "$ref": "#/components/responses/Unavailable" });
+            responses.entry("503").or_insert(turned_away);
+        }
+    }
+    document
+}
+
+/// `?workspace=`.
+pub(crate) struct InWorkspace;
+
+impl IntoParams for InWorkspace {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about = "The workspace. A tenant's token implies it; an operator names it.";
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let named = ParameterBuilder::new().name("workspace").parameter_in(ParameterIn::Query);
+        vec![named.required(Required::False).description(Some(about)).schema(Some(text)).build()]
+    }
+}
+
+/// `If-Match`: the revision that a change was made against.
+pub(crate) struct Made;
+
+impl IntoParams for Made {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about = "The revision that the change was made against, in quotes; `\"0\"` for the first.";
+        let quoted = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^\"[0-9]{1,19}\"$"));
+        let named = ParameterBuilder::new().name("If-Match").parameter_in(ParameterIn::Header);
+        vec![named.required(Required::True).description(Some(about)).schema(Some(quoted)).build()]
+    }
+}
