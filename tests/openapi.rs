@@ -1,6 +1,8 @@
 //! `/openapi.json` says what there is: every route and no other, every refusal's code, and answers
 //! that are as it describes them, whatever is asked.
 
+mod fuzzed;
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::{scope, world::World};

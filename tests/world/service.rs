@@ -151,7 +151,7 @@ fn started(command: &mut Command, log: &Path) -> std::process::Child {
 }
 
 /// Said past the test harness, which swallows what a passing test prints.
-fn skip(service: &str, packages: &str) {
+pub(crate) fn skip(service: &str, packages: &str) {
     let message = format!("{service} is not installed (Debian: apt-get install {packages})");
     assert!(env::var_os(REQUIRED).is_none_or(|value| value != "1"), "{message}, and {REQUIRED}=1");
     let _ = writeln!(std::io::stderr(), "SKIPPED: {message}");
@@ -168,7 +168,7 @@ fn postgres_programs() -> Option<PathBuf> {
     found.iter().rev().find(whole).cloned()
 }
 
-fn on_path(program: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|directory| directory.join(program)).find(|path| path.is_file())
 }

@@ -1,0 +1,104 @@
+//! schemathesis reads `/openapi.json`, asks whatever that lets it ask and some that it does not, and
+//! compares every answer with what the document says of it.
+
+use std::{env, fs, path::PathBuf, process::Command};
+
+use crate::world::{
+    World, blocking,
+    service::{on_path, skip},
+};
+
+/// Requests that are generated at least, in all runs together.
+const REQUESTS: u64 = 5_000;
+/// An operation's examples in each run; the coverage of its parameters comes on top of that.
+const EXAMPLES: &str = "220";
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+                      response_schema_conformance,response_headers_conformance";
+
+/// One run: whose token, which listener, and what is not left to chance.
+struct Run {
+    name: &'static str,
+    url: String,
+    paths: &'static str,
+    token: String,
+    /// As schemathesis.toml has them: so that there is something to be answered.
+    parameters: &'static str,
+}
+
+const ADMIN: &str = "^/(?!v1/)";
+const BOOT: &str = "^/v1/";
+const KNOWN: &str = r#"
+[[operations]]
+include-operation-id = "explain"
+parameters = { "path.id" = "checkout", "query.environment" = ["staging", "production"] }
+"#;
+const KNOWN_TO_OPERATORS: &str = r#"
+[parameters]
+"query.workspace" = "acme"
+[[operations]]
+include-operation-id = "explain"
+parameters = { "path.id" = "checkout", "query.environment" = ["staging", "production"] }
+"#;
+
+fn schemathesis() -> Option<PathBuf> {
+    let named = env::var_os("BOOTLACE_SCHEMATHESIS").map(PathBuf::from);
+    let found = named.or_else(|| on_path("schemathesis"));
+    if found.is_none() {
+        skip("schemathesis", "python3-venv; then BOOTLACE_SCHEMATHESIS=$(tests/schemathesis/install DIR)");
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_is_other_than_the_document_says() {
+    let Some(program) = schemathesis() else { return };
+    let world = World::start().await;
+    let (admin, boot) =
+        (format!("http://{}", world.admin_address()), format!("http://{}", world.boot_address()));
+    let document = format!("{admin}/openapi.json");
+    let run = |name, url: &String, paths, token: &str, parameters| Run {
+        name,
+        url: url.clone(),
+        paths,
+        token: token.to_owned(),
+        parameters,
+    };
+    let tenant = world.site.token("admin");
+    let runs = [
+        run("tenant, by chance", &admin, ADMIN, tenant, ""),
+        run("tenant", &admin, ADMIN, tenant, KNOWN),
+        run("operator", &admin, ADMIN, &world.operator, KNOWN_TO_OPERATORS),
+        run("instance", &boot, BOOT, world.site.token("staging"), ""),
+    ];
+    // Side by side: they are waited for, and mostly they wait for themselves.
+    let started = runs.map(|run| {
+        let (program, document) = (program.clone(), document.clone());
+        tokio::spawn(blocking(move || generated(&program, &document, &run)))
+    });
+    let mut sum = 0;
+    for run in started {
+        sum += run.await.unwrap();
+    }
+    assert!(sum >= REQUESTS, "{sum} requests were generated");
+    // The host is none the worse for it.
+    assert_eq!(world.boot("staging").await.status, 200);
+}
+
+/// Runs it, and gives how many requests were generated.
+fn generated(program: &PathBuf, document: &str, run: &Run) -> u64 {
+    let directory = tempfile::TempDir::new().unwrap();
+    fs::write(directory.path().join("schemathesis.toml"), run.parameters).unwrap();
+    let mut command = Command::new(program);
+    command.current_dir(directory.path()).arg("--no-color").args(["run", document, "--url", &run.url]);
+    command.args(["-H", &format!("Authorization: Bearer {}", run.token)]);
+    command.args(["--include-path-regex", run.paths, "--checks", CHECKS, "--mode", "all"]);
+    command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES]);
+    command.args(["--seed", "1", "--no-shrink", "--generation-database", "none"]);
+    command.args(["--continue-on-failure", "--suppress-health-check", "all"]);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}: {text}{}", run.name, String::from_utf8_lossy(&output.stderr));
+    // `  890 generated, 890 passed`
+    let line = text.lines().find(|line| line.contains(" generated, ")).unwrap_or_else(|| panic!("{text}"));
+    line.split_whitespace().next().and_then(|count| count.replace(',', "").parse().ok()).expect(line)
+}
