@@ -17,7 +17,7 @@ use utoipa::{
     },
 };
 
-use super::{explain, snapshot, tokens};
+use super::{explain, snapshot, tokens, values};
 pub(crate) use refusals::{
     BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, TooLarge, Unauthenticated, Unavailable,
 };
@@ -30,6 +30,7 @@ pub(crate) use refusals::{
         boot::boot, boot::boot_with_facts,
         snapshot::push, snapshot::show, snapshot::bundle, snapshot::plans, snapshot::rollback,
         snapshot::history, snapshot::workspaces, explain::explain,
+        values::list, values::set, values::unset, values::versions,
         tokens::list, tokens::mint, tokens::revoke,
         show, super::metrics, super::alive, super::ready,
     ),
@@ -92,5 +93,34 @@ impl IntoParams for Made {
         let quoted = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^\"[0-9]{1,19}\"$"));
         let named = ParameterBuilder::new().name("If-Match").parameter_in(ParameterIn::Header);
         vec![named.required(Required::True).description(Some(about)).schema(Some(quoted)).build()]
+    }
+}
+
+/// `?environment=`.
+pub(crate) struct InEnvironment;
+
+impl IntoParams for InEnvironment {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about = "The environment; without one, the deployment's base.";
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let named = ParameterBuilder::new().name("environment").parameter_in(ParameterIn::Query);
+        vec![named.required(Required::False).description(Some(about)).schema(Some(text)).build()]
+    }
+}
+
+/// `If-Match` or `If-None-Match`: what a change counts on.
+pub(crate) struct Unchanged;
+
+impl IntoParams for Unchanged {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let header = |name, about, pattern| {
+            let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+            let named = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header);
+            named.required(Required::False).description(Some(about)).schema(Some(text)).build()
+        };
+        vec![
+            header("If-Match", "The value's etag, as it was listed.", "^\"[0-9]{1,19}\"$"),
+            header("If-None-Match", "`*`: there is no such value yet.", "^\\*$"),
+        ]
     }
 }

@@ -38,13 +38,13 @@ type Answer = Result<Response, Problem>;
 /// What a push or a rollback came to.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ChangedSnapshot {
-    workspace: String,
+    pub(super) workspace: String,
     /// The workspace's new revision.
-    revision: u64,
+    pub(super) revision: u64,
     /// The snapshot's digest.
-    digest: String,
+    pub(super) digest: String,
     /// What the operator should know.
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// Serves a signed bundle: a workspace's whole configuration.

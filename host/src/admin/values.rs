@@ -8,16 +8,24 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Caller, Named, NamedTwice, caller::parameter, snapshot::blocking, tagged, whole};
+use super::{
+    Caller, Named, NamedTwice,
+    caller::parameter,
+    openapi::{
+        BadRequest, Conflict, Forbidden, InEnvironment, InWorkspace, Internal, Invalid, NotFound, TooLarge,
+        Unauthenticated, Unavailable, Unchanged,
+    },
+    snapshot::{ChangedSnapshot, blocking},
+    tagged, whole,
+};
 use crate::{
     change::Edit,
-    clock::rfc3339,
     generation::Served,
     host::{Changed, Host},
     id::{DeploymentId, EnvironmentName, VariableName},
-    made::{MadeVersion, Stamp, ValueKey},
+    made::ValueKey,
     model::{Content, Place, Role, question::Sensitivity},
     plan::{LayerName, Planned},
     prepared::Prepared,
@@ -25,7 +33,10 @@ use crate::{
     serve::{facts, respond::Problem},
 };
 
+mod shown;
 mod wire;
+
+use shown::{Owned, ValueEntry, Values, VersionEntry, Versions};
 
 type Answer = Result<Response, Problem>;
 
@@ -63,6 +74,10 @@ impl<'a> At<'a> {
         Place::Deployment(self.deployment.clone(), self.environment.clone())
     }
 
+    fn owned(&self, key: &ValueKey) -> Owned {
+        Owned::of(&self.served.made, key)
+    }
+
     /// Who changes a deployment's base changes each of its environments.
     fn may_write(&self, caller: &Caller) -> Result<(), Problem> {
         caller.role(Role::Developer)?;
@@ -85,8 +100,14 @@ impl<'a> At<'a> {
     }
 }
 
-/// `GET …/{id}/env?environment=…`: what an instance would be given, masked; without an environment, what
+/// What an instance would be given, masked; without an environment, what
 /// the deployment's base sets. `reveal=true` shows plain values, and is recorded.
+#[utoipa::path(get, path = "/api/v1/deployments/{id}/env", tag = "values", operation_id = "list_values",
+    params(InWorkspace, InEnvironment, ("id" = String, Path, description = "The deployment"),
+        ("reveal" = Option<bool>, Query, description = "Show plain values as a whole; recorded")),
+    responses((status = 200, description = "Masked", body = Values, headers(
+        ("etag" = String, description = "The revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Unavailable))]
 pub(super) async fn list(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -123,36 +144,33 @@ pub(super) async fn list(
         }
         None => base(&caller, &at, show),
     };
-    let environment = at.environment.as_ref().map(EnvironmentName::as_str);
-    let body = json!({
-        "deployment": at.deployment.as_str(), "environment": environment, "revision": revision,
-        "variables": entries,
-    });
-    Ok(tagged(revision, body))
+    let environment = at.environment.as_ref().map(ToString::to_string);
+    let deployment = at.deployment.to_string();
+    Ok(tagged(revision, Values { deployment, environment, revision, variables: entries }))
 }
 
 /// Every name of a plan, with where its value comes from.
-fn planned(at: &At<'_>, prepared: &Prepared, shown: &[Option<String>]) -> Vec<Value> {
+fn planned(at: &At<'_>, prepared: &Prepared, shown: &[Option<String>]) -> Vec<ValueEntry> {
     let plan = &prepared.plan;
     let entries = plan.variables.iter().enumerate().map(|(index, variable)| {
         let candidate = plan.candidates.get(variable.default as usize);
-        let overrode: Vec<_> = variable.provenance.overrode.iter().map(|layer| layer.as_str()).collect();
-        let mut entry = described(at, &key_of(at, &prepared.plan.environment.name, variable));
-        entry["name"] = json!(variable.name.as_str());
-        entry["description"] = json!(variable.description);
-        entry["is_secret"] = json!(variable.sensitivity == Sensitivity::Secret);
-        entry["layer"] = json!(variable.provenance.layer.as_str());
-        entry["overrode"] = json!(overrode);
-        entry["required"] = json!(variable.required);
-        entry["version"] = json!(candidate.map(|candidate| candidate.version).filter(|version| *version > 0));
-        entry["value"] = json!(value_of(variable.sensitivity, shown.get(index)));
-        entry
+        ValueEntry {
+            name: variable.name.to_string(),
+            description: variable.description.clone(),
+            is_secret: variable.sensitivity == Sensitivity::Secret,
+            layer: variable.provenance.layer.as_str(),
+            overrode: Some(variable.provenance.overrode.iter().map(|layer| layer.as_str()).collect()),
+            required: Some(variable.required),
+            version: candidate.map(|candidate| candidate.version).filter(|version| *version > 0),
+            value: value_of(variable.sensitivity, shown.get(index)),
+            owned: at.owned(&key_of(at, &plan.environment.name, variable)),
+        }
     });
     entries.collect()
 }
 
 /// What a deployment's base sets. A value is shown from an environment where nothing overrides it.
-fn base(caller: &Caller, at: &At<'_>, show: impl Fn(&Prepared) -> Vec<Option<String>>) -> Vec<Value> {
+fn base(caller: &Caller, at: &At<'_>, show: impl Fn(&Prepared) -> Vec<Option<String>>) -> Vec<ValueEntry> {
     let configuration = &at.served.snapshot.configuration;
     let Some(deployment) = configuration.deployments.get(&at.deployment) else { return Vec::new() };
     let visible = deployment.environments.keys().filter(|name| caller.sees(name));
@@ -166,17 +184,20 @@ fn base(caller: &Caller, at: &At<'_>, show: impl Fn(&Prepared) -> Vec<Option<Str
             let is_base = prepared.plan.variables[index].provenance.layer == LayerName::Deployment;
             is_base.then(|| shown.get(index)).flatten()
         });
-        let mut entry = described(at, &ValueKey { place: at.place(), name: name.clone() });
-        entry["name"] = json!(name.as_str());
-        entry["description"] = json!(variable.description);
-        entry["is_secret"] = json!(variable.sensitivity == Sensitivity::Secret);
-        entry["layer"] = json!(LayerName::Deployment.as_str());
-        entry["version"] = match &variable.content {
-            Content::Versions { current, .. } => json!(current),
-            Content::Template(_) => Value::Null,
-        };
-        entry["value"] = json!(value_of(variable.sensitivity, shown));
-        entry
+        ValueEntry {
+            name: name.to_string(),
+            description: variable.description.clone(),
+            is_secret: variable.sensitivity == Sensitivity::Secret,
+            layer: LayerName::Deployment.as_str(),
+            overrode: None,
+            required: None,
+            version: match &variable.content {
+                Content::Versions { current, .. } => Some(*current),
+                Content::Template(_) => None,
+            },
+            value: value_of(variable.sensitivity, shown),
+            owned: at.owned(&ValueKey { place: at.place(), name: name.clone() }),
+        }
     });
     entries.collect()
 }
@@ -201,25 +222,13 @@ fn key_of(at: &At<'_>, environment: &EnvironmentName, variable: &Planned) -> Val
     ValueKey { place, name: variable.name.clone() }
 }
 
-/// Who owns a record, and what made it what it is.
-fn described(at: &At<'_>, key: &ValueKey) -> Value {
-    match at.served.made.values.get(key) {
-        Some(made) => {
-            json!({ "owner": "api", "etag": etag(&made.changed), "changed": stamp(&made.changed) })
-        }
-        None => json!({ "owner": "directory", "etag": null, "changed": null }),
-    }
-}
-
-fn etag(stamp: &Stamp) -> String {
-    format!("\"{}\"", stamp.revision.0)
-}
-
-fn stamp(stamp: &Stamp) -> Value {
-    json!({ "revision": stamp.revision.0, "at": rfc3339(stamp.at), "by": stamp.principal })
-}
-
-/// `POST …/{id}/env`: one value, or a list of them, all or none.
+/// Sets one value, or a list of them, all or none.
+#[utoipa::path(post, path = "/api/v1/deployments/{id}/env", tag = "values", operation_id = "set_values",
+    params(InWorkspace, Unchanged, ("id" = String, Path, description = "The deployment")),
+    request_body = wire::OneOrMany, responses(
+        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
+            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
 pub(super) async fn set(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -242,7 +251,14 @@ pub(super) async fn set(
     changed(host, &caller, query.as_deref(), edits, precondition).await
 }
 
-/// `DELETE …/{id}/env/{name}?environment=…`.
+/// Unsets a value.
+#[utoipa::path(delete, path = "/api/v1/deployments/{id}/env/{name}", tag = "values", operation_id = "unset_value",
+    params(InWorkspace, InEnvironment, Unchanged, ("id" = String, Path, description = "The deployment"),
+        ("name" = String, Path, description = "The variable")),
+    responses(
+        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
+            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Invalid, Internal, Unavailable))]
 pub(super) async fn unset(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -269,14 +285,23 @@ async fn changed(
     let (principal, workspace) = (caller.token.principal.clone(), caller.workspace(query)?);
     let changed = blocking(move || host.change(&principal, &workspace, &edits, precondition)).await??;
     let Changed { workspace, revision, digest, warnings } = changed;
-    let body = json!({
-        "workspace": workspace.as_str(), "revision": revision.0, "digest": digest.to_string(),
-        "warnings": warnings,
-    });
+    let body = ChangedSnapshot {
+        workspace: workspace.to_string(),
+        revision: revision.0,
+        digest: digest.to_string(),
+        warnings,
+    };
     Ok(tagged(revision.0, body))
 }
 
-/// `GET …/{id}/env/{name}/versions?environment=…`: newest first, without a value.
+/// How a value came to be: its versions, the newest first, without a value.
+#[utoipa::path(get, path = "/api/v1/deployments/{id}/env/{name}/versions", tag = "values",
+    operation_id = "list_versions", params(InWorkspace, InEnvironment,
+        ("id" = String, Path, description = "The deployment"), ("name" = String, Path, description = "The variable")),
+    responses((status = 200, description = "Without values", body = Versions, headers(
+        ("etag" = String, description = "The revision that changed it last"),
+        ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, NotFound))]
 pub(super) async fn versions(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -289,34 +314,25 @@ pub(super) async fn versions(
     let name: VariableName = name.parse().map_err(|_| Problem::not_found())?;
     let key = ValueKey { place: at.place(), name };
     let made = &at.served.made;
-    let mut listed: Vec<Value> = Vec::new();
+    let mut listed = Vec::new();
     if let Some(value) = made.values.get(&key) {
-        listed.push(version(&value.current, true));
+        listed.push(VersionEntry::of(&value.current, true));
     }
     let past = made.past.get(&key).into_iter().flatten().rev();
-    listed.extend(past.map(|one| version(one, false)));
+    listed.extend(past.map(|one| VersionEntry::of(one, false)));
     if listed.is_empty() {
-        listed = owned(&at, &key);
+        listed = of_directory(&at, &key);
     }
     if listed.is_empty() {
         return Err(Problem::not_found());
     }
     let changed = made.values.get(&key).map_or(at.served.snapshot.revision, |value| value.changed.revision);
-    let mut body = described(&at, &key);
-    body["name"] = json!(key.name.as_str());
-    body["versions"] = json!(listed);
+    let body = Versions { name: key.name.to_string(), owned: at.owned(&key), versions: listed };
     Ok(tagged(changed.0, body))
 }
 
-fn version(version: &MadeVersion, is_current: bool) -> Value {
-    json!({
-        "version": version.number, "current": is_current,
-        "is_secret": version.sensitivity == Sensitivity::Secret, "set": stamp(&version.set),
-    })
-}
-
 /// The versions of what a directory owns.
-fn owned(at: &At<'_>, key: &ValueKey) -> Vec<Value> {
+fn of_directory(at: &At<'_>, key: &ValueKey) -> Vec<VersionEntry> {
     let deployment = at.served.snapshot.configuration.deployments.get(&at.deployment);
     let layer = deployment.and_then(|deployment| match &at.environment {
         Some(environment) => deployment.environments.get(environment).map(|special| &special.layer),
@@ -325,8 +341,11 @@ fn owned(at: &At<'_>, key: &ValueKey) -> Vec<Value> {
     let Some(variable) = layer.and_then(|layer| layer.variables.get(&key.name)) else { return Vec::new() };
     let Content::Versions { versions, current } = &variable.content else { return Vec::new() };
     let is_secret = variable.sensitivity == Sensitivity::Secret;
-    let listed = versions.iter().rev().map(|one| {
-        json!({ "version": one.number, "current": one.number == *current, "is_secret": is_secret, "set": null })
+    let listed = versions.iter().rev().map(|one| VersionEntry {
+        version: one.number,
+        current: one.number == *current,
+        is_secret,
+        set: None,
     });
     listed.collect()
 }

@@ -207,11 +207,10 @@ impl Log {
         if !was_broken {
             synced?;
         }
-        // Set before it is tried: a disk that refuses a new file is not asked at every boot either.
-        self.replaced = was_broken.then(Instant::now).or(self.replaced);
         let Begun { file, number, key, tail } = begin(&self.directory, &mut self.state.lock(), self.sealed)?;
         (self.file, self.number, self.key, self.bytes) = (file, number, key, 0);
         (self.sealed, self.content, self.lines) = (tail.sealed, Sha256::new(), 0);
+        self.replaced = was_broken.then(Instant::now).or(self.replaced);
         self.known.clear();
         self.head(tail)
     }

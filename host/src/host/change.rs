@@ -106,7 +106,7 @@ impl Host {
         let generation = self.store.load_full().with_workspace(writer.sequence(), next);
         self.store.publish(Arc::new(generation));
         self.metrics.swaps.inc();
-        self.metrics.set_revision(workspace.as_str(), revision);
+        self.metrics.set_snapshot(workspace.as_str(), revision, snapshot.not_after);
         Ok(changed)
     }
 

@@ -86,7 +86,7 @@ refusals! {
     Forbidden = 403 ["forbidden"] "Your own workspace, but the role is missing.";
     Denied = 403 ["policy-denied"] "A policy refused this boot, and says why.";
     NotFound = 404 ["not-found"] "Not there, or not yours; nobody can tell which.";
-    Conflict = 409 ["conflict"] "Made against another revision than the current one.";
+    Conflict = 409 ["conflict", "owned-by-directory"] "Made against another revision than the current one, or a directory owns it.";
     TooLarge = 413 ["too-large"] "Over a limit, which the detail names.";
     Invalid = 422 ["invalid", "missing-required"] "Well-formed, and not acceptable.";
     Internal = 500 ["internal"] "A failure that the host did not foresee.";

@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, header};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     change::{Edit, MAX_EDITS, Precondition},
@@ -14,21 +15,24 @@ use crate::{
 };
 
 /// One value that is to be set.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(in crate::admin) struct Wanted {
+    /// Without one, the deployment's base.
     pub(super) environment: Option<String>,
+    #[schema(min_length = 1, max_length = 128)]
     name: String,
     /// Text as it stands; anything else is injected as JSON.
     value: Value,
+    /// As it is, where it is not said; of a new one, plain.
     is_secret: Option<bool>,
     description: Option<String>,
 }
 
 /// One, or a list.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
-enum OneOrMany {
+pub(in crate::admin) enum OneOrMany {
     One(Wanted),
     Many(Vec<Wanted>),
 }

@@ -1,0 +1,112 @@
+//! What is shown of values. A secret is `••••`, whoever asks.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    clock::rfc3339,
+    made::{Made, MadeVersion, Stamp, ValueKey},
+    model::question::Sensitivity,
+};
+
+/// A deployment's values.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct Values {
+    pub(super) deployment: String,
+    /// Null for the deployment's base.
+    pub(super) environment: Option<String>,
+    pub(super) revision: u64,
+    pub(super) variables: Vec<ValueEntry>,
+}
+
+/// A variable.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct ValueEntry {
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) is_secret: bool,
+    /// The layer that its value comes from.
+    pub(super) layer: &'static str,
+    /// The layers whose values it overrides. Of an environment only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) overrode: Option<Vec<&'static str>>,
+    /// Whether a boot without it is refused. Of an environment only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) required: Option<bool>,
+    pub(super) version: Option<u64>,
+    /// A glimpse of a plain value, or all of it where that was asked for; `••••` for a secret.
+    pub(super) value: Option<String>,
+    #[serde(flatten)]
+    pub(super) owned: Owned,
+}
+
+/// Whose a value is, and what made it what it is.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct Owned {
+    #[schema(pattern = "^(api|directory)$")]
+    owner: &'static str,
+    /// What `If-Match` takes to change it; null where a directory owns it.
+    etag: Option<String>,
+    changed: Option<ValueChange>,
+}
+
+impl Owned {
+    pub(super) fn of(made: &Made, key: &ValueKey) -> Self {
+        match made.values.get(key) {
+            Some(value) => Self {
+                owner: "api",
+                etag: Some(format!("\"{}\"", value.changed.revision.0)),
+                changed: Some(ValueChange::of(&value.changed)),
+            },
+            None => Self { owner: "directory", etag: None, changed: None },
+        }
+    }
+}
+
+/// A change: in which revision, when, on whose behalf.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct ValueChange {
+    revision: u64,
+    at: String,
+    by: String,
+}
+
+impl ValueChange {
+    fn of(stamp: &Stamp) -> Self {
+        Self { revision: stamp.revision.0, at: rfc3339(stamp.at), by: stamp.principal.to_string() }
+    }
+}
+
+/// How a value came to be.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct Versions {
+    pub(super) name: String,
+    #[serde(flatten)]
+    pub(super) owned: Owned,
+    /// The newest first.
+    pub(super) versions: Vec<VersionEntry>,
+}
+
+/// A version, without its value.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct VersionEntry {
+    pub(super) version: u64,
+    /// Whether it is the one that boots are given.
+    pub(super) current: bool,
+    pub(super) is_secret: bool,
+    /// Null where a directory owns it.
+    pub(super) set: Option<ValueChange>,
+}
+
+impl VersionEntry {
+    pub(super) fn of(version: &MadeVersion, current: bool) -> Self {
+        Self {
+            version: version.number,
+            current,
+            is_secret: version.sensitivity == Sensitivity::Secret,
+            set: Some(ValueChange::of(&version.set)),
+        }
+    }
+}
