@@ -11,6 +11,7 @@ mod blind;
 mod boots;
 mod crash;
 mod deploy;
+mod environments;
 mod explain;
 mod formats;
 mod hostile;

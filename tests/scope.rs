@@ -3,7 +3,7 @@
 //! outside of its token's scope.
 
 use bootlace::{
-    model::{Role, TokenKind},
+    model::{EnvironmentType, Role, TokenKind},
     token::Token,
 };
 use zeroize::Zeroizing;
@@ -15,7 +15,7 @@ use crate::world::{
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [(Listener, &str, &str); 24] = [
+const ROUTES: [(Listener, &str, &str); 29] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -32,6 +32,11 @@ const ROUTES: [(Listener, &str, &str); 24] = [
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/env"),
     (Listener::Admin, "DELETE", "/api/v1/deployments/{id}/env/{name}"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/env/{name}/versions"),
+    (Listener::Admin, "GET", "/api/v1/environments"),
+    (Listener::Admin, "POST", "/api/v1/environments"),
+    (Listener::Admin, "GET", "/api/v1/environments/{env}"),
+    (Listener::Admin, "PATCH", "/api/v1/environments/{env}"),
+    (Listener::Admin, "DELETE", "/api/v1/environments/{env}"),
     (Listener::Admin, "GET", "/api/v1/tokens"),
     (Listener::Admin, "POST", "/api/v1/tokens"),
     (Listener::Admin, "DELETE", "/api/v1/tokens/{id}"),
@@ -101,6 +106,10 @@ impl Who {
                 let writes = admin || developer && place.environment != "production";
                 (operator || own) && writes && self.sees(place) && place.environment != "development"
             }
+            ("GET", "/api/v1/environments") => operator || own,
+            ("GET", "/api/v1/environments/{env}") => (operator || own) && self.sees(place),
+            // The directory owns them all.
+            (_, "/api/v1/environments" | "/api/v1/environments/{env}") => false,
             ("GET", "/api/v1/tokens") => admin && (operator || own),
             (_, "/api/v1/tokens" | "/api/v1/tokens/{id}") => admin && (operator || own) && self.sees(place),
             // A push of nothing and a rollback to nowhere are nobody's.
@@ -185,6 +194,14 @@ async fn ask(
             let path = format!("/api/v1/deployments/checkout/env?workspace={workspace}");
             (path, format!(r#"{{"environment":"{environment}","name":"{PROBE}","value":"x"}}"#))
         }
+        (_, "/api/v1/environments/{env}") => {
+            let name = environment.replace('/', "%2F");
+            (format!("/api/v1/environments/{name}?workspace={workspace}&confirm={name}"), "{}".to_owned())
+        }
+        ("POST", "/api/v1/environments") => {
+            let body = format!(r#"{{"name":"{environment}","type":"test"}}"#);
+            (format!("{path}?workspace={workspace}"), body)
+        }
         (_, "/api/v1/deployments/{id}/env/{name}" | "/api/v1/deployments/{id}/env/{name}/versions") => {
             (format!("{}?{named}", path.replace("{id}", "checkout").replace("{name}", PROBE)), String::new())
         }
@@ -253,7 +270,11 @@ fn check(pair: &Pair, route: (Listener, &str, &str), who: Who, asked: Place, ans
     if route.2 == "/openapi.json" {
         return; // The same for everybody: its examples name a place, and nobody's.
     }
-    let body = String::from_utf8_lossy(&answer.body);
+    // An environment's type is a word of its own, and no environment's name.
+    let types = EnvironmentType::ALL.map(|kind| format!("\"type\":\"{kind}\""));
+    let body = types
+        .iter()
+        .fold(String::from_utf8_lossy(&answer.body).into_owned(), |body, kind| body.replace(kind, ""));
     for place in Pair::places() {
         // An operator sees everything, but is told about the workspace that it asked about.
         let everywhere = ["/api/v1/workspaces", "/metrics"].contains(&route.2);

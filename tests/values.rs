@@ -1,7 +1,7 @@
 //! Values by API: set, unset, listed masked, with their versions; and what becomes of them when a
 //! directory is pushed, when two write at once, and when the host is killed.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, time::Instant};
 
 use bootlace::id::{Revision, Uid};
 use serde_json::{Value, json};

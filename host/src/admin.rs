@@ -2,6 +2,7 @@
 //! through [`crate::serve::respond`], and every name in a path is checked before it is looked up.
 
 mod caller;
+mod environments;
 mod explain;
 mod openapi;
 mod snapshot;
@@ -85,6 +86,11 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/env", get(values::list).post(values::set))
         .route("/api/v1/deployments/{id}/env/{name}", delete(values::unset))
         .route("/api/v1/deployments/{id}/env/{name}/versions", get(values::versions))
+        .route("/api/v1/environments", get(environments::list).post(environments::create))
+        .route(
+            "/api/v1/environments/{env}",
+            get(environments::show).patch(environments::patch).delete(environments::delete),
+        )
         .route("/api/v1/tokens", get(tokens::list).post(tokens::mint))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/openapi.json", get(openapi::show))

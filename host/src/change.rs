@@ -2,14 +2,16 @@
 //! is about, and says which pairs of deployment and environment may come out differently. Nothing here
 //! is durable or served: that is [`crate::host::Host::change`]'s.
 
-use std::collections::BTreeSet;
+mod environment;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     entropy::{Entropy, fresh},
     id::{DeploymentId, EnvironmentName, Revision, ValueId},
-    keyring::Keyring,
-    made::{Made, MadeValue, MadeVersion, SealedFor, Stamp, ValueKey, is_taken, layer_of},
-    model::{Address, AddressKind, Configuration, Place, SealedValue, question::Sensitivity},
+    keyring::{Keyring, RootKey, WrappedDataKey},
+    made::{Found, Made, MadeValue, MadeVersion, SealedFor, Stamp, ValueKey, is_taken, layer_of},
+    model::{Address, AddressKind, Configuration, Environment, Place, SealedValue, question::Sensitivity},
     seal,
     secret::Secret,
 };
@@ -30,6 +32,29 @@ pub enum Edit {
         /// For a person; none for as before.
         description: Option<String>,
     },
+    /// An environment comes to be.
+    CreateEnvironment {
+        /// What it is; its random id is drawn here.
+        wanted: Environment,
+        /// The deployments that use it from now on.
+        deployments: BTreeSet<DeploymentId>,
+    },
+    /// An environment is something else from now on, under the same name and id.
+    PatchEnvironment {
+        /// Its name.
+        name: EnvironmentName,
+        /// Whether changes want a confirmation and an admin.
+        protected: Option<bool>,
+        /// Whether nothing new may come to it.
+        deprecated: Option<bool>,
+        /// All of its labels.
+        labels: Option<BTreeMap<String, String>>,
+    },
+    /// An environment goes, with everything that was set in it.
+    DeleteEnvironment {
+        /// Its name.
+        name: EnvironmentName,
+    },
     /// A value is not set there any more.
     UnsetValue {
         /// Where and which.
@@ -46,6 +71,18 @@ pub enum Precondition {
     Absent,
     /// It was last changed by that revision.
     ChangedBy(Revision),
+}
+
+impl Precondition {
+    /// Compares with what changed a record last; none where there is no record.
+    fn check(self, current: Option<Revision>, what: impl FnOnce() -> String) -> Result<(), EditError> {
+        let holds = match self {
+            Self::Any => true,
+            Self::Absent => current.is_none(),
+            Self::ChangedBy(revision) => current == Some(revision),
+        };
+        if holds { Ok(()) } else { Err(EditError::Changed { what: what(), current }) }
+    }
 }
 
 /// Why an edit does not fit.
@@ -77,16 +114,35 @@ pub struct Draft<'a> {
     pub made: Made,
     /// The pairs that may differ.
     pub touched: BTreeSet<Pair>,
+    /// The data keys, wrapped.
+    pub keys: Vec<WrappedDataKey>,
+    /// Wraps the keys of a new environment.
+    root: &'a RootKey,
     keyring: &'a Keyring,
     stamp: Stamp,
 }
 
 impl Edit {
+    /// What it does, in a word for the audit log.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::SetValue { .. } => "set",
+            Self::UnsetValue { .. } => "unset",
+            Self::CreateEnvironment { .. } => "created",
+            Self::PatchEnvironment { .. } => "patched",
+            Self::DeleteEnvironment { .. } => "deleted",
+        }
+    }
+
     /// What it is about.
     #[must_use]
-    pub fn key(&self) -> &ValueKey {
+    pub fn subject(&self) -> String {
         match self {
-            Self::SetValue { key, .. } | Self::UnsetValue { key } => key,
+            Self::SetValue { key, .. } | Self::UnsetValue { key } => key.to_string(),
+            Self::CreateEnvironment { wanted: Environment { name, .. }, .. }
+            | Self::PatchEnvironment { name, .. }
+            | Self::DeleteEnvironment { name } => format!("environment {name}"),
         }
     }
 }
@@ -97,11 +153,12 @@ impl<'a> Draft<'a> {
     pub fn new(
         configuration: Configuration<SealedValue>,
         made: Made,
-        keyring: &'a Keyring,
+        (keys, keyring): (Vec<WrappedDataKey>, &'a Keyring),
+        root: &'a RootKey,
         stamp: Stamp,
     ) -> Self {
         let made = Made { revision: stamp.revision, changed: stamp.at, ..made };
-        Self { configuration, made, touched: BTreeSet::new(), keyring, stamp }
+        Self { configuration, made, touched: BTreeSet::new(), keys, root, keyring, stamp }
     }
 
     /// Makes one edit.
@@ -114,37 +171,42 @@ impl<'a> Draft<'a> {
         precondition: Precondition,
         entropy: &mut Entropy<'_>,
     ) -> Result<(), EditError> {
-        let key = edit.key();
-        let layer = layer_of(&self.configuration, &key.place).ok_or(EditError::Unknown)?;
-        let current = self.made.values.get(key).map(|value| value.changed.revision);
-        if current.is_none() && is_taken(&self.configuration, key) {
-            return Err(EditError::Owned(key.to_string()));
-        }
-        let holds = match precondition {
-            Precondition::Any => true,
-            Precondition::Absent => current.is_none(),
-            Precondition::ChangedBy(revision) => current == Some(revision),
-        };
-        if !holds {
-            return Err(EditError::Changed { what: key.to_string(), current });
-        }
         match edit {
-            Edit::SetValue { value, sensitivity, description, .. } => {
+            Edit::SetValue { key, value, sensitivity, description } => {
+                let layer = self.writable(key, precondition)?;
                 let next = self.value(key, value, *sensitivity, description.as_deref(), entropy)?;
                 if let Some(layer) = layer.get_mut(&mut self.configuration) {
                     layer.variables.insert(key.name.clone(), next.variable());
                 }
                 self.made.set(key.clone(), next);
+                self.touch(&key.place);
             }
-            Edit::UnsetValue { .. } => {
+            Edit::UnsetValue { key } => {
+                let layer = self.writable(key, precondition)?;
                 self.made.unset(key).ok_or(EditError::Unknown)?;
                 if let Some(layer) = layer.get_mut(&mut self.configuration) {
                     layer.variables.remove(&key.name);
                 }
+                self.touch(&key.place);
+            }
+            Edit::CreateEnvironment { .. }
+            | Edit::PatchEnvironment { .. }
+            | Edit::DeleteEnvironment { .. } => {
+                environment::apply(self, edit, precondition, entropy)?;
             }
         }
-        self.touch(&key.place);
         Ok(())
+    }
+
+    /// The layer that a value is to be changed in, if it may be.
+    fn writable<'k>(&self, key: &'k ValueKey, precondition: Precondition) -> Result<Found<'k>, EditError> {
+        let layer = layer_of(&self.configuration, &key.place).ok_or(EditError::Unknown)?;
+        let current = self.made.values.get(key).map(|value| value.changed.revision);
+        if current.is_none() && is_taken(&self.configuration, key) {
+            return Err(EditError::Owned(key.to_string()));
+        }
+        precondition.check(current, || key.to_string())?;
+        Ok(layer)
     }
 
     /// A new version, sealed for its place.

@@ -7,11 +7,15 @@
 
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    id::{EnvironmentName, Revision, Uid, UnixSeconds, VariableName, WorkspaceId},
-    model::{Configuration, Content, Layer, Place, SealedValue, Variable, Version, question::Sensitivity},
+    id::{DeploymentId, EnvironmentName, Revision, Uid, UnixSeconds, VariableName, WorkspaceId},
+    keyring::WrappedDataKey,
+    model::{
+        Configuration, Content, DomainHere, Environment, EnvironmentKeys, Layer, Override, Place,
+        SealedValue, Variable, Version, question::Sensitivity,
+    },
     plan::{LayerName, layers::Stack},
     state::Alteration,
 };
@@ -96,6 +100,21 @@ pub struct MadeValue {
     pub changed: Stamp,
 }
 
+/// An environment, with the keys that its values are sealed under.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MadeEnvironment {
+    /// What it is.
+    pub environment: Environment,
+    /// The deployments that use it, whoever owns them.
+    pub deployments: BTreeSet<DeploymentId>,
+    /// What seals to it from outside.
+    pub keys: EnvironmentKeys,
+    /// What a host seals its values under.
+    pub data_key: WrappedDataKey,
+    /// The last change.
+    pub changed: Stamp,
+}
+
 /// Everything that was made by API in one workspace.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Made {
@@ -103,6 +122,8 @@ pub struct Made {
     pub revision: Revision,
     /// When that was.
     pub changed: UnixSeconds,
+    /// The environments.
+    pub environments: BTreeMap<EnvironmentName, MadeEnvironment>,
     /// The values that are set.
     pub values: BTreeMap<ValueKey, MadeValue>,
     /// Earlier versions, oldest first, also of values that are not set any more.
@@ -124,13 +145,27 @@ impl Made {
     /// Whether nothing was made.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.values.is_empty() && self.environments.is_empty()
     }
 
     /// Lays the values over `configuration`, which has none of them. Gives those that have no place
     /// there: the layer is gone, another one stands in its place, or it has the name already.
-    pub fn lay_over(&self, configuration: &mut Configuration<SealedValue>) -> Vec<ValueKey> {
-        let mut displaced = Vec::new();
+    pub fn lay_over(
+        &self,
+        configuration: &mut Configuration<SealedValue>,
+        keys: &mut Vec<WrappedDataKey>,
+    ) -> Displaced {
+        let mut displaced = Displaced::default();
+        for (name, made) in &self.environments {
+            if configuration.environments.contains_key(name) {
+                displaced.environments.push(name.clone());
+            } else {
+                made.lay_over(configuration);
+                if !keys.contains(&made.data_key) {
+                    keys.push(made.data_key.clone());
+                }
+            }
+        }
         for (key, value) in &self.values {
             let is_same = value.sealed_for == SealedFor::place(configuration, &key.place);
             match layer_of(configuration, &key.place) {
@@ -140,7 +175,7 @@ impl Made {
                         layer.variables.insert(key.name.clone(), variable);
                     }
                 }
-                _ => displaced.push(key.clone()),
+                _ => displaced.values.push(key.clone()),
             }
         }
         displaced
@@ -148,9 +183,10 @@ impl Made {
 
     /// The same without `displaced`, their versions included.
     #[must_use]
-    pub fn without(&self, displaced: &[ValueKey]) -> Self {
+    pub fn without(&self, displaced: &Displaced) -> Self {
         let mut left = self.clone();
-        for key in displaced {
+        left.environments.retain(|name, _| !displaced.environments.contains(name));
+        for key in &displaced.values {
             left.values.remove(key);
             left.past.remove(key);
         }
@@ -212,6 +248,47 @@ impl MadeValue {
             inject: true,
             content: Content::Versions { current: version.number, versions: vec![version] },
         }
+    }
+}
+
+/// What has no place beside what a directory says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Displaced {
+    /// Environments; their values are among the others.
+    pub environments: Vec<EnvironmentName>,
+    /// Values.
+    pub values: Vec<ValueKey>,
+}
+
+impl Displaced {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.environments.is_empty() && self.values.is_empty()
+    }
+}
+
+impl MadeEnvironment {
+    /// Adds it, to the deployments that are still there, too.
+    pub fn lay_over<V>(&self, configuration: &mut Configuration<V>) {
+        let name = &self.environment.name;
+        configuration.environments.insert(name.clone(), self.environment.clone());
+        configuration.keys.insert(name.clone(), self.keys.clone());
+        for deployment in &self.deployments {
+            if let Some(deployment) = configuration.deployments.get_mut(deployment) {
+                deployment.environments.entry(name.clone()).or_insert_with(nothing_special);
+            }
+        }
+    }
+}
+
+fn nothing_special<V>() -> Override<V> {
+    Override {
+        layer: Layer::default(),
+        bindings: BTreeMap::new(),
+        domain: DomainHere::default(),
+        namespaces: BTreeMap::new(),
+        tools: BTreeMap::new(),
     }
 }
 

@@ -17,7 +17,7 @@ use utoipa::{
     },
 };
 
-use super::{explain, snapshot, tokens, values};
+use super::{environments, explain, snapshot, tokens, values};
 pub(crate) use refusals::{
     BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, TooLarge, Unauthenticated, Unavailable,
 };
@@ -30,6 +30,7 @@ pub(crate) use refusals::{
         boot::boot, boot::boot_with_facts,
         snapshot::push, snapshot::show, snapshot::bundle, snapshot::plans, snapshot::rollback,
         snapshot::history, snapshot::workspaces, explain::explain,
+        environments::list, environments::create, environments::show, environments::patch, environments::delete,
         values::list, values::set, values::unset, values::versions,
         tokens::list, tokens::mint, tokens::revoke,
         show, super::metrics, super::alive, super::ready,

@@ -21,7 +21,7 @@ use super::{
     tagged, whole,
 };
 use crate::{
-    change::Edit,
+    change::{Edit, Precondition},
     generation::Served,
     host::{Changed, Host},
     id::{DeploymentId, EnvironmentName, VariableName},
@@ -36,7 +36,9 @@ use crate::{
 mod shown;
 mod wire;
 
-use shown::{Owned, ValueEntry, Values, VersionEntry, Versions};
+pub(super) use shown::Owned;
+use shown::{ValueEntry, Values, VersionEntry, Versions};
+pub(super) use wire::precondition;
 
 type Answer = Result<Response, Problem>;
 
@@ -240,7 +242,7 @@ pub(super) async fn set(
     // Before the body, which is not worth keeping of somebody who may not change anything.
     caller.role(Role::Developer)?;
     At::of(&caller, query.as_deref(), &id, None)?;
-    let precondition = wire::precondition(&headers)?;
+    let precondition = precondition(&headers)?;
     let body = whole(body, MAX_BODY_BYTES, facts::BODY_PATIENCE).await?;
     let mut edits = Vec::new();
     for wanted in wire::wanted(&body)? {
@@ -270,17 +272,18 @@ pub(super) async fn unset(
     let at = At::of(&caller, query.as_deref(), &id, environment.as_deref())?;
     at.may_write(&caller)?;
     let name: VariableName = name.parse().map_err(|_| Problem::not_found())?;
-    let precondition = wire::precondition(&headers)?;
+    let precondition = precondition(&headers)?;
     let edits = vec![Edit::UnsetValue { key: ValueKey { place: at.place(), name } }];
     changed(host, &caller, query.as_deref(), edits, precondition).await
 }
 
-async fn changed(
+/// Makes the change and answers it.
+pub(super) async fn changed(
     host: Arc<Host>,
     caller: &Caller,
     query: Option<&str>,
     edits: Vec<Edit>,
-    precondition: crate::change::Precondition,
+    precondition: Precondition,
 ) -> Answer {
     let (principal, workspace) = (caller.token.principal.clone(), caller.workspace(query)?);
     let changed = blocking(move || host.change(&principal, &workspace, &edits, precondition)).await??;

@@ -14,8 +14,12 @@ use crate::{
     keyring::Keyring,
     ledger::LedgerError,
     made::{Made, Stamp},
+    model::{Scope, TokenRecord},
     state::Alteration,
 };
+
+/// Tokens that are listed as a reason at most.
+const LISTED: usize = 20;
 
 impl From<EditError> for ChangeError {
     fn from(error: EditError) -> Self {
@@ -41,12 +45,13 @@ impl Host {
         precondition: Precondition,
     ) -> Result<Changed, ChangeError> {
         let changed = self.try_change(principal, workspace, edits, precondition);
-        let named = |wanted: bool| {
-            let is_wanted = move |edit: &&Edit| matches!(edit, Edit::SetValue { .. }) == wanted;
-            edits.iter().filter(is_wanted).map(|edit| edit.key().to_string()).collect::<Vec<_>>()
+        let named = |verb: &str| {
+            let done = edits.iter().filter(|edit| edit.verb() == verb);
+            done.map(Edit::subject).collect::<Vec<_>>()
         };
         let details = json!({
-            "workspace": workspace.as_str(), "set": named(true), "unset": named(false),
+            "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
+            "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
             "revision": changed.as_ref().ok().map(|changed| changed.revision.0),
             "digest": changed.as_ref().ok().map(|changed| changed.digest.to_string()),
             "reason": changed.as_ref().err().map(ToString::to_string),
@@ -76,16 +81,19 @@ impl Host {
             principal: principal.to_owned(),
         };
         let (revision, created) = (stamp.revision, stamp.at);
-        let mut draft =
-            Draft::new(snapshot.configuration.clone(), Made::clone(&served.made), &keyring, stamp);
+        let root = workshop.roots.named(workshop.base_root).ok_or(ChangeError::NoRootKey)?;
+        let keys = (snapshot.keys.clone(), &keyring);
+        let made = Made::clone(&served.made);
+        let mut draft = Draft::new(snapshot.configuration.clone(), made, keys, root, stamp);
         for edit in edits {
             draft.apply(edit, precondition, &mut crate::system::entropy)?;
         }
+        self.unused(workspace, edits)?;
         let active = self.validated(&draft.configuration)?;
         let made = Arc::new(draft.made);
         let ingredients = Ingredients {
             configuration: draft.configuration,
-            keys: snapshot.keys.clone(),
+            keys: draft.keys,
             keyring: &keyring,
             revision,
             created,
@@ -108,6 +116,29 @@ impl Host {
         self.metrics.swaps.inc();
         self.metrics.set_snapshot(workspace.as_str(), revision, snapshot.not_after);
         Ok(changed)
+    }
+
+    /// Refuses to delete an environment that something counts on.
+    fn unused(&self, workspace: &WorkspaceId, edits: &[Edit]) -> Result<(), ChangeError> {
+        let writer = self.writer.lock();
+        for edit in edits {
+            let Edit::DeleteEnvironment { name } = edit else { continue };
+            let mut by = Vec::new();
+            let active = writer.state.active.get(workspace).into_iter().flatten();
+            let active = active.filter(|(_, environments)| environments.contains_key(name));
+            by.extend(active.map(|(deployment, _)| format!("the active release of {deployment}")));
+            let now = self.clock.now();
+            let works = |token: &&TokenRecord| token.expires_at.is_none_or(|at| at > now);
+            let tokens = writer.state.tokens.values().filter(works).filter(|token| {
+                matches!(&token.scope, Scope::Instance { workspace: of, environment, .. } if of == workspace && environment == name)
+            });
+            by.extend(tokens.take(LISTED).map(|token| format!("token {} of {}", token.id, token.principal)));
+            if !by.is_empty() {
+                let rule = format!("environment {name} is in use by {}", by.join(", "));
+                return Err(ChangeError::Invalid(vec![rule]));
+            }
+        }
+        Ok(())
     }
 
     /// Makes records durable.

@@ -16,7 +16,6 @@ use crate::{
     generation::{Generation, Served},
     id::{EnvironmentName, Revision, Uid, WorkspaceId},
     keyring::Keyring,
-    made::ValueKey,
     model::{Configuration, SealedValue},
     reseal::{Sealing, closed_environments, reseal},
     slots::{BlobError, Change, CommitError, KeptRevision, Pushed},
@@ -269,13 +268,16 @@ impl Host {
         let envelope = Envelope { parent, created: ingredients.created, not_after: ingredients.not_after };
         let (configuration, keys) = (&ingredients.configuration, &ingredients.keys);
         let stored = bundle::sign_stored(configuration, keys, envelope, &workshop.keys.store)?;
-        let displaced = ingredients.made.lay_over(&mut ingredients.configuration);
+        let displaced = ingredients.made.lay_over(&mut ingredients.configuration, &mut ingredients.keys);
+        let both = Keyring::unwrap(ingredients.configuration.uid, &ingredients.keys, &workshop.roots);
+        let mut ingredients = Ingredients { keyring: &both, ..ingredients };
         if !ingredients.made.is_empty() {
             // What a directory says holds by itself; this is about both together.
             self.validated(&ingredients.configuration)?;
             ingredients.made = Arc::new(ingredients.made.without(&displaced));
         }
-        warnings.extend(displaced.iter().map(displaced_warning));
+        warnings.extend(displaced.environments.iter().map(displaced_warning));
+        warnings.extend(displaced.values.iter().map(displaced_warning));
         let made = Arc::clone(&ingredients.made);
         let served = workshop.prepare(ingredients, &self.engine)?;
         let changed = changed(&served, warnings);
@@ -420,8 +422,8 @@ impl Writer {
 }
 
 /// What a push says of what was made by API and has no place beside it.
-fn displaced_warning(key: &ValueKey) -> String {
-    format!("{key} was set by API; the directory names it too, or has no place for it, so that is gone")
+fn displaced_warning(what: &impl std::fmt::Display) -> String {
+    format!("{what} was made by API; the directory names it too, or has no place for it, so that is gone")
 }
 
 /// What a host says of an environment that it cannot serve.

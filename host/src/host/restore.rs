@@ -233,19 +233,19 @@ impl Writer {
     ) -> Result<Served, LoadWorkspaceError> {
         let bytes = self.slots.read(root.current.configuration)?;
         let opened = bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), limits)?;
-        let keyring = Keyring::unwrap(opened.configuration.uid, &opened.data_keys, &workshop.roots);
-        for environment in closed_environments(&opened.configuration, &keyring) {
+        let (mut configuration, mut keys) = (opened.configuration, opened.data_keys);
+        let made = self.made_in(name);
+        let displaced = made.lay_over(&mut configuration, &mut keys);
+        let made = Arc::new(made.without(&displaced));
+        let keyring = Keyring::unwrap(configuration.uid, &keys, &workshop.roots);
+        for environment in closed_environments(&configuration, &keyring) {
             let reason = closed_warning(&environment);
             tracing::error!(workspace = %name, reason, "an environment cannot be served");
         }
-        let mut configuration = opened.configuration;
-        let made = self.made_in(name);
-        let displaced = made.lay_over(&mut configuration);
-        let made = Arc::new(made.without(&displaced));
         let active = self.state.active_in(&configuration);
         let ingredients = Ingredients {
             configuration,
-            keys: opened.data_keys,
+            keys,
             keyring: &keyring,
             revision: root.current.revision.max(made.revision),
             created: root.current.created.max(made.changed),

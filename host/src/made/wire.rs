@@ -4,20 +4,22 @@
 //! | record | content |
 //! |---|---|
 //! | `workspace/<name>/configuration` | the last revision that a change by API made |
+//! | `workspace/<name>/environment/<environment>` | an environment and its keys, wrapped |
 //! | `workspace/<name>/value/<place>/<NAME>` | a value that is set |
 //! | `workspace/<name>/past/<place>/<NAME>/<version>` | an earlier version of it |
 //!
 //! A place is `all`, `in/<environment>`, `of/<deployment>` or `of/<deployment>/in/<environment>`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
-use super::{Made, MadeValue, MadeVersion, SealedFor, Stamp, ValueKey};
+use super::{Made, MadeEnvironment, MadeValue, MadeVersion, SealedFor, Stamp, ValueKey};
 use crate::{
-    id::{Revision, UnixSeconds, ValueId, WorkspaceId},
-    model::{Place, SealedValue, question::Sensitivity},
+    id::{EnvironmentName, Revision, Uid, UnixSeconds, ValueId, WorkspaceId},
+    keyring::{WrappedDataKey, WrappedKey},
+    model::{Environment, EnvironmentKeys, KeyId, Place, SealedValue, question::Sensitivity},
     state::Alteration,
 };
 
@@ -72,12 +74,32 @@ struct WirePast {
     version: WireVersion,
 }
 
+#[derive(Serialize, Deserialize)]
+struct WireEnvironment {
+    uid: String,
+    kind: String,
+    protected: bool,
+    deprecated: bool,
+    expires: Option<i64>,
+    promotes_to: Option<String>,
+    labels: BTreeMap<String, String>,
+    deployments: BTreeSet<String>,
+    public: String,
+    private_root: String,
+    private: String,
+    data_root: String,
+    data_epoch: u32,
+    data: String,
+    changed: WireStamp,
+}
+
 pub(super) fn read(workspace: &WorkspaceId, records: &BTreeMap<String, Vec<u8>>) -> Result<Made, MadeError> {
     let mut made = Made::default();
     let prefix = format!("workspace/{workspace}/");
     for (name, content) in records.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix)) {
         let read = match name[prefix.len()..].split('/').next() {
             Some("configuration") => read_revision(content, &mut made),
+            Some("environment") => read_environment(workspace, name, content, &mut made),
             Some("value") => read_value(workspace, name, content, &mut made),
             Some("past") => read_past(workspace, name, content, &mut made),
             _ => Some(()),
@@ -91,6 +113,61 @@ fn read_revision(content: &[u8], made: &mut Made) -> Option<()> {
     let wire: WireRevision = serde_json::from_slice(content).ok()?;
     (made.revision, made.changed) = (Revision(wire.revision), UnixSeconds(wire.changed));
     Some(())
+}
+
+fn read_environment(workspace: &WorkspaceId, name: &str, content: &[u8], made: &mut Made) -> Option<()> {
+    let wire: WireEnvironment = serde_json::from_slice(content).ok()?;
+    let own = name.strip_prefix(&environment_name(workspace, ""))?.parse::<EnvironmentName>().ok()?;
+    let uid: Uid = wire.uid.parse().ok()?;
+    let environment = Environment {
+        name: own.clone(),
+        uid,
+        kind: wire.kind.parse().ok()?,
+        protected: wire.protected,
+        deprecated: wire.deprecated,
+        expires: wire.expires.map(UnixSeconds),
+        promotes_to: wire.promotes_to.as_deref().map(str::parse).transpose().ok()?,
+        labels: wire.labels,
+    };
+    let deployments = wire.deployments.iter().map(|name| name.parse().ok()).collect::<Option<_>>()?;
+    let keys = EnvironmentKeys {
+        public: fixed(&wire.public)?,
+        root_key: KeyId(fixed(&wire.private_root)?),
+        wrapped_private: hex::decode(&wire.private).ok()?,
+    };
+    let (root_key, bytes) = (KeyId(fixed(&wire.data_root)?), hex::decode(&wire.data).ok()?);
+    let data_key =
+        WrappedDataKey { environment: uid, key: WrappedKey { root_key, epoch: wire.data_epoch, bytes } };
+    let changed = stamp(wire.changed);
+    made.environments.insert(own, MadeEnvironment { environment, deployments, keys, data_key, changed });
+    Some(())
+}
+
+fn to_environment(made: &MadeEnvironment) -> WireEnvironment {
+    let MadeEnvironment { environment, deployments, keys, data_key, changed } = made;
+    WireEnvironment {
+        uid: environment.uid.to_string(),
+        kind: environment.kind.to_string(),
+        protected: environment.protected,
+        deprecated: environment.deprecated,
+        expires: environment.expires.map(|at| at.0),
+        promotes_to: environment.promotes_to.as_ref().map(ToString::to_string),
+        labels: environment.labels.clone(),
+        deployments: deployments.iter().map(ToString::to_string).collect(),
+        public: hex::encode(keys.public),
+        private_root: keys.root_key.to_string(),
+        private: hex::encode(&keys.wrapped_private),
+        data_root: data_key.key.root_key.to_string(),
+        data_epoch: data_key.key.epoch,
+        data: hex::encode(&data_key.key.bytes),
+        changed: to_stamp(changed),
+    }
+}
+
+fn fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn read_value(workspace: &WorkspaceId, name: &str, content: &[u8], made: &mut Made) -> Option<()> {
@@ -128,6 +205,7 @@ pub(super) fn since(new: &Made, old: &Made, workspace: &WorkspaceId) -> Vec<Alte
 /// Something that is a record of its own; compared before it is written, because most are the same.
 enum Recorded<'a> {
     Revision(&'a Made),
+    Environment(&'a MadeEnvironment),
     Value(&'a ValueKey, &'a MadeValue),
     Past(&'a ValueKey, &'a MadeVersion),
 }
@@ -136,6 +214,9 @@ fn records<'a>(made: &'a Made, workspace: &WorkspaceId) -> BTreeMap<String, Reco
     let mut all = BTreeMap::new();
     if made.revision != Revision::default() {
         all.insert(format!("workspace/{workspace}/configuration"), Recorded::Revision(made));
+    }
+    for (name, environment) in &made.environments {
+        all.insert(environment_name(workspace, name.as_str()), Recorded::Environment(environment));
     }
     for (key, value) in &made.values {
         all.insert(value_name(workspace, key), Recorded::Value(key, value));
@@ -152,6 +233,7 @@ impl Recorded<'_> {
             (Self::Revision(one), Self::Revision(other)) => {
                 (one.revision, one.changed) == (other.revision, other.changed)
             }
+            (Self::Environment(one), Self::Environment(other)) => one == other,
             (Self::Value(_, one), Self::Value(_, other)) => one == other,
             (Self::Past(_, one), Self::Past(_, other)) => one == other,
             _ => false,
@@ -163,6 +245,7 @@ impl Recorded<'_> {
             Self::Revision(made) => {
                 serde_json::to_vec(&WireRevision { revision: made.revision.0, changed: made.changed.0 })
             }
+            Self::Environment(made) => serde_json::to_vec(&to_environment(made)),
             Self::Value(key, value) => serde_json::to_vec(&WireValue {
                 key: to_key(key),
                 sealed_for: (
@@ -180,6 +263,10 @@ impl Recorded<'_> {
         // Texts and numbers always encode.
         bytes.unwrap_or_default()
     }
+}
+
+fn environment_name(workspace: &WorkspaceId, name: &str) -> String {
+    format!("workspace/{workspace}/environment/{name}")
 }
 
 fn value_name(workspace: &WorkspaceId, key: &ValueKey) -> String {
@@ -252,7 +339,6 @@ mod tests {
         super::{PAST_NAMES, PAST_VERSIONS},
         *,
     };
-    use crate::id::Uid;
 
     fn workspace() -> WorkspaceId {
         "acme".parse().unwrap()

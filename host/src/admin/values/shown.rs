@@ -54,11 +54,16 @@ pub(in crate::admin) struct Owned {
 
 impl Owned {
     pub(super) fn of(made: &Made, key: &ValueKey) -> Self {
-        match made.values.get(key) {
-            Some(value) => Self {
+        Self::since(made.values.get(key).map(|value| &value.changed))
+    }
+
+    /// Of what was changed by API, if it was.
+    pub(in crate::admin) fn since(changed: Option<&Stamp>) -> Self {
+        match changed {
+            Some(changed) => Self {
                 owner: "api",
-                etag: Some(format!("\"{}\"", value.changed.revision.0)),
-                changed: Some(ValueChange::of(&value.changed)),
+                etag: Some(format!("\"{}\"", changed.revision.0)),
+                changed: Some(ValueChange::of(changed)),
             },
             None => Self { owner: "directory", etag: None, changed: None },
         }

@@ -78,7 +78,7 @@ impl Wanted {
 }
 
 /// `If-Match: "<etag>"` for what is there, `If-None-Match: *` for what must not be.
-pub(super) fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
+pub(in crate::admin) fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("").trim());
     match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
         (None, None) => Ok(Precondition::Any),

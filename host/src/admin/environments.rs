@@ -1,0 +1,263 @@
+//! Environments: listed, made, changed, deleted. What a workspace directory names is changed there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{RawQuery, State},
+    http::HeaderMap,
+    response::{IntoResponse as _, Response},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::ToSchema;
+
+use super::{
+    Caller, Named,
+    caller::parameter,
+    openapi::{
+        BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, NotFound, TooLarge, Unauthenticated,
+        Unavailable, Unchanged,
+    },
+    snapshot::ChangedSnapshot,
+    tagged,
+    values::{Owned, changed, precondition},
+    whole_json,
+};
+use crate::{
+    change::Edit,
+    clock::rfc3339,
+    generation::Served,
+    host::Host,
+    id::{DeploymentId, EnvironmentName, Uid},
+    model::{Environment, EnvironmentType, Role},
+    serve::respond::Problem,
+};
+
+type Answer = Result<Response, Problem>;
+
+/// An environment that is wanted.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WireCreate {
+    name: String,
+    #[serde(rename = "type")]
+    #[schema(pattern = "^(development|test|pre-production|production)$")]
+    kind: String,
+    /// Where it is not said, those of type production are.
+    protected: Option<bool>,
+    promotes_to: Option<String>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    /// The deployments that use it.
+    #[serde(default)]
+    deployments: BTreeSet<String>,
+}
+
+/// What is to change; the rest stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WirePatch {
+    protected: Option<bool>,
+    deprecated: Option<bool>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+/// The environments that the token sees.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Environments {
+    environments: Vec<EnvironmentEntry>,
+}
+
+/// An environment.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EnvironmentEntry {
+    name: String,
+    #[serde(rename = "type")]
+    #[schema(pattern = "^(development|test|pre-production|production)$")]
+    kind: &'static str,
+    protected: bool,
+    deprecated: bool,
+    /// Null for never.
+    expires: Option<String>,
+    /// Null for none, or for one that the token does not see.
+    promotes_to: Option<String>,
+    labels: BTreeMap<String, String>,
+    /// Those that use it.
+    deployments: Vec<String>,
+    #[serde(flatten)]
+    owned: Owned,
+}
+
+/// The environments that the token sees.
+#[utoipa::path(get, path = "/api/v1/environments", tag = "environments", operation_id = "list_environments",
+    params(InWorkspace), responses((status = 200, description = "Those that the token sees", body = Environments),
+        BadRequest, Unauthenticated, NotFound))]
+pub(super) async fn list(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    let served = caller.served(query.as_deref())?;
+    let visible = served.snapshot.configuration.environments.values().filter(|one| caller.sees(&one.name));
+    let environments = visible.map(|one| entry(&caller, served, one)).collect();
+    Ok(Json(Environments { environments }).into_response())
+}
+
+/// One environment.
+#[utoipa::path(get, path = "/api/v1/environments/{env}", tag = "environments", operation_id = "show_environment",
+    params(InWorkspace, ("env" = String, Path, description = "The environment, percent-encoded")),
+    responses((status = 200, description = "It is there", body = EnvironmentEntry, headers(
+        ("etag" = String, description = "The revision that changed it last"),
+        ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, NotFound))]
+pub(super) async fn show(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    Named(name): Named,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    let served = caller.served(query.as_deref())?;
+    let environment = visible(&caller, served, &name)?;
+    let made = served.made.environments.get(&environment.name);
+    let revision = made.map_or(served.snapshot.revision, |made| made.changed.revision);
+    Ok(tagged(revision.0, entry(&caller, served, environment)))
+}
+
+fn entry(caller: &Caller, served: &Served, environment: &Environment) -> EnvironmentEntry {
+    let made = served.made.environments.get(&environment.name);
+    let deployments = served.snapshot.configuration.deployments.values();
+    let using = deployments.filter(|one| one.environments.contains_key(&environment.name));
+    let promotes_to = environment.promotes_to.as_ref().filter(|name| caller.sees(name));
+    EnvironmentEntry {
+        name: environment.name.to_string(),
+        kind: environment.kind.as_str(),
+        protected: environment.protected,
+        deprecated: environment.deprecated,
+        expires: environment.expires.map(rfc3339),
+        promotes_to: promotes_to.map(ToString::to_string),
+        labels: environment.labels.clone(),
+        deployments: using.map(|one| one.id.to_string()).collect(),
+        owned: Owned::since(made.map(|made| &made.changed)),
+    }
+}
+
+/// Makes an environment. Those of type production are protected if nothing else is said.
+#[utoipa::path(post, path = "/api/v1/environments", tag = "environments", operation_id = "create_environment",
+    params(InWorkspace, Unchanged), request_body = WireCreate, responses(
+        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
+            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
+pub(super) async fn create(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    caller.role(Role::Developer)?;
+    caller.served(query.as_deref())?;
+    if caller.is_limited() {
+        return Err(Problem::forbidden("your token is limited to some environments, and makes no others"));
+    }
+    let wire: WireCreate = read(body, "name and type").await?;
+    let kind: EnvironmentType = parsed(&wire.kind)?;
+    let protected = wire.protected.unwrap_or(kind == EnvironmentType::Production);
+    if protected {
+        caller.role(Role::Admin)?;
+    }
+    let wanted = Environment {
+        name: parsed(&wire.name)?,
+        uid: Uid::NONE,
+        kind,
+        protected,
+        deprecated: false,
+        expires: None,
+        promotes_to: wire.promotes_to.as_deref().map(parsed).transpose()?,
+        labels: wire.labels,
+    };
+    let deployments =
+        wire.deployments.iter().map(|name| parsed::<DeploymentId>(name)).collect::<Result<_, _>>()?;
+    let edits = vec![Edit::CreateEnvironment { wanted, deployments }];
+    changed(host, &caller, query.as_deref(), edits, precondition(&headers)?).await
+}
+
+/// Changes an environment.
+#[utoipa::path(patch, path = "/api/v1/environments/{env}", tag = "environments", operation_id = "patch_environment",
+    params(InWorkspace, Unchanged, ("env" = String, Path, description = "The environment, percent-encoded"),
+        ("confirm" = Option<String>, Query, description = "Its name, where it is protected")),
+    request_body = WirePatch, responses(
+        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
+            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
+pub(super) async fn patch(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    Named(name): Named,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    let name = changeable(&caller, query.as_deref(), &name)?;
+    let wire: WirePatch = read(body, "some of protected, deprecated and labels").await?;
+    if wire.protected == Some(true) {
+        caller.role(Role::Admin)?;
+    }
+    let WirePatch { protected, deprecated, labels } = wire;
+    let edits = vec![Edit::PatchEnvironment { name, protected, deprecated, labels }];
+    changed(host, &caller, query.as_deref(), edits, precondition(&headers)?).await
+}
+
+/// Deletes an environment with everything that was set in it, and not while it is in use.
+#[utoipa::path(delete, path = "/api/v1/environments/{env}", tag = "environments", operation_id = "delete_environment",
+    params(InWorkspace, Unchanged, ("env" = String, Path, description = "The environment, percent-encoded"),
+        ("confirm" = Option<String>, Query, description = "Its name, where it is protected")),
+    responses(
+        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
+            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Invalid, Internal, Unavailable))]
+pub(super) async fn delete(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    Named(name): Named,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    let name = changeable(&caller, query.as_deref(), &name)?;
+    let edits = vec![Edit::DeleteEnvironment { name }];
+    changed(host, &caller, query.as_deref(), edits, precondition(&headers)?).await
+}
+
+/// The environment, if the caller may change it; a protected one wants its name said twice.
+fn changeable(caller: &Caller, query: Option<&str>, name: &str) -> Result<EnvironmentName, Problem> {
+    let environment = visible(caller, caller.served(query)?, name)?;
+    caller.role(if environment.protected { Role::Admin } else { Role::Developer })?;
+    let confirmed = parameter(query, "confirm")?;
+    if environment.protected && confirmed.as_deref() != Some(environment.name.as_str()) {
+        let detail = format!("{} is protected; confirm the change with ?confirm={0}", environment.name);
+        return Err(Problem::invalid(detail).with("confirm", environment.name.as_str()));
+    }
+    Ok(environment.name.clone())
+}
+
+fn visible<'a>(caller: &Caller, served: &'a Served, name: &str) -> Result<&'a Environment, Problem> {
+    let found = served.snapshot.configuration.environments.get(name);
+    found.filter(|found| caller.sees(&found.name)).ok_or_else(Problem::not_found)
+}
+
+async fn read<T: DeserializeOwned>(body: Body, what: &str) -> Result<T, Problem> {
+    let body = whole_json(body).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Problem::bad_request(format!("not what this takes (line {line}, column {column}); send {what}"))
+    })
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error| Problem::invalid(format!("{error}")))
+}

@@ -1,0 +1,105 @@
+//! Edits of environments.
+
+use super::{Draft, Edit, EditError, Precondition};
+use crate::{
+    entropy::{Entropy, fresh},
+    id::{EnvironmentName, Uid},
+    keyring,
+    made::MadeEnvironment,
+    model::{Environment, Place},
+};
+
+pub(super) fn apply(
+    draft: &mut Draft<'_>,
+    edit: &Edit,
+    precondition: Precondition,
+    entropy: &mut Entropy<'_>,
+) -> Result<(), EditError> {
+    match edit {
+        Edit::CreateEnvironment { wanted, deployments } => {
+            let name = &wanted.name;
+            if let Some(there) = draft.made.environments.get(name) {
+                let (what, current) = (edit.subject(), Some(there.changed.revision));
+                return Err(EditError::Changed { what, current });
+            }
+            if draft.configuration.environments.contains_key(name) {
+                return Err(EditError::Owned(edit.subject()));
+            }
+            let unknown = deployments.iter().find(|id| !draft.configuration.deployments.contains_key(*id));
+            if let Some(unknown) = unknown {
+                return Err(EditError::Invalid(format!("there is no deployment {unknown}")));
+            }
+            // Another environment of the same name, once, had another id: it sealed what this cannot open.
+            let (workspace, uid) = (draft.configuration.uid, Uid(fresh(entropy)));
+            let (_, data_key) = keyring::new_data_key(draft.root, workspace, uid, 1, entropy);
+            let made = MadeEnvironment {
+                environment: Environment { uid, ..wanted.clone() },
+                deployments: deployments.clone(),
+                keys: keyring::new_environment_keys(draft.root, workspace, uid, entropy),
+                data_key: data_key.clone(),
+                changed: draft.stamp.clone(),
+            };
+            made.lay_over(&mut draft.configuration);
+            draft.keys.push(data_key);
+            draft.made.environments.insert(name.clone(), made);
+            draft.touch(&Place::Environment(name.clone()));
+        }
+        Edit::PatchEnvironment { name, protected, deprecated, labels } => {
+            let mut made = owned(draft, name, precondition)?;
+            let environment = &mut made.environment;
+            environment.protected = protected.unwrap_or(environment.protected);
+            environment.deprecated = deprecated.unwrap_or(environment.deprecated);
+            if let Some(labels) = labels {
+                environment.labels.clone_from(labels);
+            }
+            made.changed = draft.stamp.clone();
+            made.lay_over(&mut draft.configuration);
+            draft.made.environments.insert(name.clone(), made);
+            draft.touch(&Place::Environment(name.clone()));
+        }
+        Edit::DeleteEnvironment { name } => {
+            let gone = owned(draft, name, precondition)?;
+            let before = draft.configuration.environments.values();
+            let sources: Vec<_> = before.filter(|one| one.promotes_to.as_ref() == Some(name)).collect();
+            if let Some(source) = sources.first() {
+                let reason = format!("environment {name} is in use: {} promotes to it", source.name);
+                return Err(EditError::Invalid(reason));
+            }
+            draft.touch(&Place::Environment(name.clone()));
+            draft.configuration.environments.remove(name);
+            draft.configuration.environment_layers.remove(name);
+            draft.configuration.keys.remove(name);
+            for deployment in draft.configuration.deployments.values_mut() {
+                deployment.environments.remove(name);
+            }
+            draft.keys.retain(|key| key.environment != gone.environment.uid);
+            draft.made.environments.remove(name);
+            let is_here = |place: &Place| match place {
+                Place::Environment(other) | Place::Deployment(_, Some(other)) => other == name,
+                _ => false,
+            };
+            // Nobody can open them any more: the key is gone.
+            draft.made.values.retain(|key, _| !is_here(&key.place));
+            draft.made.past.retain(|key, _| !is_here(&key.place));
+        }
+        Edit::SetValue { .. } | Edit::UnsetValue { .. } => {}
+    }
+    Ok(())
+}
+
+fn owned(
+    draft: &Draft<'_>,
+    name: &EnvironmentName,
+    precondition: Precondition,
+) -> Result<MadeEnvironment, EditError> {
+    match draft.made.environments.get(name) {
+        Some(made) => {
+            precondition.check(Some(made.changed.revision), || format!("environment {name}"))?;
+            Ok(made.clone())
+        }
+        None if draft.configuration.environments.contains_key(name) => {
+            Err(EditError::Owned(format!("environment {name}")))
+        }
+        None => Err(EditError::Unknown),
+    }
+}
