@@ -1,6 +1,7 @@
 //! The control API: axum on the same hyper. One file for each resource; every refusal leaves
 //! through [`crate::serve::respond`], and every name in a path is checked before it is looked up.
 
+mod audit;
 mod caller;
 mod environments;
 mod explain;
@@ -47,6 +48,7 @@ const BUNDLE_PATIENCE: Duration = Duration::from_secs(60);
 struct Shared {
     host: Arc<Host>,
     bundles: Bundles,
+    readers: audit::Readers,
 }
 
 /// Places for bundles: each may be as large as the limit, and waits for the pushes before it.
@@ -72,6 +74,12 @@ impl FromRef<Shared> for Bundles {
     }
 }
 
+impl FromRef<Shared> for audit::Readers {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.readers.clone()
+    }
+}
+
 /// The routes of the admin listener.
 pub fn router(host: Arc<Host>) -> Router {
     Router::new()
@@ -93,6 +101,7 @@ pub fn router(host: Arc<Host>) -> Router {
         )
         .route("/api/v1/tokens", get(tokens::list).post(tokens::mint))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/api/v1/audit", get(audit::query))
         .route("/openapi.json", get(openapi::show))
         .route("/metrics", get(metrics))
         .route("/livez", get(alive))
@@ -100,7 +109,11 @@ pub fn router(host: Arc<Host>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .fallback(|| async { Problem::not_found() })
         .layer(map_response(not_stored))
-        .with_state(Shared { host, bundles: Bundles(Arc::new(Semaphore::new(BUNDLES))) })
+        .with_state(Shared {
+            host,
+            bundles: Bundles(Arc::new(Semaphore::new(BUNDLES))),
+            readers: audit::Readers::default(),
+        })
 }
 
 /// The router itself adds the `Allow` header, which it knows best.

@@ -211,6 +211,14 @@ impl Audit {
         file.sync_data().inspect_err(|_| self.writing.lock().log.broken = true)
     }
 
+    /// The newest records before `cursor`, at most `limit` of them.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn page(&self, query: &Query, cursor: Option<Cursor>, limit: usize) -> io::Result<RecordPage> {
+        query.page(&self.directory, cursor, limit)
+    }
+
     /// Signs how far the log has come, and remembers it: what is cut off before a restart is
     /// missed by it.
     ///

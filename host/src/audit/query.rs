@@ -1,11 +1,13 @@
 //! Questions to the log: who, which key, which environment, when. Read from the newest record
 //! backwards, a page at a time; or forwards, all of it, for an export.
 
+mod sets;
+
 use std::{
-    collections::HashMap,
+    collections::BTreeSet,
     fmt,
-    fs::File,
-    io::{self, BufRead as _, BufReader, Read as _, Write},
+    io::{self, Write},
+    ops::ControlFlow,
     path::Path,
     str::FromStr,
 };
@@ -19,6 +21,8 @@ use super::{
     retention::header,
     wire::Notice,
 };
+use sets::{KEYS, Sets, each_line};
+
 use crate::id::{EnvironmentName, UnixSeconds, VariableName, WorkspaceId};
 
 /// The most records on a page.
@@ -38,6 +42,10 @@ pub struct Query {
     pub environment: Option<EnvironmentName>,
     /// Of which workspace.
     pub workspace: Option<WorkspaceId>,
+    /// Of which kind: `boot`, or what was changed.
+    pub kind: Option<String>,
+    /// Of these environments alone: what names none, or another one too, is left out.
+    pub within: Option<BTreeSet<EnvironmentName>>,
     /// Not before.
     pub since: Option<UnixSeconds>,
     /// Not after.
@@ -49,6 +57,8 @@ pub struct Query {
 pub struct RecordPage {
     /// The records' lines.
     pub records: Vec<String>,
+    /// The names of the keys that the records refer to by digest.
+    pub names: Sets,
     /// Where older ones go on, if there may be any: a page may be short, or even empty.
     pub next: Option<Cursor>,
 }
@@ -83,22 +93,46 @@ impl Query {
                 return Ok(page);
             }
             let path = frames::path(directory, number);
-            ended = header(&path)?.map(|header| header.at);
-            let sets = self.sets(&path)?;
+            ended = match header(&path) {
+                Ok(header) => header.map(|header| header.at),
+                // Retention took it away meanwhile, and with it all before.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(page),
+                Err(error) => return Err(error),
+            };
             let end = cursor.filter(|cursor| cursor.file == number).map(|cursor| cursor.offset);
-            let mut lines = Backwards::open(&path, end)?;
-            while let Some((offset, line)) = lines.next()? {
-                read += line.len() as u64 + 1;
-                if self.matches(&line, &sets) {
-                    page.records.push(String::from_utf8_lossy(&line).into_owned());
-                }
-                if page.records.len() == limit || read >= MAX_READ_BYTES {
-                    page.next = Some(Cursor { file: number, offset });
-                    return Ok(page);
-                }
+            let stopped = self.read_back(&path, end, limit, &mut read, &mut page)?;
+            if let Some(offset) = stopped {
+                page.next = Some(Cursor { file: number, offset });
+                return Ok(page);
             }
         }
         Ok(page)
+    }
+
+    /// Adds a file's records to a page, up to its limits; where it stopped, if it did.
+    fn read_back(
+        &self,
+        path: &Path,
+        end: Option<u64>,
+        limit: usize,
+        read: &mut u64,
+        page: &mut RecordPage,
+    ) -> io::Result<Option<u64>> {
+        let (sets, mut mentioned, mut stopped) = (self.sets(path)?, BTreeSet::new(), None);
+        let mut lines = Backwards::open(path, end)?;
+        while let Some((offset, line)) = lines.next()? {
+            *read += line.len() as u64 + 1;
+            if let Some(record) = self.matching(&line, &sets) {
+                mentioned.extend(record["keys"].as_str().map(str::to_owned));
+                page.records.push(String::from_utf8_lossy(&line).into_owned());
+            }
+            if page.records.len() == limit || *read >= MAX_READ_BYTES {
+                stopped = Some(offset);
+                break;
+            }
+        }
+        sets::find(path, mentioned, &mut page.names)?;
+        Ok(stopped)
     }
 
     /// Writes every record that matches, the oldest first, a line each. The names that a boot's
@@ -110,13 +144,12 @@ impl Query {
         let mut count = 0;
         for number in frames::numbers(directory)? {
             let path = frames::path(directory, number);
-            let (sets, mut told) = (sets(&path)?, Vec::new());
+            let (sets, mut told) = (sets::all(&path)?, Vec::new());
             let wanted = self.sets_with_key(&sets);
             each_line(&path, |line| {
-                if !self.matches(line, &wanted) {
-                    return Ok(());
-                }
-                let record: Value = serde_json::from_slice(line).unwrap_or_default();
+                let Some(record) = self.matching(line, &wanted) else {
+                    return Ok(ControlFlow::Continue(()));
+                };
                 let set = record["keys"].as_str().filter(|set| !told.iter().any(|one| one == set));
                 if let Some((set, names)) = set.and_then(|set| sets.get_key_value(set)) {
                     let line = serde_json::json!({ "keys": set, "kind": "keys", "names": names });
@@ -125,7 +158,7 @@ impl Query {
                 }
                 out.write_all(line)?;
                 count += 1;
-                out.write_all(b"\n")
+                out.write_all(b"\n").map(ControlFlow::Continue)
             })?;
         }
         Ok(count)
@@ -133,19 +166,19 @@ impl Query {
 
     /// Of the sets that the file names, those with the key that is asked for.
     fn sets(&self, path: &Path) -> io::Result<Vec<String>> {
-        Ok(if self.key.is_some() { self.sets_with_key(&sets(path)?) } else { Vec::new() })
+        Ok(if self.key.is_some() { self.sets_with_key(&sets::all(path)?) } else { Vec::new() })
     }
 
-    fn sets_with_key(&self, sets: &HashMap<String, Vec<String>>) -> Vec<String> {
+    fn sets_with_key(&self, sets: &Sets) -> Vec<String> {
         let Some(key) = &self.key else { return Vec::new() };
         let with_key = sets.iter().filter(|(_, names)| names.iter().any(|name| name == key.as_str()));
         with_key.map(|(set, _)| set.clone()).collect()
     }
 
-    fn matches(&self, line: &[u8], sets: &[String]) -> bool {
+    /// The record in `line`, if it is one of those that are asked for.
+    fn matching(&self, line: &[u8], sets: &[String]) -> Option<Value> {
         let is_record = !Notice::is_one(line) && !line.starts_with(KEYS);
-        let record = is_record.then(|| serde_json::from_slice::<Value>(line).ok()).flatten();
-        let Some(record) = record else { return false };
+        let record = is_record.then(|| serde_json::from_slice::<Value>(line).ok()).flatten()?;
         let details = &record["details"];
         let told = |name: &str| record[name].as_str().or(details[name].as_str());
         let is = |name, wanted: Option<&str>| wanted.is_none_or(|wanted| told(name) == Some(wanted));
@@ -156,13 +189,28 @@ impl Query {
                 || listed.clone().any(|name| name.as_str() == Some(key.as_str()))
                 || record["keys"].as_str().is_some_and(|set| sets.iter().any(|one| one == set))
         };
-        is("principal", self.principal.as_deref())
+        let is_wanted = is("principal", self.principal.as_deref())
+            && is("kind", self.kind.as_deref())
             && is("environment", self.environment.as_ref().map(EnvironmentName::as_str))
             && is("workspace", self.workspace.as_ref().map(WorkspaceId::as_str))
             && self.since.is_none_or(|since| at >= since.0)
             && self.until.is_none_or(|until| at <= until.0)
             && self.key.as_ref().is_none_or(names_key)
+            && self.within.as_ref().is_none_or(|seen| lies_within(&record, seen));
+        is_wanted.then_some(record)
     }
+}
+
+/// Whether all that a record is about lies in environments that are seen.
+fn lies_within(record: &Value, seen: &BTreeSet<EnvironmentName>) -> bool {
+    let details = &record["details"];
+    let one = record["environment"].as_str().or(details["environment"].as_str());
+    let several = details["environments"].as_array().into_iter().flatten().map(|name| name.as_str());
+    let mut named = one.map(Some).into_iter().chain(several).peekable();
+    let is_seen = |name: Option<&str>| {
+        name.is_some_and(|name| seen.iter().any(|environment| environment.as_str() == name))
+    };
+    named.peek().is_some() && named.all(is_seen)
 }
 
 /// The newest checkpoint in the log, to be kept elsewhere.
@@ -180,38 +228,6 @@ pub fn newest_checkpoint(directory: &Path) -> io::Result<Option<KeptCheckpoint>>
         }
     }
     Ok(None)
-}
-
-/// How the record begins that tells a set's names.
-const KEYS: &[u8] = br#"{"keys":""#;
-
-/// The sets of keys that a file tells the names of.
-fn sets(path: &Path) -> io::Result<HashMap<String, Vec<String>>> {
-    let mut sets = HashMap::new();
-    each_line(path, |line| {
-        if line.starts_with(KEYS)
-            && let Ok(set) = serde_json::from_slice::<Value>(line)
-            && let (Some(digest), Some(names)) = (set["keys"].as_str(), set["names"].as_array())
-        {
-            let names = names.iter().filter_map(|name| name.as_str().map(str::to_owned));
-            sets.insert(digest.to_owned(), names.collect());
-        }
-        Ok(())
-    })?;
-    Ok(sets)
-}
-
-fn each_line(path: &Path, mut then: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-    let file = File::open(path)?;
-    // What the host writes meanwhile may be there by half.
-    let length = file.metadata()?.len();
-    let mut reader = BufReader::with_capacity(1 << 16, file.take(length));
-    let mut line = Vec::new();
-    while reader.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? > 0 {
-        then(line.strip_suffix(b"\n").unwrap_or(&line))?;
-        line.clear();
-    }
-    Ok(())
 }
 
 impl fmt::Display for Cursor {

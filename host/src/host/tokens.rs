@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{ChangeError, Host, Writer};
 use crate::{
     entropy::fresh_key,
-    id::UnixSeconds,
+    id::{EnvironmentName, UnixSeconds, WorkspaceId},
     model::{Scope, TokenHash, TokenRecord},
     state::State,
     system,
@@ -71,10 +71,7 @@ impl Host {
     /// When the request is not sound, the limit is reached or the disk refuses.
     pub fn mint(&self, minter: &str, request: MintRequest) -> Result<Minted, ChangeError> {
         let minted = Minted::offline(request, self.clock.now())?;
-        let details = json!({
-            "token": minted.record.id, "for": minted.record.principal,
-            "kind": minted.record.scope.kind().as_str(),
-        });
+        let details = about(&minted.record);
         let record = minted.record.clone();
         self.change_tokens("token-mint", minter, details, |state| {
             state.add_token(record).map_err(|error| ChangeError::Invalid(vec![error.to_string()]))
@@ -87,7 +84,11 @@ impl Host {
     /// # Errors
     /// When the disk refuses.
     pub fn revoke(&self, revoker: &str, hash: &TokenHash) -> Result<(), ChangeError> {
-        let details = json!({ "token": token_id(hash) });
+        let details = self
+            .store
+            .load()
+            .token(hash)
+            .map_or_else(|| json!({ "token": token_id(hash) }), |one| about(one));
         self.change_tokens("token-revoke", revoker, details, |state| {
             state.tokens.remove(hash);
             Ok(())
@@ -132,6 +133,26 @@ impl Writer {
     pub(super) fn sequence(&self) -> u64 {
         self.slots.root().sequence + self.control.revision()
     }
+}
+
+/// What is recorded of a token: whose log its record belongs to, and what it may.
+fn about(record: &TokenRecord) -> serde_json::Value {
+    let mut details = json!({
+        "token": record.id, "for": record.principal, "kind": record.scope.kind().as_str(),
+        "workspace": record.scope.workspace().map(WorkspaceId::as_str),
+    });
+    match &record.scope {
+        Scope::Operator => {}
+        Scope::Instance { deployment, environment, .. } => {
+            details["deployment"] = deployment.as_str().into();
+            details["environment"] = environment.as_str().into();
+        }
+        Scope::Tenant { role, environments, .. } => {
+            details["role"] = role.as_str().into();
+            details["environments"] = environments.iter().map(EnvironmentName::as_str).collect();
+        }
+    }
+    details
 }
 
 /// The tokens as requests look them up.

@@ -28,6 +28,10 @@ pub(super) struct Filter {
     #[arg(long, short, value_name = "NAME")]
     environment: Option<EnvironmentName>,
 
+    /// What was done: boot, push, rollback, token-mint, token-revoke, start
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+
     /// The workspace
     #[arg(long, value_name = "NAME")]
     workspace: Option<WorkspaceId>,
@@ -80,7 +84,7 @@ impl Query {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         let directory = self.place.directory()?;
         let page = self.filter.query().page(&directory, self.after, usize::from(self.limit));
-        let RecordPage { records, next } = page.with_context(|| reading(&directory))?;
+        let RecordPage { records, next, .. } = page.with_context(|| reading(&directory))?;
         let records: Vec<Value> =
             records.iter().filter_map(|record| serde_json::from_str(record).ok()).collect();
         let next = next.map(|next| next.to_string());
@@ -134,6 +138,8 @@ impl Filter {
             key: self.key_name.clone(),
             environment: self.environment.clone(),
             workspace: self.workspace.clone(),
+            kind: self.kind.clone(),
+            within: None,
             since: self.since,
             until: self.until,
         }

@@ -1,0 +1,132 @@
+//! Who was given what, and who changed what: the audit log by page, the newest first. It never held
+//! a value; the names of keys, which boots refer to by digest, are written out.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{RawQuery, State},
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+mod wire;
+
+use super::{
+    Caller,
+    caller::parameter,
+    openapi::{BadRequest, InWorkspace, Internal, NotFound, Unauthenticated, Unavailable},
+    snapshot::blocking,
+};
+use crate::{
+    audit::{Query, RecordPage},
+    host::Host,
+    id::UnixSeconds,
+    model::Scope,
+    serve::respond::Problem,
+};
+use wire::{AuditPage, AuditRecord};
+
+/// Pages that are read at once: each may go through as much of the log as its limits let it.
+const READERS: usize = 2;
+/// Records on a page, and the most that there may be.
+const PAGE: usize = 50;
+const MAX_PAGE: usize = 200;
+/// The longest principal or kind that is looked for, in bytes.
+const MAX_TEXT_BYTES: usize = 128;
+
+/// Places for those who read.
+#[derive(Clone)]
+pub(super) struct Readers(Arc<Semaphore>);
+
+impl Default for Readers {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(READERS)))
+    }
+}
+
+/// The records of a workspace, the newest first; of a token that is limited to environments, only
+/// what is about those.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", operation_id = "query_audit",
+    params(InWorkspace,
+        ("principal" = Option<String>, Query, max_length = 128, description = "On whose behalf"),
+        ("key" = Option<String>, Query, description = "Boots that were given this variable, and changes of it"),
+        ("environment" = Option<String>, Query, description = "The environment"),
+        ("kind" = Option<String>, Query, max_length = 128, description = "`boot`, `push`, `rollback`, `token-mint`, `token-revoke`"),
+        ("since" = Option<String>, Query, description = "Not before: RFC 3339, such as `2026-03-01T12:00:00Z`"),
+        ("until" = Option<String>, Query, description = "Not after"),
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 200, description = "Records at most; 50 where it is not given"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+    responses(
+        (status = 200, description = "A page; it may be short, or even empty, and have a next one", body = AuditPage),
+        BadRequest, Unauthenticated, NotFound, Internal, Unavailable))]
+pub(super) async fn query(
+    State(host): State<Arc<Host>>,
+    State(readers): State<Readers>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let caller = Caller::of(&host, &headers)?;
+    let text = query.as_deref();
+    let wanted = wanted(&caller, text)?;
+    let cursor = parsed(text, "cursor", "`next` of the page before")?;
+    let limit = parsed(text, "limit", "a number")?.unwrap_or(PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Problem::bad_request(format!("`limit` is 1 to {MAX_PAGE}")));
+    }
+    let place = readers.0.try_acquire_owned();
+    let place = place.map_err(|_| Problem::busy("others read the audit log; try again"))?;
+    let page = blocking(move || {
+        let _place = place; // given up when the work ends, not when who waits for it goes away
+        host.audit.page(&wanted, cursor, limit)
+    });
+    let RecordPage { records, names, next } = page.await?.map_err(|error| {
+        tracing::error!(error = %error, "the audit log could not be read");
+        Problem::internal()
+    })?;
+    let records = records.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let records = records.map(|record| AuditRecord::new(&record, &names)).collect();
+    Ok(Json(AuditPage { records, next: next.map(|next| next.to_string()) }).into_response())
+}
+
+fn wanted(caller: &Caller, query: Option<&str>) -> Result<Query, Problem> {
+    let environment = parsed(query, "environment", "an environment's name")?;
+    if environment.as_ref().is_some_and(|environment| !caller.sees(environment)) {
+        return Err(Problem::not_found());
+    }
+    let within = match &caller.token.scope {
+        Scope::Tenant { environments, .. } if caller.is_limited() => Some(environments.clone()),
+        _ => None,
+    };
+    Ok(Query {
+        principal: short(query, "principal")?,
+        key: parsed(query, "key", "a variable's name")?,
+        environment,
+        workspace: Some(caller.workspace(query)?),
+        kind: short(query, "kind")?,
+        within,
+        since: time(query, "since")?,
+        until: time(query, "until")?,
+    })
+}
+
+fn short(query: Option<&str>, name: &str) -> Result<Option<String>, Problem> {
+    let text = parameter(query, name)?;
+    if text.as_ref().is_some_and(|text| text.len() > MAX_TEXT_BYTES) {
+        return Err(Problem::bad_request(format!("`{name}` is at most {MAX_TEXT_BYTES} bytes")));
+    }
+    Ok(text)
+}
+
+fn parsed<T: std::str::FromStr>(query: Option<&str>, name: &str, what: &str) -> Result<Option<T>, Problem> {
+    let parse = |text: String| text.parse().map_err(|_| Problem::bad_request(format!("`{name}` is {what}")));
+    parameter(query, name)?.map(parse).transpose()
+}
+
+fn time(query: Option<&str>, name: &str) -> Result<Option<UnixSeconds>, Problem> {
+    let time: Option<Timestamp> = parsed(query, name, "a time such as 2026-03-01T12:00:00Z")?;
+    Ok(time.map(|time| UnixSeconds(time.as_second())))
+}
