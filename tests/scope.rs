@@ -15,7 +15,7 @@ use crate::world::{
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [(Listener, &str, &str); 30] = [
+const ROUTES: [(Listener, &str, &str); 31] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -41,6 +41,7 @@ const ROUTES: [(Listener, &str, &str); 30] = [
     (Listener::Admin, "POST", "/api/v1/tokens"),
     (Listener::Admin, "DELETE", "/api/v1/tokens/{id}"),
     (Listener::Admin, "GET", "/api/v1/audit"),
+    (Listener::Admin, "GET", "/api/v1/usage"),
     (Listener::Admin, "GET", "/openapi.json"),
     (Listener::Admin, "GET", "/metrics"),
     (Listener::Admin, "GET", "/livez"),
@@ -111,7 +112,7 @@ impl Who {
             ("GET", "/api/v1/environments/{env}") => (operator || own) && self.sees(place),
             // The directory owns them all.
             (_, "/api/v1/environments" | "/api/v1/environments/{env}") => false,
-            (_, "/api/v1/audit") => (operator || own) && self.sees(place),
+            (_, "/api/v1/audit" | "/api/v1/usage") => (operator || own) && self.sees(place),
             ("GET", "/api/v1/tokens") => admin && (operator || own),
             (_, "/api/v1/tokens" | "/api/v1/tokens/{id}") => admin && (operator || own) && self.sees(place),
             // A push of nothing and a rollback to nowhere are nobody's.

@@ -9,7 +9,7 @@ use std::{
 
 /// The levels of architecture, by the first segments of a module's path. A module imports only its
 /// own level or lower ones.
-const LEVELS: [(&str, u8); 50] = [
+const LEVELS: [(&str, u8); 51] = [
     ("canonical", 0),
     ("entropy", 0),
     ("fields", 0),
@@ -52,6 +52,7 @@ const LEVELS: [(&str, u8); 50] = [
     ("system", 3),
     ("telemetry", 3),
     ("upload", 3),
+    ("usage", 3),
     ("admin", 4),
     ("client", 4),
     ("serve", 4),

@@ -8,6 +8,7 @@ mod explain;
 mod openapi;
 mod snapshot;
 mod tokens;
+mod usage;
 mod values;
 
 use std::{sync::Arc, time::Duration};
@@ -102,6 +103,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/tokens", get(tokens::list).post(tokens::mint))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/audit", get(audit::query))
+        .route("/api/v1/usage", get(usage::show))
         .route("/openapi.json", get(openapi::show))
         .route("/metrics", get(metrics))
         .route("/livez", get(alive))

@@ -26,7 +26,7 @@ use crate::{
     clock::{Clock, rfc3339},
     control::Control,
     generation::DecisionEngine,
-    id::{Digest, Revision, WorkspaceId},
+    id::{Digest, Revision, UnixSeconds, WorkspaceId},
     keyring::{HostKeys, RootKeys},
     made::Made,
     model::KeyId,
@@ -81,6 +81,8 @@ pub struct Host {
     pub store: Store,
     /// What time it is.
     pub clock: Clock,
+    /// When this process took over.
+    pub started: UnixSeconds,
     /// What an operator can watch.
     pub metrics: Arc<Metrics>,
     /// Who was given what.

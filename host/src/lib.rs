@@ -23,9 +23,9 @@
 //!
 //! **L3, a running host.** [`host`] starts, pushes, rolls back, mints; [`upload`] is a policy's way
 //! in, [`slots`] the last known good on disk, [`ledger`] control state in transactions and [`control`] the
-//! host's own records there, [`reseal`] and
-//! [`prepared`] make a generation, a [`change`] is made of edits, [`auth`] finds the caller, a [`permit`] is the right to values,
-//! [`audit`] writes down who was given what, [`preview`] shows a glimpse of plain values. [`clock`],
+//! host's own records there, [`reseal`] and [`prepared`] make a generation, a [`change`] is made of edits,
+//! [`auth`] finds the caller, a [`permit`] is the right to values, [`audit`] writes down who was given
+//! what, [`usage`] counts it, [`preview`] shows a glimpse of plain values. [`clock`],
 //! `durable` files, [`system`] and [`telemetry`] are the world outside.
 //!
 //! **L4, the listeners and their client.** [`serve`] answers boots, [`admin`] is the control API,
@@ -83,6 +83,7 @@ pub mod store;
 pub mod system;
 pub mod telemetry;
 pub mod upload;
+pub mod usage;
 
 pub mod admin;
 pub mod client;

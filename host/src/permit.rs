@@ -17,7 +17,7 @@ use crate::{
     auth::InstanceCaller,
     canonical::Canonical,
     format::{self, CannotCarry, Format},
-    id::{Digest, VariableName},
+    id::{Digest, UnixSeconds, VariableName},
     model::{
         Piece,
         question::{Attribute, Decision, Encoding, Fragment, Resolution},
@@ -27,6 +27,7 @@ use crate::{
     render,
     resolve::{self, Choice, Settled, Unsettled},
     seal::{Buffer, CapsuleKey, MAX_CAPSULE_BYTES, NoRoom, OpenReason, seal_capsule},
+    usage::Moment,
 };
 
 /// One outcome's values, put together and sealed.
@@ -38,6 +39,10 @@ pub struct Grant {
     /// The identity in hex, as every ETag begins.
     identity_hex: String,
     keys: KeySet,
+    /// The same, as the plan numbers them.
+    handed_out: Box<[u32]>,
+    /// When they were last handed out by this grant: what was noted this second is not noted again.
+    read: Moment,
     /// The warnings as a JSON list, ready for an answer.
     warnings_json: String,
     /// For the person who boots.
@@ -67,6 +72,8 @@ impl Grant {
             identity,
             identity_hex: hex::encode(&identity.0[..16]),
             keys: KeySet::new(keys),
+            handed_out: composer.handed_out().filter_map(|index| index.try_into().ok()).collect(),
+            read: Moment::default(),
             warnings_json: serde_json::Value::from(warnings.as_slice()).to_string(),
             warnings,
             choices,
@@ -86,6 +93,7 @@ impl Grant {
             + 2 * self.warnings_json.len()
             + self.keys.weight()
             + self.choices.len() * size_of::<Choice>()
+            + size_of_val(&*self.handed_out)
             + templates.sum::<usize>()
             + notes.sum::<usize>()
             + size_of::<Self>()
@@ -152,6 +160,13 @@ struct Composer<'a> {
 }
 
 impl Composer<'_> {
+    /// The variables that there is anything of, as the plan numbers them.
+    fn handed_out(&self) -> impl Iterator<Item = usize> {
+        let variables = self.prepared.plan.variables.iter().enumerate();
+        let injected = variables.filter(|(index, one)| one.inject && self.choices[*index] != Choice::Omitted);
+        injected.map(|(index, _)| index)
+    }
+
     /// Writes the values as the insides of JSON strings; gives their names, and what stands around
     /// them in the finished object.
     fn write_values(&self, out: &mut Vec<u8>) -> Result<(Vec<VariableName>, Frame), Refusal> {
@@ -159,10 +174,8 @@ impl Composer<'_> {
         let mut frame = Frame::default();
         let mut text = Zeroizing::new(Vec::new());
         let mut mistyped = Vec::new();
-        for (index, variable) in self.prepared.plan.variables.iter().enumerate() {
-            if !variable.inject || self.choices[index] == Choice::Omitted {
-                continue;
-            }
+        for index in self.handed_out() {
+            let variable = &self.prepared.plan.variables[index];
             text.clear();
             self.write_text(index, &mut text)?;
             // Here at last every text is known, also what a policy's template came to.
@@ -250,6 +263,13 @@ impl<'a> Permit<'a> {
     #[must_use]
     pub fn keys(&self) -> &KeySet {
         &self.grant.keys
+    }
+
+    /// Notes that they were handed out.
+    pub fn note_read(&self, now: UnixSeconds) {
+        if self.grant.read.advance(now) {
+            self.caller.prepared.usage.read(&self.grant.handed_out, now);
+        }
     }
 
     /// Identifies the answer: plan digest, final assignments, format.

@@ -15,6 +15,7 @@ use crate::{
     render,
     seal::{self, Buffer, Capsule, CapsuleKey, OpenReason, capsule_binding, open_capsule, seal_capsule},
     secret::Secret,
+    usage::Usage,
 };
 
 /// A (deployment, environment), ready to boot.
@@ -33,6 +34,8 @@ pub struct Prepared {
     pub body_middle: String,
     /// The part of an audit record that names this.
     pub audit_subject: String,
+    /// How it is used.
+    pub usage: Usage,
 }
 
 impl Prepared {
@@ -56,7 +59,9 @@ impl Prepared {
         let head = head.to_string();
         let place = head.trim_matches(['{', '}']);
         let release_json = serde_json::Value::from(release);
+        let usage = Usage::of(plan.variables.len());
         let mut prepared = Self {
+            usage,
             body_head: format!("{{{place},\"release\":{release_json},\"revision\":"),
             body_middle: format!(",\"digest\":\"{}\",\"env\":", plan.digest),
             audit_subject: format!(
@@ -71,6 +76,12 @@ impl Prepared {
         };
         prepared.unasked = Grant::compose(&prepared, &Resolution::default(), key).map(Arc::new);
         if prepared.unasked.as_ref().err() == Some(&Refusal::TooLarge) { Err(TooLarge) } else { Ok(prepared) }
+    }
+
+    /// Counts on from where `before` is, the same pair as it was.
+    pub fn go_on_from(&mut self, before: &Self) {
+        let names = &self.plan.variables;
+        self.usage.go_on(&before.usage, |index| before.plan.index_of(names.get(index)?.name.as_str()));
     }
 
     /// What a Kubernetes object for this is called.

@@ -17,7 +17,7 @@ use utoipa::{
     },
 };
 
-use super::{audit, environments, explain, snapshot, tokens, values};
+use super::{audit, environments, explain, snapshot, tokens, usage, values};
 pub(crate) use refusals::{
     BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, TooLarge, Unauthenticated, Unavailable,
 };
@@ -32,7 +32,7 @@ pub(crate) use refusals::{
         snapshot::history, snapshot::workspaces, explain::explain,
         environments::list, environments::create, environments::show, environments::patch, environments::delete,
         values::list, values::set, values::unset, values::versions,
-        tokens::list, tokens::mint, tokens::revoke, audit::query,
+        tokens::list, tokens::mint, tokens::revoke, audit::query, usage::show,
         show, super::metrics, super::alive, super::ready,
     ),
     components(schemas(refusals::ProblemDocument, refusals::ProblemViolation)),

@@ -92,7 +92,10 @@ impl Workshop {
                 Ok(one)
             });
             match one {
-                Ok(one) => prepared.push(Arc::new(one)),
+                Ok(mut one) => {
+                    parent.into_iter().for_each(|before| one.go_on_from(before));
+                    prepared.push(Arc::new(one));
+                }
                 Err(reason) => errors.push(format!("{place}: {reason}")),
             }
         }

@@ -174,6 +174,7 @@ impl Host {
         let index = Arc::new(tokens::index(&writer.state));
         let host = Arc::new(Self {
             store: Store::new(Generation::new(sequence, index, workspaces, Arc::clone(&engine))),
+            started: settings.clock.now(),
             clock: settings.clock,
             metrics,
             audit,

@@ -73,11 +73,13 @@ where
     }
     recorded?;
 
-    permit?;
+    caller.prepared.usage.note(outcome, now);
+    let permit = permit?;
     let Some(body) = body.transpose()? else {
         host.metrics.boots_unchanged.inc();
         return Ok(respond::not_modified(etag.unwrap_or_default(), caller.served.snapshot.revision, id));
     };
+    permit.note_read(now);
     host.metrics.boots_allowed.inc();
     host.metrics.boot_seconds.observe(began.elapsed().as_secs_f64());
     Ok(respond::boot(body, format, etag.unwrap_or_default(), caller.served.snapshot.revision, id))
