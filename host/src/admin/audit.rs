@@ -1,7 +1,7 @@
 //! Who was given what, and who changed what: the audit log by page, the newest first. It never held
 //! a value; the names of keys, which boots refer to by digest, are written out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -11,7 +11,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 mod wire;
 
@@ -32,6 +32,8 @@ use wire::{AuditPage, AuditRecord};
 
 /// Pages that are read at once: each may go through as much of the log as its limits let it.
 const READERS: usize = 2;
+/// How long a reader waits for its turn, which comes in the order of asking, before it is refused.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Records on a page, and the most that there may be.
 const PAGE: usize = 50;
 const MAX_PAGE: usize = 200;
@@ -77,8 +79,8 @@ pub(super) async fn query(
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Problem::bad_request(format!("`limit` is 1 to {MAX_PAGE}")));
     }
-    let place = readers.0.try_acquire_owned();
-    let place = place.map_err(|_| Problem::busy("others read the audit log; try again"))?;
+    let place = timeout(PATIENCE, readers.0.acquire_owned()).await.ok().and_then(Result::ok);
+    let place = place.ok_or_else(|| Problem::busy("others read the audit log; try again"))?;
     let page = blocking(move || {
         let _place = place; // given up when the work ends, not when who waits for it goes away
         host.audit.page(&wanted, cursor, limit)
