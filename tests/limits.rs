@@ -10,7 +10,7 @@ use std::{
 use crate::world::{
     Site, blocking,
     http::{Connection, prepared},
-    program::{PATIENCE, Premises, Program, finish},
+    program::{PATIENCE, Premises, Program, Ready, finish},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,25 +163,7 @@ fn cut_off(
     })
 }
 
-struct Ready {
-    host: Program,
-    premises: Premises,
-    token: String,
-}
-
 impl Ready {
-    async fn new(more: &[&str]) -> Self {
-        let site = Site::small(1);
-        let premises = Premises::new(&site);
-        let command = premises.command(more);
-        let host = blocking(|| Program::start(command)).await;
-        let operator = premises.operator();
-        let token = host.mint("production", &operator).await;
-        let pushed = host.push(&site.bundle_for_today(&site.directory(), 0), 0, &operator).await;
-        assert_eq!(pushed.status, 200, "{}", pushed.text());
-        Self { host, premises, token }
-    }
-
     async fn boot(&self, connection: &mut Connection) -> u16 {
         let request = prepared("GET", "/v1/boot", Some(&self.token), &[], Vec::new());
         connection.send(request).await.status

@@ -8,9 +8,9 @@ use std::{
 };
 
 use crate::world::{
-    Site, blocking,
+    blocking,
     http::Connection,
-    program::{Premises, Program, until},
+    program::{Ready, until},
     small::{expected, told},
 };
 
@@ -105,27 +105,7 @@ async fn the_log_is_json_and_holds_neither_tokens_nor_values() {
 
 const BODY: &str = r#"{"region":"eu-west-1"}"#;
 
-struct Ready {
-    host: Program,
-    operator: String,
-    token: String,
-    _premises: Premises,
-}
-
 impl Ready {
-    /// A host that serves the small workspace.
-    async fn new(more: &[&str]) -> Self {
-        let site = Site::small(1);
-        let premises = Premises::new(&site);
-        let command = premises.command(more);
-        let host = blocking(|| Program::start(command)).await;
-        let operator = premises.operator();
-        let token = host.mint("production", &operator).await;
-        let pushed = host.push(&site.bundle_for_today(&site.directory(), 0), 0, &operator).await;
-        assert_eq!(pushed.status, 200, "{}", pushed.text());
-        Self { host, operator, token, _premises: premises }
-    }
-
     /// A boot that the host is reading: it has asked for the body, and waits for it.
     fn posting(&self) -> TcpStream {
         let mut stream = TcpStream::connect(self.host.boot).unwrap();

@@ -15,7 +15,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Answer, Site, http};
+use super::{Answer, Site, blocking, http};
 
 /// Longer than anything takes on a busy machine: who waits longer waits in vain.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -249,5 +249,29 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A host that serves the small workspace, and whoever asks it.
+pub(crate) struct Ready {
+    pub(crate) host: Program,
+    pub(crate) operator: String,
+    /// An instance's, in production.
+    pub(crate) token: String,
+    pub(crate) premises: Premises,
+}
+
+impl Ready {
+    /// `more` are arguments of `serve`.
+    pub(crate) async fn new(more: &[&str]) -> Self {
+        let site = Site::small(1);
+        let premises = Premises::new(&site);
+        let command = premises.command(more);
+        let host = blocking(|| Program::start(command)).await;
+        let operator = premises.operator();
+        let token = host.mint("production", &operator).await;
+        let pushed = host.push(&site.bundle_for_today(&site.directory(), 0), 0, &operator).await;
+        assert_eq!(pushed.status, 200, "{}", pushed.text());
+        Self { host, operator, token, premises }
     }
 }

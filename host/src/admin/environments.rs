@@ -19,10 +19,9 @@ use super::{
     Caller, Named,
     caller::parameter,
     openapi::{
-        BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, NotFound, TooLarge, Unauthenticated,
-        Unavailable, Unchanged,
+        BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, NewRevision, NotFound, TooLarge,
+        Unauthenticated, Unavailable, Unchanged,
     },
-    snapshot::ChangedSnapshot,
     tagged,
     values::{Owned, changed, precondition},
     whole_json,
@@ -150,8 +149,7 @@ fn entry(caller: &Caller, served: &Served, environment: &Environment) -> Environ
 /// Makes an environment. Those of type production are protected if nothing else is said.
 #[utoipa::path(post, path = "/api/v1/environments", tag = "environments", operation_id = "create_environment",
     params(InWorkspace, Unchanged), request_body = WireCreate, responses(
-        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
-            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        NewRevision,
         BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
 pub(super) async fn create(
     State(host): State<Arc<Host>>,
@@ -192,8 +190,7 @@ pub(super) async fn create(
     params(InWorkspace, Unchanged, ("env" = String, Path, description = "The environment, percent-encoded"),
         ("confirm" = Option<String>, Query, description = "Its name, where it is protected")),
     request_body = WirePatch, responses(
-        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
-            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        NewRevision,
         BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
 pub(super) async fn patch(
     State(host): State<Arc<Host>>,
@@ -218,8 +215,7 @@ pub(super) async fn patch(
     params(InWorkspace, Unchanged, ("env" = String, Path, description = "The environment, percent-encoded"),
         ("confirm" = Option<String>, Query, description = "Its name, where it is protected")),
     responses(
-        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
-            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        NewRevision,
         BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Invalid, Internal, Unavailable))]
 pub(super) async fn delete(
     State(host): State<Arc<Host>>,

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use utoipa::{
-    IntoParams, OpenApi,
+    IntoParams, IntoResponses, OpenApi,
     openapi::{
         ObjectBuilder, Required, Type,
         path::{Parameter, ParameterBuilder, ParameterIn},
@@ -35,7 +35,7 @@ pub(crate) use refusals::{
         tokens::list, tokens::mint, tokens::revoke, audit::query, usage::show,
         show, super::metrics, super::alive, super::ready,
     ),
-    components(schemas(refusals::ProblemDocument, refusals::ProblemViolation)),
+    components(schemas(refusals::ProblemDocument, refusals::ProblemViolation, snapshot::ChangedSnapshot)),
 )]
 struct Api;
 
@@ -72,6 +72,14 @@ pub fn document() -> Value {
     }
     document
 }
+
+/// What every change is answered with.
+#[derive(IntoResponses)]
+#[response(status = 200, description = "It is durable and served", headers(
+    ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same")))]
+pub(crate) struct NewRevision(
+    #[expect(dead_code, reason = "it stands for the body in the document")] snapshot::ChangedSnapshot,
+);
 
 /// `?workspace=`.
 pub(crate) struct InWorkspace;

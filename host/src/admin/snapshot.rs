@@ -18,8 +18,8 @@ use utoipa::ToSchema;
 use super::{
     BUNDLE_PATIENCE, Bundles, Caller,
     openapi::{
-        BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, Made, NotFound, TooLarge,
-        Unauthenticated, Unavailable,
+        BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, Made, NewRevision, NotFound,
+        TooLarge, Unauthenticated, Unavailable,
     },
     tagged, whole, whole_json,
 };
@@ -51,8 +51,7 @@ pub(super) struct ChangedSnapshot {
 #[utoipa::path(put, path = "/api/v1/snapshot", tag = "snapshot", operation_id = "push_snapshot",
     params(Made), request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The bundle"),
     responses(
-        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
-            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        NewRevision,
         BadRequest, Unauthenticated, Forbidden, Conflict, TooLarge, Invalid, Internal, Unavailable))]
 pub(super) async fn push(
     State(host): State<Arc<Host>>,
@@ -91,8 +90,7 @@ pub(super) struct Rollback {
 #[utoipa::path(post, path = "/api/v1/snapshot/rollback", tag = "snapshot", operation_id = "rollback_snapshot",
     params(InWorkspace, Made), request_body = Rollback,
     responses(
-        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
-            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        NewRevision,
         BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
 pub(super) async fn rollback(
     State(host): State<Arc<Host>>,

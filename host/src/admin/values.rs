@@ -14,8 +14,8 @@ use super::{
     Caller, Named, NamedTwice,
     caller::parameter,
     openapi::{
-        BadRequest, Conflict, Forbidden, InEnvironment, InWorkspace, Internal, Invalid, NotFound, TooLarge,
-        Unauthenticated, Unavailable, Unchanged,
+        BadRequest, Conflict, Forbidden, InEnvironment, InWorkspace, Internal, Invalid, NewRevision,
+        NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
     },
     snapshot::{ChangedSnapshot, blocking},
     tagged, whole,
@@ -228,8 +228,7 @@ fn key_of(at: &At<'_>, environment: &EnvironmentName, variable: &Planned) -> Val
 #[utoipa::path(post, path = "/api/v1/deployments/{id}/env", tag = "values", operation_id = "set_values",
     params(InWorkspace, Unchanged, ("id" = String, Path, description = "The deployment")),
     request_body = wire::OneOrMany, responses(
-        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
-            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        NewRevision,
         BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
 pub(super) async fn set(
     State(host): State<Arc<Host>>,
@@ -258,8 +257,7 @@ pub(super) async fn set(
     params(InWorkspace, InEnvironment, Unchanged, ("id" = String, Path, description = "The deployment"),
         ("name" = String, Path, description = "The variable")),
     responses(
-        (status = 200, description = "It is durable and served", body = ChangedSnapshot, headers(
-            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        NewRevision,
         BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Invalid, Internal, Unavailable))]
 pub(super) async fn unset(
     State(host): State<Arc<Host>>,

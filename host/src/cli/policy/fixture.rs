@@ -1,46 +1,16 @@
 //! A fixture: one question to a policy, and the answer that is expected. What is not expected must
 //! not happen: a variable that is not named keeps the plan's choice, and there are no warnings.
 
+mod form;
+
 use std::{collections::BTreeMap, sync::Arc};
 
-use anyhow::{Context as _, bail};
-use serde::Deserialize;
+pub use form::FORM;
+use form::{Expect, FixtureFile, attributes};
 
-use crate::model::{
-    EnvironmentType,
-    question::{
-        Answer, AskedCandidate, AskedEnvironment, AskedRelease, AskedVariable, Attribute, CandidateLabel,
-        Decision, Facts, Fragment, Resolution, Sensitivity, Subject,
-    },
+use crate::model::question::{
+    Answer, AskedVariable, Attribute, Decision, Facts, Fragment, Resolution, Subject,
 };
-
-/// The form of a fixture, for help.
-pub const FORM: &str = r#"
-A fixture is a TOML file; everything but [expect] and the variables is optional:
-
-  deployment = "checkout"
-  environment = { name = "production", type = "production", labels = { tier = "gold" } }
-  release = { number = 7, digest = "sha256:00", created = 1767225600, labels = { branch = "main" } }
-  facts = { region = "us-east-1", zone = "a", instance = "i-1", attributes = { size = "small" } }
-  settings = { variables = "DATABASE_URL" }
-
-  [variables.DATABASE_URL]
-  secret = true          # may hold a secret, and its candidates are secrets
-  required = true        # a boot without it is refused
-  declared = true        # the release lists it; true unless said otherwise
-  chosen = 0             # the plan's choice, by place in the list; the first unless said otherwise
-  candidates = [         # versions count up unless said, owner is the environment
-    { source = "service orders-db", owner = "production", labels = { role = "primary" } },
-    { version = 2, secret = false, labels = { role = "replica", region = "us-east-1" } },
-  ]
-
-  [expect]
-  bind = { DATABASE_URL = { role = "replica" }, JWT_KEY = 2 }     # by labels, or by version
-  omit = ["TAX_KEY"]
-  template = { GREETING = "from ${DATABASE_HOST}" }               # references as names
-  deny = ["no-active-release"]                                    # codes, instead of all the above
-  warnings = ["the plan has no variable TYPO"]
-  annotations = { canary = "newest" }                             # compared only if given"#;
 
 /// A question and its expected answer.
 #[derive(Debug)]
@@ -75,13 +45,7 @@ impl Fixture {
         let subject = file.subject()?;
         file.expect.check(&subject)?;
         let FixtureFile { facts, settings, expect, .. } = file;
-        let facts = Facts {
-            region: facts.region,
-            zone: facts.zone,
-            instance: facts.instance,
-            attributes: attributes(&facts.attributes),
-        };
-        Ok(Self { subject: Arc::new(subject), facts, settings, expect })
+        Ok(Self { subject: Arc::new(subject), facts: facts.into(), settings, expect })
     }
 
     /// Everything in `answer` that is not as expected.
@@ -173,230 +137,6 @@ impl Fixture {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FixtureFile {
-    #[serde(default = "checkout")]
-    deployment: String,
-    #[serde(default)]
-    environment: EnvironmentFile,
-    release: Option<ReleaseFile>,
-    #[serde(default)]
-    facts: FactsFile,
-    #[serde(default)]
-    settings: BTreeMap<String, String>,
-    #[serde(default)]
-    variables: BTreeMap<String, VariableFile>,
-    expect: Expect,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct EnvironmentFile {
-    name: String,
-    r#type: String,
-    labels: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReleaseFile {
-    number: u64,
-    #[serde(default)]
-    digest: String,
-    #[serde(default)]
-    created: u64,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FactsFile {
-    region: Option<String>,
-    zone: Option<String>,
-    instance: Option<String>,
-    attributes: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VariableFile {
-    #[serde(default)]
-    secret: bool,
-    #[serde(default)]
-    required: bool,
-    #[serde(default = "yes")]
-    declared: bool,
-    #[serde(default)]
-    chosen: usize,
-    #[serde(default)]
-    candidates: Vec<CandidateFile>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CandidateFile {
-    version: Option<u64>,
-    source: Option<String>,
-    owner: Option<String>,
-    secret: Option<bool>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Expect {
-    bind: BTreeMap<String, Choice>,
-    omit: Vec<String>,
-    template: BTreeMap<String, String>,
-    deny: Option<Vec<String>>,
-    warnings: Vec<String>,
-    annotations: Option<BTreeMap<String, String>>,
-}
-
-/// How a fixture names a candidate.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a version, or a table of labels")]
-enum Choice {
-    Version(u64),
-    Labels(BTreeMap<String, String>),
-}
-
-impl Default for EnvironmentFile {
-    fn default() -> Self {
-        Self { name: "production".into(), r#type: "production".into(), labels: BTreeMap::new() }
-    }
-}
-
-impl FixtureFile {
-    fn subject(&self) -> anyhow::Result<Subject> {
-        let kind = EnvironmentType::ALL.into_iter().find(|kind| kind.as_str() == self.environment.r#type);
-        let kind = kind.with_context(|| {
-            let known: Vec<_> = EnvironmentType::ALL.iter().map(|kind| kind.as_str()).collect();
-            format!("environment.type is none of {}", known.join(", "))
-        })?;
-        let environment = AskedEnvironment {
-            name: self.environment.name.clone(),
-            kind,
-            labels: attributes(&self.environment.labels),
-        };
-        let release = self.release.as_ref().map(|release| AskedRelease {
-            number: release.number,
-            digest: release.digest.clone(),
-            created_at: release.created,
-            labels: attributes(&release.labels),
-        });
-        let mut subject = Subject {
-            deployment: self.deployment.clone(),
-            environment,
-            release,
-            variables: Vec::new(),
-            candidates: Vec::new(),
-            sources: Vec::new(),
-            labels: Vec::new(),
-            candidate_labels: Vec::new(),
-        };
-        for (name, variable) in &self.variables {
-            variable.add(name, &mut subject)?;
-        }
-        Ok(subject)
-    }
-}
-
-impl VariableFile {
-    fn add(&self, name: &str, subject: &mut Subject) -> anyhow::Result<()> {
-        let first = subject.candidates.len();
-        let index = u32::try_from(subject.variables.len())?;
-        for (place, candidate) in self.candidates.iter().enumerate() {
-            candidate.add(index, place, self.secret, subject)?;
-        }
-        let chosen = match self.candidates.len() {
-            0 => None,
-            count if self.chosen < count => Some(u32::try_from(first + self.chosen)?),
-            count => bail!("{name}: chosen = {}, but it has {count} candidates", self.chosen),
-        };
-        subject.variables.push(AskedVariable {
-            name: name.to_owned(),
-            sensitivity: sensitivity(self.secret),
-            required: self.required,
-            declared: self.declared,
-            chosen,
-        });
-        Ok(())
-    }
-}
-
-impl CandidateFile {
-    fn add(&self, variable: u32, place: usize, secret: bool, subject: &mut Subject) -> anyhow::Result<()> {
-        let owner = self.owner.clone().unwrap_or_else(|| subject.environment.name.clone());
-        let source = self.source.clone().unwrap_or_else(|| format!("environment {owner}"));
-        let candidate = u32::try_from(subject.candidates.len())?;
-        subject.candidates.push(AskedCandidate {
-            variable,
-            source: place_of(&mut subject.sources, source)?,
-            owner: place_of(&mut subject.sources, owner)?,
-            sensitivity: sensitivity(self.secret.unwrap_or(secret)),
-            version: self.version.unwrap_or(place as u64 + 1),
-        });
-        for label in attributes(&self.labels) {
-            let label = place_of(&mut subject.labels, label)?;
-            subject.candidate_labels.push(CandidateLabel { candidate, label });
-        }
-        Ok(())
-    }
-}
-
-impl Expect {
-    /// An expectation about a variable that is not asked about would always hold.
-    fn check(&self, subject: &Subject) -> anyhow::Result<()> {
-        let named = self.bind.keys().chain(&self.omit).chain(self.template.keys());
-        let mut seen = std::collections::BTreeSet::new();
-        for name in named {
-            let Some(index) = subject.variables.iter().position(|variable| variable.name == *name) else {
-                bail!("expect names {name}, which is none of the variables");
-            };
-            if !seen.insert(name) {
-                bail!("expect names {name} twice");
-            }
-            if let Some(choice) = self.bind.get(name) {
-                let own = |at: u32| subject.candidates.get(at as usize).map(|one| one.variable as usize);
-                let count = u32::try_from(subject.candidates.len())?;
-                let fits = (0..count).any(|at| own(at) == Some(index) && choice.is(subject, at));
-                if !fits {
-                    bail!("expect.bind: {name} has no candidate with {}", choice.describe());
-                }
-            }
-        }
-        if self.deny.is_some() && !seen.is_empty() {
-            bail!("expect: a denied boot binds, omits and writes nothing; leave out deny or the rest");
-        }
-        Ok(())
-    }
-}
-
-impl Choice {
-    fn is(&self, subject: &Subject, index: u32) -> bool {
-        match self {
-            Self::Version(version) => {
-                subject.candidates.get(index as usize).is_some_and(|candidate| candidate.version == *version)
-            }
-            Self::Labels(labels) => {
-                let carried: Vec<_> = labels_of(subject, index).collect();
-                attributes(labels).iter().all(|label| carried.contains(&label))
-            }
-        }
-    }
-
-    fn describe(&self) -> String {
-        match self {
-            Self::Version(version) => format!("version {version}"),
-            Self::Labels(labels) => attributes(labels).iter().map(pair).collect::<Vec<_>>().join(" "),
-        }
-    }
-}
-
 fn describe_candidate(subject: &Subject, index: u32) -> String {
     let Some(candidate) = subject.candidates.get(index as usize) else { return "no candidate".into() };
     let labels: Vec<_> = labels_of(subject, index).map(pair).collect();
@@ -424,32 +164,6 @@ fn list(items: &[String]) -> String {
 
 fn pair(attribute: &Attribute) -> String {
     format!("{}={}", attribute.key, attribute.value)
-}
-
-fn attributes(table: &BTreeMap<String, String>) -> Vec<Attribute> {
-    table.iter().map(|(key, value)| Attribute::new(key, value)).collect()
-}
-
-fn sensitivity(secret: bool) -> Sensitivity {
-    if secret { Sensitivity::Secret } else { Sensitivity::Plain }
-}
-
-/// The index of `item` in `table`, where it is put if it is new.
-fn place_of<T: PartialEq>(table: &mut Vec<T>, item: T) -> anyhow::Result<u32> {
-    let known = table.iter().position(|known| *known == item);
-    let index = known.unwrap_or_else(|| {
-        table.push(item);
-        table.len() - 1
-    });
-    Ok(u32::try_from(index)?)
-}
-
-fn checkout() -> String {
-    "checkout".into()
-}
-
-fn yes() -> bool {
-    true
 }
 
 #[cfg(test)]
