@@ -8,8 +8,8 @@
 //! A module imports only its own level or lower ones; a test reads the imports and says so.
 //!
 //! **L0, the words.** [`id`] holds checked names, [`model`] the product's words as plain types,
-//! [`secret`] bytes that do not print, [`canonical`] and [`fields`] unambiguous bytes, [`entropy`]
-//! randomness as an argument.
+//! [`secret`] bytes that do not print, [`canonical`] and [`fields`] unambiguous bytes,
+//! [`persistent`] a map that shares what did not change, [`entropy`] randomness as an argument.
 //!
 //! **L1, what is true of one workspace.** [`seal`], [`keyring`], [`signing`] and [`token`] are the
 //! cryptography; [`validate`] says what must hold of a configuration; [`plan`] merges its layers, with
@@ -43,6 +43,7 @@ pub mod entropy;
 pub mod fields;
 pub mod id;
 pub mod model;
+pub mod persistent;
 pub mod secret;
 
 pub mod keyring;

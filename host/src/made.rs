@@ -270,7 +270,7 @@ impl Displaced {
 
 impl MadeEnvironment {
     /// Adds it, to the deployments that are still there, too.
-    pub fn lay_over<V>(&self, configuration: &mut Configuration<V>) {
+    pub fn lay_over<V: Clone>(&self, configuration: &mut Configuration<V>) {
         let name = &self.environment.name;
         configuration.environments.insert(name.clone(), self.environment.clone());
         configuration.keys.insert(name.clone(), self.keys.clone());
@@ -312,7 +312,7 @@ pub fn layer_of<'a, V>(configuration: &Configuration<V>, place: &'a Place) -> Op
 
 impl Found<'_> {
     /// The layer, to be changed; an environment's is made when it is the first that has one.
-    pub fn get_mut<V>(self, configuration: &mut Configuration<V>) -> Option<&mut Layer<V>> {
+    pub fn get_mut<V: Clone>(self, configuration: &mut Configuration<V>) -> Option<&mut Layer<V>> {
         match self.0 {
             Place::Workspace => Some(&mut configuration.base),
             Place::Environment(environment) => {

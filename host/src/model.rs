@@ -35,7 +35,10 @@ pub use value::{
 };
 pub use value_type::{Mistyped, Pattern, ValueType};
 
-use crate::id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, ToolName, Uid, WorkspaceId};
+use crate::{
+    id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, ToolName, Uid, WorkspaceId},
+    persistent::Map,
+};
 
 /// Everything that a workspace directory may own.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,11 +54,11 @@ pub struct Configuration<V> {
     /// Values for every deployment in one environment.
     pub environment_layers: BTreeMap<EnvironmentName, Layer<V>>,
     /// The apps, by name.
-    pub deployments: BTreeMap<DeploymentId, Deployment<V>>,
+    pub deployments: Map<DeploymentId, Deployment<V>>,
     /// The data services, by name.
-    pub services: BTreeMap<ServiceId, Service<V>>,
+    pub services: Map<ServiceId, Service<V>>,
     /// The tools that deployments call, by name.
-    pub tools: BTreeMap<ToolName, Tool<V>>,
+    pub tools: Map<ToolName, Tool<V>>,
     /// The tenant's Wasm components, by name.
     pub policies: BTreeMap<PolicyName, Policy>,
     /// Where policies are attached, in the order in which those of one place run.

@@ -42,6 +42,7 @@ use self::reader::{Reader, SourceFile};
 use crate::{
     id::{DeploymentId, EnvironmentName, ServiceId, ToolName},
     model::{Configuration, InputValue, Layer},
+    persistent::Map,
     validate,
 };
 
@@ -121,9 +122,9 @@ fn read(tree: &Tree, reader: &mut Reader) -> Option<Directory> {
         base,
         environments: BTreeMap::new(),
         environment_layers: BTreeMap::new(),
-        deployments: BTreeMap::new(),
-        services: BTreeMap::new(),
-        tools: BTreeMap::new(),
+        deployments: Map::new(),
+        services: Map::new(),
+        tools: Map::new(),
         policies: BTreeMap::new(),
         attachments: Vec::new(),
         keys: BTreeMap::new(),

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// A form of value, with its place on the wire.
-pub(super) trait Form: Sized {
+pub(super) trait Form: Clone {
     fn to_wire(&self) -> wire::Value;
     fn from_wire(value: wire::Value, limits: &BundleLimits) -> Result<Self, InvalidContent>;
 }

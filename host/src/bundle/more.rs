@@ -36,11 +36,11 @@ pub(super) fn write<V: Form>(configuration: &Configuration<V>) -> Option<wire::M
 }
 
 /// By name what `write` says of each, but for those of which it says nothing.
-fn said<K: ToString, V, W: Default + PartialEq>(
-    entries: &BTreeMap<K, V>,
+fn said<'a, K: ToString + 'a, V: 'a, W: Default + PartialEq>(
+    entries: impl IntoIterator<Item = (&'a K, &'a V)>,
     write: impl Fn(&V) -> W,
 ) -> BTreeMap<String, W> {
-    let written = entries.iter().map(|(name, entry)| (name.to_string(), write(entry)));
+    let written = entries.into_iter().map(|(name, entry)| (name.to_string(), write(entry)));
     written.filter(|(_, entry)| *entry != W::default()).collect()
 }
 
@@ -63,7 +63,7 @@ pub(super) fn read<V: Form>(
             one_deployment(deployment, found, &mut types, limits).map_err(at("deployments", &name))?;
         }
     }
-    configuration.tools = tools::read(more.tools, limits)?;
+    configuration.tools = tools::read(more.tools, limits)?.into_iter().collect();
     // Whatever belongs to nothing, or says nothing, was passed over: it would not be written.
     if write(&configuration) == Some(as_written) {
         Ok(configuration)
@@ -72,7 +72,7 @@ pub(super) fn read<V: Form>(
     }
 }
 
-fn one_deployment<V>(
+fn one_deployment<V: Form>(
     deployment: &mut Deployment<V>,
     found: wire::Deployment,
     types: &mut types::Reader<'_>,

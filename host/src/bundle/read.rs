@@ -19,6 +19,7 @@ use crate::{
         EnvironmentKeys, Instance, KeyId, Layer, Override, Piece, Place, Policy, Release, Service, Template,
         Variable, Version, question::Sensitivity,
     },
+    persistent::Map,
 };
 
 /// The longest wrapped key, in bytes; ours are 136.
@@ -51,11 +52,15 @@ pub(super) fn body<V: Form>(
         )?,
         deployments: entries("deployments", body.deployments, limits.deployments, |name, entry| {
             deployment(name, entry, limits)
-        })?,
+        })?
+        .into_iter()
+        .collect(),
         services: entries("services", body.services, limits.services, |name, entry| {
             service(name, entry, limits)
-        })?,
-        tools: BTreeMap::new(),
+        })?
+        .into_iter()
+        .collect(),
+        tools: Map::new(),
         policies,
         attachments: each("attachments", body.attachments, limits.attachments, |entry| {
             attachment(entry, limits)

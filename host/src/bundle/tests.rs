@@ -140,16 +140,17 @@ fn sample<V>(mut value: impl FnMut(&str) -> V) -> Configuration<V> {
         base: layer(vec![("LOG", variable(vec![value("info")], Sensitivity::Plain))]),
         environments: BTreeMap::from([(name("production"), production), (name("staging"), staging)]),
         environment_layers: BTreeMap::from([(name("production"), layer(vec![("CACHE_URL", text)]))]),
-        deployments: BTreeMap::from([(name("checkout"), deployment)]),
-        services: BTreeMap::from([(
+        deployments: [(name("checkout"), deployment)].into(),
+        services: [(
             name("db"),
             Service {
                 id: name("db"),
                 kind: ServiceKind::Postgres,
                 instances: BTreeMap::from([(name("production"), instance)]),
             },
-        )]),
-        tools: BTreeMap::new(),
+        )]
+        .into(),
+        tools: [].into(),
         policies: BTreeMap::from([
             (name("regions"), policy("regions", Fallback::Previous)),
             (name("twin"), policy("twin", Fallback::Refuse)),

@@ -47,11 +47,11 @@ pub(super) fn body<V: Form>(configuration: &Configuration<V>, data_keys: &[Wrapp
     }
 }
 
-pub(super) fn map<K: ToString, V, W>(
-    entries: &BTreeMap<K, V>,
+pub(super) fn map<'a, K: ToString + 'a, V: 'a, W>(
+    entries: impl IntoIterator<Item = (&'a K, &'a V)>,
     write: impl Fn(&V) -> W,
 ) -> BTreeMap<String, W> {
-    entries.iter().map(|(name, entry)| (name.to_string(), write(entry))).collect()
+    entries.into_iter().map(|(name, entry)| (name.to_string(), write(entry))).collect()
 }
 
 fn set<K: ToString>(names: &BTreeSet<K>) -> BTreeSet<String> {

@@ -69,8 +69,11 @@ pub(super) fn apply(
             draft.configuration.environments.remove(name);
             draft.configuration.environment_layers.remove(name);
             draft.configuration.keys.remove(name);
-            for deployment in draft.configuration.deployments.values_mut() {
-                deployment.environments.remove(name);
+            let deployments = &mut draft.configuration.deployments;
+            let using = deployments.iter().filter(|(_, one)| one.environments.contains_key(name));
+            let using: Vec<_> = using.map(|(id, _)| id.clone()).collect();
+            for deployment in using {
+                deployments.get_mut(&deployment).map(|one| one.environments.remove(name));
             }
             draft.keys.retain(|key| key.environment != gone.environment.uid);
             draft.made.environments.remove(name);

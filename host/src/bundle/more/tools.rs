@@ -14,9 +14,10 @@ use super::{
 use crate::{
     id::ToolName,
     model::{Credential, Profile, Tool, ToolUse},
+    persistent::Map,
 };
 
-pub(super) fn write<V: Form>(tools: &BTreeMap<ToolName, Tool<V>>) -> BTreeMap<String, wire::Tool> {
+pub(super) fn write<V: Form>(tools: &Map<ToolName, Tool<V>>) -> BTreeMap<String, wire::Tool> {
     write::map(tools, |tool| wire::Tool {
         description: tool.description.clone(),
         profiles: write::map(&tool.profiles, |profile| wire::Profile {

@@ -7,7 +7,7 @@ use crate::model::{
 };
 
 /// One of everything, with everything that format 2 adds.
-fn more<V>(mut configuration: Configuration<V>, value: impl Fn(&str) -> V) -> Configuration<V> {
+fn more<V: Clone>(mut configuration: Configuration<V>, value: impl Fn(&str) -> V) -> Configuration<V> {
     let expected = [
         ("PORT", ValueType::Port),
         ("LOG", ValueType::Boolean),
@@ -21,7 +21,9 @@ fn more<V>(mut configuration: Configuration<V>, value: impl Fn(&str) -> V) -> Co
     for layer in configuration.environment_layers.values_mut() {
         layer.required = required.clone();
     }
-    for deployment in configuration.deployments.values_mut() {
+    let ids: Vec<_> = configuration.deployments.keys().cloned().collect();
+    for id in ids {
+        let deployment = configuration.deployments.get_mut(&id).unwrap();
         deployment.base.required = required.clone();
         let (apex, host, url) = (name("example.com"), Some(name("HOST")), None);
         deployment.domain = Some(Domain { apex, host, url });
@@ -53,7 +55,7 @@ fn more<V>(mut configuration: Configuration<V>, value: impl Fn(&str) -> V) -> Co
         description: "partners".into(),
         profiles: BTreeMap::from([(name("production"), profile)]),
     };
-    configuration.tools = BTreeMap::from([(name("webhook"), webhook)]);
+    configuration.tools = [(name("webhook"), webhook)].into();
     configuration
 }
 
