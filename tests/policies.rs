@@ -149,15 +149,20 @@ async fn a_decision_is_remembered_for_all_who_agree_on_the_declared_facts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_generation_asks_again() {
+async fn what_changed_asks_again_and_what_did_not_is_remembered() {
     let affinity = attachment("region-affinity", ENVIRONMENT, &[("variables", "DATABASE_READ_URL")]);
-    let world = World::with(governed(&[affinity])).await;
+    let mut world = World::with(governed(&[affinity])).await;
     assert_eq!(world.boot_with("production", "region=eu-west-1").await.status, 200);
     let before = decisions(&world).await;
     let pushed = world.push(&world.site.bundle(Revision(1)), 1).await;
     assert_eq!(pushed.status, 200, "{}", pushed.text());
     assert_eq!(world.boot_with("production", "region=eu-west-1").await.status, 200);
-    assert_eq!(decisions(&world).await, (before.0 + 1, before.1));
+    assert_eq!(decisions(&world).await, (before.0, before.1 + 1), "nothing of it changed");
+    world.site.edit("environments/production.toml", "LOG_LEVEL = \"warn\"", "LOG_LEVEL = \"error\"");
+    let pushed = world.push(&world.site.bundle(Revision(2)), 2).await;
+    assert_eq!(pushed.status, 200, "{}", pushed.text());
+    assert_eq!(world.boot_with("production", "region=eu-west-1").await.status, 200);
+    assert_eq!(decisions(&world).await, (before.0 + 1, before.1 + 1), "a value changed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

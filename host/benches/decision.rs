@@ -82,8 +82,7 @@ fn remembered(c: &mut Criterion) {
     let facts = facts();
     let verdict = Arc::new(chain.decide(&facts).expect("an answer"));
     let decisions = Decisions::new(1024, |_| 1024);
-    let plan = Digest([1; 32]);
-    let key = |facts: &Facts| Key { plan, chain: chain.digest(), facts: chain.vary().narrow(facts) };
+    let key = |facts: &Facts| Key { pair: 1, chain: chain.digest(), facts: chain.vary().narrow(facts) };
     decisions.remember(key(&facts), verdict);
     c.bench_function("decision/remembered", |b| {
         b.iter(|| black_box(decisions.recall(&key(black_box(&facts)))));

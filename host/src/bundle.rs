@@ -13,6 +13,7 @@ mod form;
 mod header;
 mod limits;
 mod more;
+mod part;
 mod read;
 mod wire;
 mod write;
@@ -20,6 +21,7 @@ mod write;
 pub use error::{BundleError, ContentError, InvalidContent};
 pub use header::{BundleForm, Counts, Header};
 pub use limits::{BundleLimits, MAX_BUNDLE_BYTES};
+pub use part::{read_part, write_part};
 pub use wire::WireError;
 
 use crate::{
@@ -232,7 +234,8 @@ impl Parts<'_> {
             1 => (wire::decode(self.body)?, None),
             _ => wire::decode(self.body).map(|(body, more)| (body, Some(more)))?,
         };
-        let (mut configuration, data_keys) = read::body(body, &self.header, limits)?;
+        let (mut configuration, data_keys) =
+            read::body(body, &self.header.workspace, self.header.uid, limits)?;
         if let Some(more) = more {
             configuration = more::read(configuration, more, limits)?;
         }

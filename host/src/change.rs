@@ -3,15 +3,24 @@
 //! is durable or served: that is [`crate::host::Host::change`]'s.
 
 mod environment;
+mod resource;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use resource::ResourceEdit;
 
 use crate::{
     entropy::{Entropy, fresh},
     id::{DeploymentId, EnvironmentName, Revision, ValueId},
     keyring::{Keyring, RootKey, WrappedDataKey},
-    made::{Found, Made, MadeValue, MadeVersion, SealedFor, Stamp, ValueKey, is_taken, layer_of},
-    model::{Address, AddressKind, Configuration, Environment, Place, SealedValue, question::Sensitivity},
+    made::{
+        Found, Made, MadeValue, MadeVersion, ResourceKey, SealedFor, Stamp, Subject, ValueKey, is_taken,
+        layer_of,
+    },
+    model::{
+        Address, AddressKind, Configuration, Deployment, Environment, Override, Place, SealedValue,
+        question::Sensitivity,
+    },
     seal,
     secret::Secret,
 };
@@ -55,6 +64,8 @@ pub enum Edit {
         /// Its name.
         name: EnvironmentName,
     },
+    /// Something else comes to be, is replaced or goes.
+    Resource(ResourceEdit),
     /// A value is not set there any more.
     UnsetValue {
         /// Where and which.
@@ -114,12 +125,27 @@ pub struct Draft<'a> {
     pub made: Made,
     /// The pairs that may differ.
     pub touched: BTreeSet<Pair>,
+    /// Whose records may differ.
+    pub subjects: BTreeSet<Subject>,
+    /// How much of the configuration is to be looked at again.
+    pub reach: Reach,
     /// The data keys, wrapped.
     pub keys: Vec<WrappedDataKey>,
     /// Wraps the keys of a new environment.
     root: &'a RootKey,
     keyring: &'a Keyring,
     stamp: Stamp,
+}
+
+/// How far a change reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Values alone: no rule is about more than one deployment, and other policies are not asked.
+    Values,
+    /// What rules compare over all deployments, such as domains.
+    Whole,
+    /// Policies, too: which there are, and where they are attached.
+    Policies,
 }
 
 impl Edit {
@@ -132,6 +158,7 @@ impl Edit {
             Self::CreateEnvironment { .. } => "created",
             Self::PatchEnvironment { .. } => "patched",
             Self::DeleteEnvironment { .. } => "deleted",
+            Self::Resource(edit) => edit.verb(),
         }
     }
 
@@ -143,6 +170,7 @@ impl Edit {
             Self::CreateEnvironment { wanted: Environment { name, .. }, .. }
             | Self::PatchEnvironment { name, .. }
             | Self::DeleteEnvironment { name } => format!("environment {name}"),
+            Self::Resource(edit) => edit.key().to_string(),
         }
     }
 }
@@ -158,7 +186,8 @@ impl<'a> Draft<'a> {
         stamp: Stamp,
     ) -> Self {
         let made = Made { revision: stamp.revision, changed: stamp.at, ..made };
-        Self { configuration, made, touched: BTreeSet::new(), keys, root, keyring, stamp }
+        let (touched, subjects, reach) = (BTreeSet::new(), BTreeSet::new(), Reach::Values);
+        Self { configuration, made, touched, subjects, reach, keys, root, keyring, stamp }
     }
 
     /// Makes one edit.
@@ -179,6 +208,7 @@ impl<'a> Draft<'a> {
                     layer.variables.insert(key.name.clone(), next.variable());
                 }
                 self.made.set(key.clone(), next);
+                self.mark(Subject::Value(key.clone()));
                 self.touch(&key.place);
             }
             Edit::UnsetValue { key } => {
@@ -187,6 +217,7 @@ impl<'a> Draft<'a> {
                 if let Some(layer) = layer.get_mut(&mut self.configuration) {
                     layer.variables.remove(&key.name);
                 }
+                self.mark(Subject::Value(key.clone()));
                 self.touch(&key.place);
             }
             Edit::CreateEnvironment { .. }
@@ -194,6 +225,7 @@ impl<'a> Draft<'a> {
             | Edit::DeleteEnvironment { .. } => {
                 environment::apply(self, edit, precondition, entropy)?;
             }
+            Edit::Resource(edit) => resource::apply(self, edit, precondition, entropy)?,
         }
         Ok(())
     }
@@ -257,15 +289,72 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Notes whose records differ, and how far that reaches.
+    fn mark(&mut self, subject: Subject) {
+        let reach = match &subject {
+            Subject::Value(_) => Reach::Values,
+            Subject::Environment(_) => Reach::Whole,
+            Subject::Resource(ResourceKey::Policy(_) | ResourceKey::Attachment(..)) => Reach::Policies,
+            Subject::Resource(_) => Reach::Whole,
+        };
+        self.reach = self.reach.max(reach);
+        self.subjects.insert(subject);
+    }
+
+    /// Notes the pairs that have `place` among their layers.
     fn touch(&mut self, place: &Place) {
-        let deployments = self.configuration.deployments.values();
-        let all =
-            deployments.flat_map(|one| one.environments.keys().map(|name| (one.id.clone(), name.clone())));
-        self.touched.extend(all.filter(|(id, name)| match place {
-            Place::Workspace => true,
-            Place::Environment(only) => only == name,
-            Place::Deployment(only, None) => only == id,
-            Place::Deployment(only, Some(environment)) => (only, environment) == (id, name),
-        }));
+        let Configuration { deployments, .. } = &self.configuration;
+        let uses = |one: &Deployment<SealedValue>, only: Option<&EnvironmentName>| -> Vec<Pair> {
+            let names = one.environments.keys().filter(|name| only.is_none_or(|only| only == *name));
+            names.map(|name| (one.id.clone(), name.clone())).collect()
+        };
+        match place {
+            Place::Workspace => self.touched.extend(deployments.values().flat_map(|one| uses(one, None))),
+            Place::Environment(only) => {
+                self.touched.extend(deployments.values().flat_map(|one| uses(one, Some(only))));
+            }
+            Place::Deployment(id, only) => {
+                self.touched.extend(deployments.get(id).into_iter().flat_map(|one| uses(one, only.as_ref())));
+            }
+        }
+    }
+
+    /// Notes the pairs whose own settings are such.
+    fn touch_where(&mut self, is_such: impl Fn(&Override<SealedValue>) -> bool) {
+        for (id, one) in &self.configuration.deployments {
+            let such = one.environments.iter().filter(|(_, here)| is_such(here));
+            self.touched.extend(such.map(|(name, _)| (id.clone(), name.clone())));
+        }
+    }
+
+    /// The part of the configuration that the rules have to hold of again: of values alone, the
+    /// deployments that have them and what these refer to. Everything else was looked at before.
+    #[must_use]
+    pub fn part(&self) -> Configuration<SealedValue> {
+        if self.reach > Reach::Values {
+            return self.configuration.clone();
+        }
+        let whole = &self.configuration;
+        let mut part = Configuration {
+            base: whole.base.clone(),
+            environments: whole.environments.clone(),
+            environment_layers: whole.environment_layers.clone(),
+            policies: whole.policies.clone(),
+            keys: whole.keys.clone(),
+            tools: whole.tools.clone(),
+            ..Configuration::new(whole.workspace.clone(), whole.uid)
+        };
+        let touched: BTreeSet<_> = self.touched.iter().map(|(deployment, _)| deployment).collect();
+        for id in touched {
+            let Some(one) = whole.deployments.get(id) else { continue };
+            let bindings = one.environments.values().flat_map(|here| here.bindings.values());
+            for service in bindings.filter_map(|binding| whole.services.get(&binding.service)) {
+                part.services.insert(service.id.clone(), service.clone());
+            }
+            part.deployments.insert(id.clone(), one.clone());
+        }
+        part.attachments =
+            whole.attachments.iter().filter(|one| layer_of(&part, &one.place).is_some()).cloned().collect();
+        part
     }
 }

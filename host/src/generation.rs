@@ -16,6 +16,8 @@ use crate::{
         question::{Answer, Facts, Resolution},
     },
     permit::{Grant, Refusal, resolution_digest},
+    persistent::Map,
+    plan::EnvironmentPlans,
     policy::{Decisions, Lanes, Loaded, PolicyFailure, Share, Verdict, decisions},
     prepared::Prepared,
     seal::CapsuleKey,
@@ -36,7 +38,8 @@ pub struct Generation {
     engine: Arc<DecisionEngine>,
 }
 
-/// What was decided since the configuration last changed.
+/// What was decided about pairs that may still be served. A pair that changed is another one, so that
+/// the memory outlives a generation; what is about pairs that are gone is forgotten first.
 struct Memory {
     /// By facts.
     decisions: Decisions<Decided>,
@@ -66,8 +69,13 @@ pub struct Served {
     pub share: Arc<Share>,
     /// The tenant's policies, compiled.
     pub policies: Arc<BTreeMap<PolicyName, Arc<Loaded>>>,
-    pairs: HashMap<DeploymentId, BTreeMap<EnvironmentName, Arc<Prepared>>>,
+    pairs: Pairs,
+    /// The digests of the plans, by environment.
+    pub digests: BTreeMap<EnvironmentName, EnvironmentPlans>,
 }
+
+/// What was prepared, by deployment and environment.
+pub type Pairs = Map<DeploymentId, BTreeMap<EnvironmentName, Arc<Prepared>>>;
 
 impl Served {
     /// A snapshot with its prepared pairs.
@@ -77,14 +85,9 @@ impl Served {
         made: Arc<Made>,
         share: Arc<Share>,
         policies: Arc<BTreeMap<PolicyName, Arc<Loaded>>>,
-        prepared: Vec<Arc<Prepared>>,
+        (pairs, digests): (Pairs, BTreeMap<EnvironmentName, EnvironmentPlans>),
     ) -> Self {
-        let mut pairs: HashMap<_, BTreeMap<_, _>> = HashMap::new();
-        for one in prepared {
-            let (deployment, environment) = (one.plan.deployment.clone(), one.plan.environment.name.clone());
-            pairs.entry(deployment).or_default().insert(environment, one);
-        }
-        Self { snapshot, made, share, policies, pairs }
+        Self { snapshot, made, share, policies, pairs, digests }
     }
 
     /// What `deployment` gets in `environment`.
@@ -97,9 +100,15 @@ impl Served {
         self.pairs.get(deployment)?.get(environment)
     }
 
-    /// Every pair, in no order.
+    /// Every pair, by deployment and environment.
     pub fn pairs(&self) -> impl Iterator<Item = &Arc<Prepared>> {
         self.pairs.values().flat_map(BTreeMap::values)
+    }
+
+    /// The same, to make the next of.
+    #[must_use]
+    pub fn prepared_pairs(&self) -> &Pairs {
+        &self.pairs
     }
 }
 
@@ -136,7 +145,13 @@ impl Generation {
     pub fn with_workspace(&self, sequence: u64, served: Served) -> Self {
         let mut workspaces = self.workspaces.clone();
         workspaces.insert(served.snapshot.configuration.workspace.clone(), Arc::new(served));
-        Self::new(sequence, Arc::clone(&self.tokens), workspaces, Arc::clone(&self.engine))
+        Self {
+            sequence,
+            tokens: Arc::clone(&self.tokens),
+            workspaces,
+            memory: Arc::clone(&self.memory),
+            engine: Arc::clone(&self.engine),
+        }
     }
 
     /// The token with that hash.
@@ -176,11 +191,8 @@ impl Generation {
         if prepared.chain.is_empty() {
             return prepared.unasked.clone();
         }
-        let key = decisions::Key {
-            plan: prepared.plan.digest,
-            chain: prepared.chain.digest(),
-            facts: facts.clone(),
-        };
+        let key =
+            decisions::Key { pair: prepared.number, chain: prepared.chain.digest(), facts: facts.clone() };
         if let Some(remembered) = self.memory.decisions.recall(&key) {
             metrics.decisions_remembered.inc();
             return remembered;
@@ -223,7 +235,7 @@ impl Generation {
             return prepared.unasked.clone();
         }
         let key = decisions::Key {
-            plan: prepared.plan.digest,
+            pair: prepared.number,
             chain: resolution_digest(&resolution),
             facts: Facts::default(),
         };

@@ -5,6 +5,8 @@
 //! what was made by API owns it from then on, and what it leaves out stays as long as there is a place
 //! for it: a value of a deployment that was pruned goes with the deployment.
 
+mod laying;
+mod resource;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +15,14 @@ use crate::{
     id::{DeploymentId, EnvironmentName, Revision, Uid, UnixSeconds, VariableName, WorkspaceId},
     keyring::WrappedDataKey,
     model::{
-        Configuration, Content, DomainHere, Environment, EnvironmentKeys, Layer, Override, Place,
-        SealedValue, Variable, Version, question::Sensitivity,
+        Configuration, Content, Environment, EnvironmentKeys, Place, SealedValue, Variable, Version,
+        question::Sensitivity,
     },
-    plan::{LayerName, layers::Stack},
+    persistent::Map,
     state::Alteration,
 };
+pub use laying::{Displaced, Found, is_taken, layer_of, nothing_special};
+pub use resource::{MadeResource, Resource, ResourceKey};
 pub use wire::MadeError;
 
 /// How many earlier versions of a value are kept, beside the one that is set.
@@ -124,10 +128,25 @@ pub struct Made {
     pub changed: UnixSeconds,
     /// The environments.
     pub environments: BTreeMap<EnvironmentName, MadeEnvironment>,
+    /// Everything else but values.
+    pub resources: BTreeMap<ResourceKey, MadeResource>,
     /// The values that are set.
-    pub values: BTreeMap<ValueKey, MadeValue>,
-    /// Earlier versions, oldest first, also of values that are not set any more.
-    pub past: BTreeMap<ValueKey, Vec<MadeVersion>>,
+    pub values: Map<ValueKey, MadeValue>,
+    /// Earlier versions of values that are set, oldest first.
+    pub past: Map<ValueKey, Vec<MadeVersion>>,
+    /// The versions of values that are not set any more, oldest first.
+    pub buried: Map<ValueKey, Vec<MadeVersion>>,
+}
+
+/// Something that was made by API and has records of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// An environment.
+    Environment(EnvironmentName),
+    /// A value with its versions.
+    Value(ValueKey),
+    /// Anything else.
+    Resource(ResourceKey),
 }
 
 impl Made {
@@ -137,48 +156,16 @@ impl Made {
     /// When a record is none.
     pub fn from_records(
         workspace: &WorkspaceId,
+        uid: Uid,
         records: &BTreeMap<String, Vec<u8>>,
     ) -> Result<Self, MadeError> {
-        wire::read(workspace, records)
+        wire::read(workspace, uid, records)
     }
 
     /// Whether nothing was made.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.environments.is_empty()
-    }
-
-    /// Lays the values over `configuration`, which has none of them. Gives those that have no place
-    /// there: the layer is gone, another one stands in its place, or it has the name already.
-    pub fn lay_over(
-        &self,
-        configuration: &mut Configuration<SealedValue>,
-        keys: &mut Vec<WrappedDataKey>,
-    ) -> Displaced {
-        let mut displaced = Displaced::default();
-        for (name, made) in &self.environments {
-            if configuration.environments.contains_key(name) {
-                displaced.environments.push(name.clone());
-            } else {
-                made.lay_over(configuration);
-                if !keys.contains(&made.data_key) {
-                    keys.push(made.data_key.clone());
-                }
-            }
-        }
-        for (key, value) in &self.values {
-            let is_same = value.sealed_for == SealedFor::place(configuration, &key.place);
-            match layer_of(configuration, &key.place) {
-                Some(layer) if is_same && !is_taken(configuration, key) => {
-                    let variable = value.variable();
-                    if let Some(layer) = layer.get_mut(configuration) {
-                        layer.variables.insert(key.name.clone(), variable);
-                    }
-                }
-                _ => displaced.values.push(key.clone()),
-            }
-        }
-        displaced
+        self.values.is_empty() && self.environments.is_empty() && self.resources.is_empty()
     }
 
     /// The same without `displaced`, their versions included.
@@ -187,47 +174,56 @@ impl Made {
         let mut left = self.clone();
         left.environments.retain(|name, _| !displaced.environments.contains(name));
         for key in &displaced.values {
-            left.values.remove(key);
-            left.past.remove(key);
+            left.forget(key);
         }
+        left.resources.retain(|key, _| !displaced.resources.contains(key));
         left
     }
 
     /// The number of the version that is set next.
     #[must_use]
     pub fn next_version(&self, key: &ValueKey) -> u64 {
-        let past = self.past.get(key).and_then(|past| past.last()).map(|version| version.number);
+        let past = self.earlier(key).last().map(|version| version.number);
         let current = self.values.get(key).map(|value| value.current.number);
         current.max(past).map_or(1, |newest| newest + 1)
     }
 
     /// Replaces a value; the one before it becomes history.
     pub fn set(&mut self, key: ValueKey, value: MadeValue) {
-        let newer = value.current.number;
-        if let Some(before) = self.values.insert(key.clone(), value)
-            && before.current.number != newer
-        {
-            self.bury(key, before.current);
+        if let Some(versions) = self.buried.get(&key).cloned() {
+            self.buried.remove(&key);
+            self.past.insert(key.clone(), versions);
         }
+        let before = self.values.get(&key).map(|before| before.current.clone());
+        if let Some(before) = before.filter(|before| before.number != value.current.number) {
+            let versions = with(self.past.get(&key), before);
+            self.past.insert(key.clone(), versions);
+        }
+        self.values.insert(key, value);
     }
 
     /// Removes a value; it becomes history, as far as there is room.
     pub fn unset(&mut self, key: &ValueKey) -> Option<MadeValue> {
-        let before = self.values.remove(key)?;
-        let buried = self.past.keys().filter(|key| !self.values.contains_key(*key)).count();
-        if buried < PAST_NAMES {
-            self.bury(key.clone(), before.current.clone());
-        } else {
-            self.past.remove(key);
+        let before = self.values.get(key)?.clone();
+        if self.buried.len() < PAST_NAMES {
+            self.buried.insert(key.clone(), with(self.past.get(key), before.current.clone()));
         }
+        self.values.remove(key);
+        self.past.remove(key);
         Some(before)
     }
 
-    fn bury(&mut self, key: ValueKey, version: MadeVersion) {
-        let past = self.past.entry(key).or_default();
-        past.push(version);
-        let surplus = past.len().saturating_sub(PAST_VERSIONS);
-        past.drain(..surplus);
+    /// The versions before the one that is set, oldest first; all there were of a value that is not set.
+    #[must_use]
+    pub fn earlier(&self, key: &ValueKey) -> &[MadeVersion] {
+        self.past.get(key).or_else(|| self.buried.get(key)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Removes a value with everything it ever was.
+    pub fn forget(&mut self, key: &ValueKey) {
+        self.values.remove(key);
+        self.past.remove(key);
+        self.buried.remove(key);
     }
 
     /// The records that make this of `old`.
@@ -235,6 +231,26 @@ impl Made {
     pub fn since(&self, old: &Self, workspace: &WorkspaceId) -> Vec<Alteration> {
         wire::since(self, old, workspace)
     }
+
+    /// The same where `subjects` are all that differs, with the revision: however much else there is.
+    #[must_use]
+    pub fn changed_since(
+        &self,
+        old: &Self,
+        workspace: &WorkspaceId,
+        subjects: &BTreeSet<Subject>,
+    ) -> Vec<Alteration> {
+        wire::changed_since(self, old, workspace, subjects)
+    }
+}
+
+/// The last [`PAST_VERSIONS`] of these.
+fn with(past: Option<&Vec<MadeVersion>>, version: MadeVersion) -> Vec<MadeVersion> {
+    let mut versions = past.cloned().unwrap_or_default();
+    versions.push(version);
+    let surplus = versions.len().saturating_sub(PAST_VERSIONS);
+    versions.drain(..surplus);
+    versions
 }
 
 impl MadeValue {
@@ -247,108 +263,6 @@ impl MadeValue {
             sensitivity: self.current.sensitivity,
             inject: true,
             content: Content::Versions { current: version.number, versions: vec![version] },
-        }
-    }
-}
-
-/// What has no place beside what a directory says.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Displaced {
-    /// Environments; their values are among the others.
-    pub environments: Vec<EnvironmentName>,
-    /// Values.
-    pub values: Vec<ValueKey>,
-}
-
-impl Displaced {
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.environments.is_empty() && self.values.is_empty()
-    }
-}
-
-impl MadeEnvironment {
-    /// Adds it, to the deployments that are still there, too.
-    pub fn lay_over<V: Clone>(&self, configuration: &mut Configuration<V>) {
-        let name = &self.environment.name;
-        configuration.environments.insert(name.clone(), self.environment.clone());
-        configuration.keys.insert(name.clone(), self.keys.clone());
-        for deployment in &self.deployments {
-            if let Some(deployment) = configuration.deployments.get_mut(deployment) {
-                deployment.environments.entry(name.clone()).or_insert_with(nothing_special);
-            }
-        }
-    }
-}
-
-fn nothing_special<V>() -> Override<V> {
-    Override {
-        layer: Layer::default(),
-        bindings: BTreeMap::new(),
-        domain: DomainHere::default(),
-        namespaces: BTreeMap::new(),
-        tools: BTreeMap::new(),
-    }
-}
-
-/// A layer that is there.
-#[derive(Clone, Copy)]
-pub struct Found<'a>(&'a Place);
-
-/// The layer of `place`, if `configuration` has such a place.
-#[must_use]
-pub fn layer_of<'a, V>(configuration: &Configuration<V>, place: &'a Place) -> Option<Found<'a>> {
-    let is_there = match place {
-        Place::Workspace => true,
-        Place::Environment(environment) => configuration.environments.contains_key(environment),
-        Place::Deployment(deployment, environment) => {
-            let deployment = configuration.deployments.get(deployment)?;
-            environment.as_ref().is_none_or(|name| deployment.environments.contains_key(name))
-        }
-    };
-    is_there.then_some(Found(place))
-}
-
-impl Found<'_> {
-    /// The layer, to be changed; an environment's is made when it is the first that has one.
-    pub fn get_mut<V: Clone>(self, configuration: &mut Configuration<V>) -> Option<&mut Layer<V>> {
-        match self.0 {
-            Place::Workspace => Some(&mut configuration.base),
-            Place::Environment(environment) => {
-                Some(configuration.environment_layers.entry(environment.clone()).or_default())
-            }
-            Place::Deployment(deployment, None) => {
-                configuration.deployments.get_mut(deployment).map(|found| &mut found.base)
-            }
-            Place::Deployment(deployment, Some(environment)) => {
-                let found = configuration.deployments.get_mut(deployment)?;
-                found.environments.get_mut(environment).map(|special| &mut special.layer)
-            }
-        }
-    }
-}
-
-/// Whether the layer has that name already.
-#[must_use]
-pub fn is_taken<V>(configuration: &Configuration<V>, key: &ValueKey) -> bool {
-    let holds = |layer: &Layer<V>| layer.variables.contains_key(&key.name);
-    match &key.place {
-        Place::Workspace => holds(&configuration.base),
-        Place::Environment(environment) => {
-            configuration.environment_layers.get(environment).is_some_and(holds)
-        }
-        Place::Deployment(deployment, None) => {
-            configuration.deployments.get(deployment).is_some_and(|found| holds(&found.base))
-        }
-        Place::Deployment(deployment, Some(environment)) => {
-            // Bindings stand there, too, and what an environment gives by itself.
-            let deployment = configuration.deployments.get(deployment);
-            deployment.is_some_and(|deployment| {
-                let stack = Stack::of(configuration, deployment, environment);
-                let here = LayerName::DeploymentInEnvironment;
-                stack.names().flatten().any(|entry| entry.layer == here && entry.name == key.name)
-            })
         }
     }
 }

@@ -67,6 +67,26 @@ pub struct Configuration<V> {
     pub keys: BTreeMap<EnvironmentName, EnvironmentKeys>,
 }
 
+impl<V> Configuration<V> {
+    /// One that says nothing yet.
+    #[must_use]
+    pub fn new(workspace: WorkspaceId, uid: Uid) -> Self {
+        Self {
+            workspace,
+            uid,
+            base: Layer::default(),
+            environments: BTreeMap::new(),
+            environment_layers: BTreeMap::new(),
+            deployments: Map::new(),
+            services: Map::new(),
+            tools: Map::new(),
+            policies: BTreeMap::new(),
+            attachments: Vec::new(),
+            keys: BTreeMap::new(),
+        }
+    }
+}
+
 /// An environment's HPKE key pair: the public half seals `sealed:…` texts, the private half
 /// travels wrapped by a root key.
 #[derive(Debug, Clone, PartialEq, Eq)]

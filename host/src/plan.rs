@@ -10,6 +10,7 @@
 mod build;
 mod chain;
 mod digest;
+mod environment;
 pub(crate) mod layers;
 mod parts;
 pub(crate) mod requirement;
@@ -18,7 +19,8 @@ pub(crate) mod template;
 
 pub use chain::{Attached, Chains};
 pub(crate) use digest::content_id;
-pub use digest::{Identified, environment_digest, snapshot_digest};
+pub use digest::{Identified, snapshot_digest};
+pub use environment::EnvironmentPlans;
 pub use layers::LayerName;
 pub use parts::{BoundEndpoint, Candidate, Planned, Provenance, What};
 pub use template::Fault as TemplateFault;

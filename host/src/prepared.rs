@@ -2,7 +2,13 @@
 //! boot has nothing left to merge, plan or render: the plan, its policies' question, and every
 //! candidate's finished text, sealed under a key of this process.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use crate::{
     canonical::Canonical,
@@ -18,8 +24,13 @@ use crate::{
     usage::Usage,
 };
 
+/// How many this process prepared.
+static PREPARED: AtomicU64 = AtomicU64::new(0);
+
 /// A (deployment, environment), ready to boot.
 pub struct Prepared {
+    /// Tells it from every other that this process prepared.
+    pub number: u64,
     /// The merged layers.
     pub plan: Arc<Plan<SealedValue>>,
     /// The resolve policies, their question prepared.
@@ -61,6 +72,7 @@ impl Prepared {
         let release_json = serde_json::Value::from(release);
         let usage = Usage::of(plan.variables.len());
         let mut prepared = Self {
+            number: PREPARED.fetch_add(1, Ordering::Relaxed),
             usage,
             body_head: format!("{{{place},\"release\":{release_json},\"revision\":"),
             body_middle: format!(",\"digest\":\"{}\",\"env\":", plan.digest),

@@ -42,7 +42,6 @@ use self::reader::{Reader, SourceFile};
 use crate::{
     id::{DeploymentId, EnvironmentName, ServiceId, ToolName},
     model::{Configuration, InputValue, Layer},
-    persistent::Map,
     validate,
 };
 
@@ -116,19 +115,7 @@ fn read(tree: &Tree, reader: &mut Reader) -> Option<Directory> {
         return None;
     };
     let (workspace, uid, base) = workspace::read(file, reader)?;
-    let mut configuration = Configuration {
-        workspace,
-        uid,
-        base,
-        environments: BTreeMap::new(),
-        environment_layers: BTreeMap::new(),
-        deployments: Map::new(),
-        services: Map::new(),
-        tools: Map::new(),
-        policies: BTreeMap::new(),
-        attachments: Vec::new(),
-        keys: BTreeMap::new(),
-    };
+    let mut configuration = Configuration { base, ..Configuration::new(workspace, uid) };
     for (name, file) in &files.environments {
         if let Some((environment, layer)) = environment::read(file, name, reader) {
             configuration.environments.insert(name.clone(), environment);

@@ -108,15 +108,14 @@ impl State {
     /// an environment; what was active there stays in the state and says nothing.
     #[must_use]
     pub fn active_in<V>(&self, configuration: &Configuration<V>) -> Activations {
-        let mut active = self.active.get(&configuration.workspace).cloned().unwrap_or_default();
-        active.retain(|deployment, environments| {
-            let uses = configuration.deployments.get(deployment);
-            environments.retain(|environment, _| {
-                uses.is_some_and(|deployment| deployment.environments.contains_key(environment))
-            });
-            uses.is_some()
+        let Some(active) = self.active.get(&configuration.workspace) else { return Activations::new() };
+        let uses =
+            configuration.deployments.iter().filter_map(|(id, uses)| Some((id, uses, active.get(id)?)));
+        let still = uses.map(|(id, uses, active)| {
+            let there = active.iter().filter(|(environment, _)| uses.environments.contains_key(*environment));
+            (id.clone(), there.map(|(environment, number)| (environment.clone(), *number)).collect())
         });
-        active
+        still.collect()
     }
 
     /// What stands beside the slots where older versions kept the state, since it is in the ledger.

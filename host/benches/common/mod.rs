@@ -61,7 +61,8 @@ impl Bed {
         Self::of(site, decisions)
     }
 
-    fn of(site: Site, decisions: usize) -> Self {
+    /// Serves `site`.
+    pub(crate) fn of(site: Site, decisions: usize) -> Self {
         let data = TempDir::new().expect("a directory");
         let host = Host::open(settings(&site, data.path(), decisions)).expect("a host");
         host.push("operator", &site.bundle(Revision(0)), Revision(0)).expect("the workspace is accepted");

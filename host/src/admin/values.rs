@@ -319,7 +319,7 @@ pub(super) async fn versions(
     if let Some(value) = made.values.get(&key) {
         listed.push(VersionEntry::of(&value.current, true));
     }
-    let past = made.past.get(&key).into_iter().flatten().rev();
+    let past = made.earlier(&key).iter().rev();
     listed.extend(past.map(|one| VersionEntry::of(one, false)));
     if listed.is_empty() {
         listed = of_directory(&at, &key);

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    BundleLimits, Header, InvalidContent,
+    BundleLimits, InvalidContent,
     checked::{Read, attributes, bounded, decode, each, entries, name_of, names, text, under},
     form::Form,
     wire,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     canonical::sha256,
-    id::{Digest, EnvironmentName, Uid, UnixSeconds},
+    id::{Digest, EnvironmentName, Uid, UnixSeconds, WorkspaceId},
     keyring::{WrappedDataKey, WrappedKey},
     model::{
         Attachment, Binding, Configuration, Content, Deployment, DomainHere, Endpoint, Environment,
@@ -28,7 +28,8 @@ const MAX_WRAPPED_BYTES: usize = 512;
 /// Reads a configuration and its data keys.
 pub(super) fn body<V: Form>(
     body: wire::Body,
-    header: &Header,
+    workspace: &WorkspaceId,
+    uid: Uid,
     limits: &BundleLimits,
 ) -> Read<(Configuration<V>, Vec<WrappedDataKey>)> {
     let components = components(body.components, limits)?;
@@ -38,8 +39,8 @@ pub(super) fn body<V: Form>(
         return Err(InvalidContent::ComponentUnused.at("components"));
     }
     let configuration = Configuration {
-        workspace: header.workspace.clone(),
-        uid: header.uid,
+        workspace: workspace.clone(),
+        uid,
         base: layer(body.base, limits).map_err(under("base"))?,
         environments: entries("environments", body.environments, limits.environments, |name, entry| {
             environment(name, entry, limits)

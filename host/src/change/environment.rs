@@ -1,11 +1,13 @@
 //! Edits of environments.
 
+use std::collections::BTreeSet;
+
 use super::{Draft, Edit, EditError, Precondition};
 use crate::{
     entropy::{Entropy, fresh},
     id::{EnvironmentName, Uid},
     keyring,
-    made::MadeEnvironment,
+    made::{Made, MadeEnvironment, ResourceKey, Subject},
     model::{Environment, Place},
 };
 
@@ -39,9 +41,11 @@ pub(super) fn apply(
                 data_key: data_key.clone(),
                 changed: draft.stamp.clone(),
             };
-            made.lay_over(&mut draft.configuration);
+            made.put_into(&mut draft.configuration);
+            made.join(&mut draft.configuration);
             draft.keys.push(data_key);
             draft.made.environments.insert(name.clone(), made);
+            draft.mark(Subject::Environment(name.clone()));
             draft.touch(&Place::Environment(name.clone()));
         }
         Edit::PatchEnvironment { name, protected, deprecated, labels } => {
@@ -53,8 +57,9 @@ pub(super) fn apply(
                 environment.labels.clone_from(labels);
             }
             made.changed = draft.stamp.clone();
-            made.lay_over(&mut draft.configuration);
+            made.put_into(&mut draft.configuration);
             draft.made.environments.insert(name.clone(), made);
+            draft.mark(Subject::Environment(name.clone()));
             draft.touch(&Place::Environment(name.clone()));
         }
         Edit::DeleteEnvironment { name } => {
@@ -81,11 +86,28 @@ pub(super) fn apply(
                 Place::Environment(other) | Place::Deployment(_, Some(other)) => other == name,
                 _ => false,
             };
+            draft.mark(Subject::Environment(name.clone()));
             // Nobody can open them any more: the key is gone.
-            draft.made.values.retain(|key, _| !is_here(&key.place));
-            draft.made.past.retain(|key, _| !is_here(&key.place));
+            let Made { values, past, buried, .. } = &draft.made;
+            let keys = values.keys().chain(past.keys()).chain(buried.keys());
+            let here: BTreeSet<_> = keys.filter(|key| is_here(&key.place)).cloned().collect();
+            for key in here {
+                draft.made.forget(&key);
+                draft.mark(Subject::Value(key));
+            }
+            let of_it = |key: &&ResourceKey| match key {
+                ResourceKey::Binding(_, environment, _) => environment == name,
+                ResourceKey::Attachment(_, place) => is_here(place),
+                _ => false,
+            };
+            let here: Vec<_> = draft.made.resources.keys().filter(of_it).cloned().collect();
+            for key in here {
+                key.take_out(&mut draft.configuration);
+                draft.made.resources.remove(&key);
+                draft.mark(Subject::Resource(key));
+            }
         }
-        Edit::SetValue { .. } | Edit::UnsetValue { .. } => {}
+        _ => {}
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{ChangeError, Changed, Host, Writer, prepare::Ingredients, push::changed};
 use crate::{
-    change::{Draft, Edit, EditError, MAX_EDITS, Precondition},
+    change::{Draft, Edit, EditError, MAX_EDITS, Precondition, Reach},
     control::ControlError,
     id::WorkspaceId,
     keyring::Keyring,
@@ -89,7 +89,7 @@ impl Host {
             draft.apply(edit, precondition, &mut crate::system::entropy)?;
         }
         self.unused(workspace, edits)?;
-        let active = self.validated(&draft.configuration)?;
+        let active = self.validated(&draft.part())?;
         let made = Arc::new(draft.made);
         let ingredients = Ingredients {
             configuration: draft.configuration,
@@ -102,11 +102,11 @@ impl Host {
             active: &active,
             certified: false,
             parent: Some(served),
-            touched: Some(&draft.touched),
+            touched: (draft.reach < Reach::Policies).then_some(&draft.touched),
         };
         let next = workshop.prepare(ingredients, &self.engine)?;
         let changed = changed(&next, Vec::new());
-        let records = made.since(&served.made, workspace);
+        let records = made.changed_since(&served.made, workspace, &draft.subjects);
         let mut writer = self.writer.lock();
         self.forget_displaced(&mut writer)?;
         self.write(&writer, &records)?;

@@ -64,8 +64,8 @@ impl Kept {
         }
         control.change(&[], &changes)?;
         let mut made = BTreeMap::new();
-        for workspace in slots.root().workspaces.keys() {
-            made.insert(workspace.clone(), Arc::new(Made::from_records(workspace, &records)?));
+        for (workspace, root) in &slots.root().workspaces {
+            made.insert(workspace.clone(), Arc::new(Made::from_records(workspace, root.uid, &records)?));
         }
         let mut writer = Writer { slots, state, made, control, displaced: Vec::new() };
         let incomplete = writer.note_that_it_moved()?;

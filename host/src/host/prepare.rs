@@ -9,7 +9,7 @@ use std::{
 use super::Workshop;
 use crate::{
     change::Pair,
-    generation::{DecisionEngine, Served},
+    generation::{DecisionEngine, Pairs, Served},
     id::{DeploymentId, Digest, EnvironmentName, PolicyName, Revision, UnixSeconds},
     keyring::{Keyring, WrappedDataKey},
     made::Made,
@@ -18,7 +18,7 @@ use crate::{
         question::{Answer, Attribute, Facts},
     },
     permit::{Grant, Refusal},
-    plan::{Attached, Chains, Plan, environment_digest, snapshot_digest},
+    plan::{Attached, Chains, EnvironmentPlans, Plan, snapshot_digest},
     policy::{Chain, Link, Loaded, Verdict},
     prepared::Prepared,
     snapshot::Snapshot,
@@ -75,12 +75,12 @@ impl Workshop {
             Some(policies) => policies,
             None => Arc::new(self.admit(&from.configuration, from.certified)?),
         };
-        let (mut prepared, mut errors) = (untouched(&from), Vec::new());
+        let (mut next, mut errors) = (Next::of(&from), Vec::new());
         for plan in plans(&from, &mut errors) {
             let parent =
                 from.parent.and_then(|parent| parent.prepared(&plan.deployment, &plan.environment.name));
             if let Some(shared) = parent.filter(|shared| may_be_shared(shared, &plan)) {
-                prepared.push(Arc::clone(shared));
+                next.insert(Arc::clone(shared));
                 continue;
             }
             let place = format!("{} in {}", plan.deployment, plan.environment.name);
@@ -94,7 +94,7 @@ impl Workshop {
             match one {
                 Ok(mut one) => {
                     parent.into_iter().for_each(|before| one.go_on_from(before));
-                    prepared.push(Arc::new(one));
+                    next.insert(Arc::new(one));
                 }
                 Err(reason) => errors.push(format!("{place}: {reason}")),
             }
@@ -104,7 +104,7 @@ impl Workshop {
             errors.truncate(limits::VIOLATIONS);
             return Err(PrepareError::Plans(errors));
         }
-        let environments = environments(&from.configuration, &prepared);
+        let (prepared, environments) = next.finish(&from.configuration);
         let snapshot = Snapshot {
             revision: from.revision,
             created: from.created,
@@ -169,27 +169,29 @@ impl Workshop {
     }
 }
 
-/// The parent's pairs that are taken over without a look.
-fn untouched(from: &Ingredients<'_>) -> Vec<Arc<Prepared>> {
-    let (Some(touched), Some(parent)) = (from.touched, from.parent) else { return Vec::new() };
-    let of = |one: &Prepared| (one.plan.deployment.clone(), one.plan.environment.name.clone());
-    parent.pairs().filter(|one| !touched.contains(&of(one))).cloned().collect()
-}
-
 fn plans(from: &Ingredients<'_>, errors: &mut Vec<String>) -> Vec<Plan<SealedValue>> {
     let (configuration, active) = (&from.configuration, from.active);
-    let is_touched = |id: &DeploymentId, environment: &EnvironmentName| {
-        from.touched.is_none_or(|touched| touched.contains(&(id.clone(), environment.clone())))
+    let wanted: Vec<_> = match from.touched {
+        Some(touched) => {
+            let used = |(id, environment): &&Pair| {
+                let uses = configuration.deployments.get(id);
+                uses.is_some_and(|uses| uses.environments.contains_key(environment))
+            };
+            touched.iter().filter(used).map(|(id, environment)| (id, environment)).collect()
+        }
+        None => {
+            let all = configuration.deployments.iter();
+            all.flat_map(|(id, uses)| uses.environments.keys().map(move |environment| (id, environment)))
+                .collect()
+        }
     };
     let chains = Chains::of(configuration);
     let mut plans = Vec::new();
-    for (id, deployment) in &configuration.deployments {
-        for environment in deployment.environments.keys().filter(|name| is_touched(id, name)) {
-            let release = active.get(id).and_then(|environments| environments.get(environment));
-            match Plan::merge_with(configuration, &chains, id, environment, release.copied()) {
-                Ok(plan) => plans.push(plan),
-                Err(error) => errors.push(format!("{id} in {environment}: {error}")),
-            }
+    for (id, environment) in wanted {
+        let release = active.get(id).and_then(|environments| environments.get(environment));
+        match Plan::merge_with(configuration, &chains, id, environment, release.copied()) {
+            Ok(plan) => plans.push(plan),
+            Err(error) => errors.push(format!("{id} in {environment}: {error}")),
         }
     }
     plans
@@ -263,18 +265,64 @@ fn settings_of(configuration: &Configuration<SealedValue>, name: &PolicyName) ->
     attached.map(|attachment| attributes(&attachment.settings)).collect()
 }
 
-fn environments(
-    configuration: &Configuration<SealedValue>,
-    prepared: &[Arc<Prepared>],
-) -> BTreeMap<EnvironmentName, Digest> {
-    let mut plans: BTreeMap<&EnvironmentName, BTreeMap<_, Digest>> = BTreeMap::new();
-    for one in prepared {
-        let of_environment = plans.entry(&one.plan.environment.name).or_default();
-        of_environment.insert(one.plan.deployment.clone(), one.plan.digest);
-    }
-    let none = BTreeMap::new();
-    let digests = configuration.environments.iter().map(|(name, environment)| {
-        (name.clone(), environment_digest(name, environment.uid, plans.get(name).unwrap_or(&none)))
-    });
-    digests.collect()
+/// What is served next: what the parent has and the change cannot touch, and what was prepared since.
+struct Next<'a> {
+    pairs: Pairs,
+    digests: BTreeMap<EnvironmentName, EnvironmentPlans>,
+    /// The digest of each pair that is not as it was.
+    changes: BTreeMap<EnvironmentName, BTreeMap<DeploymentId, Option<Digest>>>,
+    parent: Option<&'a Served>,
 }
+
+impl<'a> Next<'a> {
+    fn of(from: &Ingredients<'a>) -> Self {
+        let mut next =
+            Self { pairs: Pairs::new(), digests: BTreeMap::new(), changes: BTreeMap::new(), parent: None };
+        let (Some(touched), Some(parent)) = (from.touched, from.parent) else { return next };
+        (next.pairs, next.digests) = (parent.prepared_pairs().clone(), parent.digests.clone());
+        next.parent = Some(parent);
+        for (deployment, environment) in touched {
+            next.changes.entry(environment.clone()).or_default().insert(deployment.clone(), None);
+            let Some(pairs) = next.pairs.get_mut(deployment) else { continue };
+            pairs.remove(environment);
+            if pairs.is_empty() {
+                next.pairs.remove(deployment);
+            }
+        }
+        next
+    }
+
+    fn insert(&mut self, one: Arc<Prepared>) {
+        let (deployment, environment) = (one.plan.deployment.clone(), one.plan.environment.name.clone());
+        let changes = self.changes.entry(environment.clone()).or_default();
+        changes.insert(deployment.clone(), Some(one.plan.digest));
+        match self.pairs.get_mut(&deployment) {
+            Some(pairs) => drop(pairs.insert(environment, one)),
+            None => self.pairs.insert(deployment, [(environment, one)].into()),
+        }
+    }
+
+    /// With the digest of each environment, from the parent's where nothing of it changed.
+    fn finish<V>(mut self, configuration: &Configuration<V>) -> (Plans, BTreeMap<EnvironmentName, Digest>) {
+        self.digests.retain(|name, _| configuration.environments.contains_key(name));
+        let mut environments = BTreeMap::new();
+        for (name, environment) in &configuration.environments {
+            let before = self.parent.map(|parent| &parent.snapshot).filter(|snapshot| {
+                let before = snapshot.configuration.environments.get(name);
+                before.is_some_and(|before| before.uid == environment.uid)
+            });
+            let unchanged = before.filter(|_| !self.changes.contains_key(name));
+            let digest = unchanged.and_then(|snapshot| snapshot.environments.get(name).copied());
+            let digest = digest.unwrap_or_else(|| {
+                let plans = self.digests.entry(name.clone()).or_default();
+                plans.update(self.changes.remove(name).unwrap_or_default());
+                plans.digest(name, environment.uid)
+            });
+            environments.insert(name.clone(), digest);
+        }
+        ((self.pairs, self.digests), environments)
+    }
+}
+
+/// What was prepared, with its digests.
+type Plans = (Pairs, BTreeMap<EnvironmentName, EnvironmentPlans>);

@@ -277,6 +277,7 @@ impl Host {
             ingredients.made = Arc::new(ingredients.made.without(&displaced));
         }
         warnings.extend(displaced.environments.iter().map(displaced_warning));
+        warnings.extend(displaced.resources.iter().map(displaced_warning));
         warnings.extend(displaced.values.iter().map(displaced_warning));
         let made = Arc::clone(&ingredients.made);
         let served = workshop.prepare(ingredients, &self.engine)?;

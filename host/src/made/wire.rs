@@ -1,21 +1,27 @@
-//! What was made as records: JSON, one for each value that is set, one for each earlier version, and
-//! one for the revision.
+//! What was made as records: JSON, one for each thing, one for each earlier version of a value, and one
+//! for the revision.
 //!
 //! | record | content |
 //! |---|---|
 //! | `workspace/<name>/configuration` | the last revision that a change by API made |
 //! | `workspace/<name>/environment/<environment>` | an environment and its keys, wrapped |
+//! | `workspace/<name>/resource/<kind>/<names>` | anything else but a value |
 //! | `workspace/<name>/value/<place>/<NAME>` | a value that is set |
 //! | `workspace/<name>/past/<place>/<NAME>/<version>` | an earlier version of it |
 //!
 //! A place is `all`, `in/<environment>`, `of/<deployment>` or `of/<deployment>/in/<environment>`.
+
+mod resource;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
-use super::{Made, MadeEnvironment, MadeValue, MadeVersion, SealedFor, Stamp, ValueKey};
+use super::{
+    Made, MadeEnvironment, MadeResource, MadeValue, MadeVersion, ResourceKey, SealedFor, Stamp, Subject,
+    ValueKey,
+};
 use crate::{
     id::{EnvironmentName, Revision, Uid, UnixSeconds, ValueId, WorkspaceId},
     keyring::{WrappedDataKey, WrappedKey},
@@ -93,18 +99,29 @@ struct WireEnvironment {
     changed: WireStamp,
 }
 
-pub(super) fn read(workspace: &WorkspaceId, records: &BTreeMap<String, Vec<u8>>) -> Result<Made, MadeError> {
+pub(super) fn read(
+    workspace: &WorkspaceId,
+    uid: Uid,
+    records: &BTreeMap<String, Vec<u8>>,
+) -> Result<Made, MadeError> {
     let mut made = Made::default();
     let prefix = format!("workspace/{workspace}/");
     for (name, content) in records.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix)) {
         let read = match name[prefix.len()..].split('/').next() {
             Some("configuration") => read_revision(content, &mut made),
             Some("environment") => read_environment(workspace, name, content, &mut made),
+            Some("resource") => resource::read((workspace, uid), name, content, &mut made),
             Some("value") => read_value(workspace, name, content, &mut made),
             Some("past") => read_past(workspace, name, content, &mut made),
             _ => Some(()),
         };
         read.ok_or_else(|| MadeError { name: name.clone() })?;
+    }
+    let unset = made.past.iter().filter(|(key, _)| !made.values.contains_key(*key));
+    let unset: Vec<_> = unset.map(|(key, versions)| (key.clone(), versions.clone())).collect();
+    for (key, versions) in unset {
+        made.past.remove(&key);
+        made.buried.insert(key, versions);
     }
     Ok(made)
 }
@@ -187,18 +204,45 @@ fn read_past(workspace: &WorkspaceId, name: &str, content: &[u8], made: &mut Mad
     let (key, version) = (key(&wire.key)?, version(wire.version)?);
     (past_name(workspace, &key, version.number) == name).then_some(())?;
     // Their names are in the order of their numbers.
-    made.past.entry(key).or_default().push(version);
+    match made.past.get_mut(&key) {
+        Some(versions) => versions.push(version),
+        None => made.past.insert(key, vec![version]),
+    }
     Some(())
 }
 
 pub(super) fn since(new: &Made, old: &Made, workspace: &WorkspaceId) -> Vec<Alteration> {
-    let (before, after) = (records(old, workspace), records(new, workspace));
+    altered(&records(old, workspace), &records(new, workspace), workspace)
+}
+
+pub(super) fn changed_since(
+    new: &Made,
+    old: &Made,
+    workspace: &WorkspaceId,
+    subjects: &BTreeSet<Subject>,
+) -> Vec<Alteration> {
+    let of = |made| {
+        let mut all = Records::new(workspace, made);
+        subjects.iter().for_each(|subject| all.add_subject(made, subject));
+        all.all
+    };
+    altered(&of(old), &of(new), workspace)
+}
+
+fn altered(
+    before: &BTreeMap<String, Recorded<'_>>,
+    after: &BTreeMap<String, Recorded<'_>>,
+    workspace: &WorkspaceId,
+) -> Vec<Alteration> {
     let mut all: Vec<_> = (before.iter().filter(|(name, _)| !after.contains_key(*name)))
         .map(|(name, _)| Alteration::Delete { name: name.clone() })
         .collect();
     let changed =
         after.iter().filter(|(name, record)| before.get(*name).is_none_or(|before| !before.is_same(record)));
-    all.extend(changed.map(|(name, record)| Alteration::Put { name: name.clone(), content: record.bytes() }));
+    all.extend(
+        changed
+            .map(|(name, record)| Alteration::Put { name: name.clone(), content: record.bytes(workspace) }),
+    );
     all
 }
 
@@ -206,25 +250,73 @@ pub(super) fn since(new: &Made, old: &Made, workspace: &WorkspaceId) -> Vec<Alte
 enum Recorded<'a> {
     Revision(&'a Made),
     Environment(&'a MadeEnvironment),
+    Resource(&'a ResourceKey, &'a MadeResource),
     Value(&'a ValueKey, &'a MadeValue),
     Past(&'a ValueKey, &'a MadeVersion),
 }
 
-fn records<'a>(made: &'a Made, workspace: &WorkspaceId) -> BTreeMap<String, Recorded<'a>> {
-    let mut all = BTreeMap::new();
-    if made.revision != Revision::default() {
-        all.insert(format!("workspace/{workspace}/configuration"), Recorded::Revision(made));
-    }
+fn records<'a>(made: &'a Made, workspace: &'a WorkspaceId) -> BTreeMap<String, Recorded<'a>> {
+    let mut records = Records::new(workspace, made);
     for (name, environment) in &made.environments {
-        all.insert(environment_name(workspace, name.as_str()), Recorded::Environment(environment));
+        records.add(environment_name(workspace, name.as_str()), Recorded::Environment(environment));
+    }
+    for (key, resource) in &made.resources {
+        records.add(resource::name(workspace, key), Recorded::Resource(key, resource));
     }
     for (key, value) in &made.values {
-        all.insert(value_name(workspace, key), Recorded::Value(key, value));
+        records.add(value_name(workspace, key), Recorded::Value(key, value));
     }
-    for (key, past) in &made.past {
-        all.extend(past.iter().map(|one| (past_name(workspace, key, one.number), Recorded::Past(key, one))));
+    for (key, past) in made.past.iter().chain(&made.buried) {
+        records.add_past(key, past);
     }
-    all
+    records.all
+}
+
+/// Records by name.
+struct Records<'a> {
+    workspace: &'a WorkspaceId,
+    all: BTreeMap<String, Recorded<'a>>,
+}
+
+impl<'a> Records<'a> {
+    /// With the revision.
+    fn new(workspace: &'a WorkspaceId, made: &'a Made) -> Self {
+        let mut records = Self { workspace, all: BTreeMap::new() };
+        if made.revision != Revision::default() {
+            records.add(format!("workspace/{workspace}/configuration"), Recorded::Revision(made));
+        }
+        records
+    }
+
+    fn add(&mut self, name: String, record: Recorded<'a>) {
+        self.all.insert(name, record);
+    }
+
+    fn add_past(&mut self, key: &'a ValueKey, past: &'a [MadeVersion]) {
+        for one in past {
+            self.add(past_name(self.workspace, key, one.number), Recorded::Past(key, one));
+        }
+    }
+
+    fn add_subject(&mut self, made: &'a Made, subject: &'a Subject) {
+        match subject {
+            Subject::Environment(name) => {
+                let found = made.environments.get(name).map(Recorded::Environment);
+                found
+                    .into_iter()
+                    .for_each(|found| self.add(environment_name(self.workspace, name.as_str()), found));
+            }
+            Subject::Resource(key) => {
+                let found = made.resources.get(key).map(|resource| Recorded::Resource(key, resource));
+                found.into_iter().for_each(|found| self.add(resource::name(self.workspace, key), found));
+            }
+            Subject::Value(key) => {
+                let found = made.values.get(key).map(|value| Recorded::Value(key, value));
+                found.into_iter().for_each(|found| self.add(value_name(self.workspace, key), found));
+                self.add_past(key, made.earlier(key));
+            }
+        }
+    }
 }
 
 impl Recorded<'_> {
@@ -234,18 +326,20 @@ impl Recorded<'_> {
                 (one.revision, one.changed) == (other.revision, other.changed)
             }
             (Self::Environment(one), Self::Environment(other)) => one == other,
+            (Self::Resource(_, one), Self::Resource(_, other)) => one == other,
             (Self::Value(_, one), Self::Value(_, other)) => one == other,
             (Self::Past(_, one), Self::Past(_, other)) => one == other,
             _ => false,
         }
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    fn bytes(&self, workspace: &WorkspaceId) -> Vec<u8> {
         let bytes = match self {
             Self::Revision(made) => {
                 serde_json::to_vec(&WireRevision { revision: made.revision.0, changed: made.changed.0 })
             }
             Self::Environment(made) => serde_json::to_vec(&to_environment(made)),
+            Self::Resource(key, made) => resource::write(workspace, key, made),
             Self::Value(key, value) => serde_json::to_vec(&WireValue {
                 key: to_key(key),
                 sealed_for: (
@@ -392,11 +486,14 @@ mod tests {
                 "the revision, the value, what it was, what is forgotten: {changes:?}"
             );
             apply(&mut records, changes);
-            assert_eq!(Made::from_records(&workspace(), &records).unwrap(), made);
+            assert_eq!(Made::from_records(&workspace(), Uid([9; 16]), &records).unwrap(), made);
         }
         for (name, content) in records {
             let renamed = name.replace("/A", "/B").replace("configuration", "value/all/A");
-            assert!(Made::from_records(&workspace(), &[(renamed, content)].into()).is_err(), "{name}");
+            assert!(
+                Made::from_records(&workspace(), Uid([9; 16]), &[(renamed, content)].into()).is_err(),
+                "{name}"
+            );
         }
     }
 
@@ -410,7 +507,7 @@ mod tests {
         }
         made.unset(&key);
         assert_eq!(made.next_version(&key), 2 * PAST_VERSIONS as u64 + 1, "not counted anew");
-        assert_eq!(made.past[&key].len(), PAST_VERSIONS);
+        assert_eq!(made.earlier(&key).len(), PAST_VERSIONS);
     }
 
     #[test]
@@ -422,6 +519,6 @@ mod tests {
             made.set(key.clone(), next);
             made.unset(&key);
         }
-        assert_eq!(made.past.len(), PAST_NAMES);
+        assert_eq!(made.buried.len(), PAST_NAMES);
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::{Candidate, Plan, Planned, What};
 use crate::{
     canonical::Canonical,
-    id::{DeploymentId, Digest, EnvironmentName, Uid, ValueId},
+    id::{Digest, EnvironmentName, Uid, ValueId},
     model::{
         Address, Endpoint, InputValue, Piece, Place, PlainValue, Release, SealedValue, ServiceKind, Template,
         Tls, ValueType,
@@ -43,20 +43,6 @@ impl Identified for InputValue {
         head.copy_from_slice(&bytes[..16]);
         ValueId(head)
     }
-}
-
-/// An environment's digest, over the digests of its plans, in the deployments' order.
-#[must_use]
-pub fn environment_digest(
-    name: &EnvironmentName,
-    uid: Uid,
-    plans: &BTreeMap<DeploymentId, Digest>,
-) -> Digest {
-    Canonical::new("bootlace environment 1")
-        .text(name.as_str())
-        .bytes(&uid.0)
-        .each(plans.iter(), |hash, (deployment, plan)| hash.text(deployment.as_str()).bytes(&plan.0))
-        .finish()
 }
 
 /// A snapshot's digest, over the digests of its environments, in name order.

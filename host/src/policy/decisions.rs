@@ -1,12 +1,12 @@
 //! Answers that are remembered. Sound because a policy is a function: the same question gets the
-//! same answer, so whoever asks with the same plan, the same chain and the same declared facts may
+//! same answer, so whoever asks about the same pair, the same chain and with the same declared facts may
 //! have the answer of whoever asked before.
 
 use quick_cache::{Weighter, sync::Cache};
 
 use crate::{id::Digest, model::question::Facts};
 
-/// A bounded memory of what chains decided, dropped with its generation.
+/// A bounded memory of what chains decided.
 ///
 /// What to put in is the caller's choice: never what a clock or a full pool stopped
 /// ([`super::FailureKind::is_deterministic`]).
@@ -15,8 +15,8 @@ pub struct Decisions<T>(Option<Cache<Key, T, Weight<T>>>);
 /// What an answer depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The digest of what was asked about.
-    pub plan: Digest,
+    /// The number of what was asked about: a pair that is prepared anew has another one.
+    pub pair: u64,
     /// The digest of who was asked ([`super::Chain::digest`]).
     pub chain: Digest,
     /// The facts, narrowed to what the chain declared: `chain.vary().narrow(facts)`.
@@ -81,7 +81,7 @@ mod tests {
 
     fn key(instance: &str) -> Key {
         let facts = Facts { instance: Some(instance.into()), ..Facts::default() };
-        Key { plan: Digest([1; 32]), chain: Digest([2; 32]), facts }
+        Key { pair: 1, chain: Digest([2; 32]), facts }
     }
 
     #[test]
@@ -90,7 +90,7 @@ mod tests {
         decisions.remember(key("a"), 1);
         assert_eq!(decisions.recall(&key("a")), Some(1));
         assert_eq!(decisions.recall(&key("b")), None);
-        let other_plan = Key { plan: Digest([3; 32]), ..key("a") };
+        let other_plan = Key { pair: 3, ..key("a") };
         assert_eq!(decisions.recall(&other_plan), None);
         let other_chain = Key { chain: Digest([3; 32]), ..key("a") };
         assert_eq!(decisions.recall(&other_chain), None);

@@ -1,0 +1,43 @@
+//! A piece of a stored configuration as bytes: the body of a bundle that holds that piece and nothing
+//! else, behind its format number. Records of the ledger and chunks of a tree are made of these; what
+//! vouches for them is theirs.
+
+use super::{BundleError, BundleLimits, more, read, wire, write};
+use crate::{
+    id::{Uid, WorkspaceId},
+    model::{Configuration, SealedValue},
+};
+
+/// Writes what `part` holds. Components are left out: they are blobs of their own.
+#[must_use]
+pub fn write_part(part: &Configuration<SealedValue>) -> Vec<u8> {
+    let mut body = write::body(part, &[]);
+    body.components.clear();
+    let (format, body) = match more::write(part) {
+        None => (1, wire::encode(&body)),
+        Some(more) => (2, wire::encode(&(body, more))),
+    };
+    [&[format][..], &body].concat()
+}
+
+/// Reads what [`write_part`] wrote of a part without policies.
+///
+/// # Errors
+/// When it is none.
+pub fn read_part(
+    bytes: &[u8],
+    workspace: &WorkspaceId,
+    uid: Uid,
+) -> Result<Configuration<SealedValue>, BundleError> {
+    let limits = BundleLimits::default();
+    let (body, more) = match bytes.split_first() {
+        Some((1, body)) => (wire::decode(body)?, None),
+        Some((2, body)) => wire::decode(body).map(|(body, more)| (body, Some(more)))?,
+        _ => return Err(wire::WireError::Decode { reason: "an unknown format" }.into()),
+    };
+    let (part, _) = read::body(body, workspace, uid, &limits)?;
+    Ok(match more {
+        Some(more) => more::read(part, more, &limits)?,
+        None => part,
+    })
+}

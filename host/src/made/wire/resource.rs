@@ -1,0 +1,162 @@
+//! The record of a resource: who changed it, what its values are sealed for, and itself as the part of a
+//! stored configuration that holds nothing else. A policy's component is a blob beside it.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
+
+use super::{Made, MadeResource, ResourceKey, WireStamp, place, stamp, to_stamp};
+use crate::{
+    bundle,
+    id::{DeploymentId, Digest, EnvironmentName, PolicyName, Uid, VariableName, WorkspaceId},
+    made::{Resource, nothing_special},
+    model::{Configuration, Deployment, Fallback, Layer, Policy, SealedValue},
+};
+
+#[derive(Serialize, Deserialize)]
+struct WireResource {
+    content: WireContent,
+    sealed_for: BTreeMap<String, String>,
+    changed: WireStamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WireContent {
+    /// Of a configuration that holds nothing else.
+    Part(String),
+    Policy {
+        name: String,
+        component: String,
+        falls_back: bool,
+    },
+}
+
+/// What a resource's record is called.
+pub(super) fn name(workspace: &WorkspaceId, key: &ResourceKey) -> String {
+    let own = match key {
+        ResourceKey::Deployment(id) => format!("deployment/{id}"),
+        ResourceKey::Service(id) => format!("service/{id}"),
+        ResourceKey::Tool(id) => format!("tool/{id}"),
+        ResourceKey::Binding(id, environment, name) => format!("binding/{id}/{name}/in/{environment}"),
+        ResourceKey::Policy(name) => format!("policy/{name}"),
+        ResourceKey::Attachment(policy, at) => format!("attachment/{policy}/{}", place(at)),
+    };
+    format!("workspace/{workspace}/resource/{own}")
+}
+
+pub(super) fn write(
+    workspace: &WorkspaceId,
+    key: &ResourceKey,
+    made: &MadeResource,
+) -> serde_json::Result<Vec<u8>> {
+    // A part does not say whose it is; the record's name does.
+    let mut part = Configuration::new(workspace.clone(), Uid::NONE);
+    let content = match (key, &made.resource) {
+        (_, Resource::Policy(policy)) => WireContent::Policy {
+            name: policy.name.to_string(),
+            component: policy.digest.to_string(),
+            falls_back: policy.fallback == Fallback::Previous,
+        },
+        (ResourceKey::Binding(id, environment, name), Resource::Binding(binding)) => {
+            part.deployments.insert(id.clone(), bound(id, environment, name, binding.clone()));
+            WireContent::Part(BASE64_STANDARD.encode(bundle::write_part(&part)))
+        }
+        (_, resource) => {
+            hold(&mut part, resource);
+            WireContent::Part(BASE64_STANDARD.encode(bundle::write_part(&part)))
+        }
+    };
+    let sealed_for = made.sealed_for.iter().map(|(name, uid)| (name.to_string(), uid.to_string()));
+    serde_json::to_vec(&WireResource {
+        content,
+        sealed_for: sealed_for.collect(),
+        changed: to_stamp(&made.changed),
+    })
+}
+
+pub(super) fn read(
+    (workspace, uid): (&WorkspaceId, Uid),
+    name_of_record: &str,
+    content: &[u8],
+    made: &mut Made,
+) -> Option<()> {
+    let wire: WireResource = serde_json::from_slice(content).ok()?;
+    let (key, resource) = match wire.content {
+        WireContent::Policy { name, component, falls_back } => {
+            let (name, digest): (PolicyName, Digest) = (name.parse().ok()?, component.parse().ok()?);
+            let fallback = if falls_back { Fallback::Previous } else { Fallback::Refuse };
+            let policy = Policy { name: name.clone(), digest, component: [].into(), fallback };
+            (ResourceKey::Policy(name), Resource::Policy(policy))
+        }
+        WireContent::Part(part) => {
+            let part = bundle::read_part(&BASE64_STANDARD.decode(part).ok()?, workspace, uid).ok()?;
+            held(part)?
+        }
+    };
+    (name(workspace, &key) == name_of_record).then_some(())?;
+    let sealed_for =
+        wire.sealed_for.into_iter().map(|(name, uid)| Some((name.parse().ok()?, uid.parse().ok()?)));
+    let sealed_for = sealed_for.collect::<Option<_>>()?;
+    made.resources.insert(key, MadeResource { resource, sealed_for, changed: stamp(wire.changed) });
+    Some(())
+}
+
+fn hold(part: &mut Configuration<SealedValue>, resource: &Resource) {
+    match resource {
+        Resource::Deployment(one) => part.deployments.insert(one.id.clone(), one.clone()),
+        Resource::Service(one) => part.services.insert(one.id.clone(), one.clone()),
+        Resource::Tool(one) => part.tools.insert(one.id.clone(), one.clone()),
+        Resource::Attachment(one) => part.attachments.push(one.clone()),
+        Resource::Policy(_) | Resource::Binding(_) => {}
+    }
+}
+
+/// The one thing that a part holds: a binding where that is all there is of a deployment.
+fn held(mut part: Configuration<SealedValue>) -> Option<(ResourceKey, Resource)> {
+    let found = part.deployments.len() + part.services.len() + part.tools.len() + part.attachments.len();
+    if found != 1 {
+        return None;
+    }
+    if let Some(one) = part.attachments.pop() {
+        return Some((
+            ResourceKey::Attachment(one.policy.clone(), one.place.clone()),
+            Resource::Attachment(one),
+        ));
+    }
+    if let Some(one) = part.services.values().next() {
+        return Some((ResourceKey::Service(one.id.clone()), Resource::Service(one.clone())));
+    }
+    if let Some(one) = part.tools.values().next() {
+        return Some((ResourceKey::Tool(one.id.clone()), Resource::Tool(one.clone())));
+    }
+    let one = part.deployments.values().next()?;
+    let bound = one.environments.iter().find_map(|(environment, here)| {
+        let (name, binding) = here.bindings.iter().next()?;
+        Some((ResourceKey::Binding(one.id.clone(), environment.clone(), name.clone()), binding.clone()))
+    });
+    Some(match bound {
+        Some((key, binding)) => (key, Resource::Binding(binding)),
+        None => (ResourceKey::Deployment(one.id.clone()), Resource::Deployment(one.clone())),
+    })
+}
+
+fn bound(
+    id: &DeploymentId,
+    environment: &EnvironmentName,
+    name: &VariableName,
+    binding: crate::model::Binding,
+) -> Deployment<SealedValue> {
+    let mut here = nothing_special();
+    here.bindings.insert(name.clone(), binding);
+    Deployment {
+        id: id.clone(),
+        uid: Uid::NONE,
+        base: Layer::default(),
+        domain: None,
+        namespaces: BTreeMap::new(),
+        environments: [(environment.clone(), here)].into(),
+        releases: BTreeMap::new(),
+    }
+}
