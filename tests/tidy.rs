@@ -9,7 +9,7 @@ use std::{
 
 /// The levels of architecture, by the first segments of a module's path. A module imports only its
 /// own level or lower ones.
-const LEVELS: [(&str, u8); 52] = [
+const LEVELS: [(&str, u8); 53] = [
     ("canonical", 0),
     ("entropy", 0),
     ("fields", 0),
@@ -42,6 +42,7 @@ const LEVELS: [(&str, u8); 52] = [
     ("control", 3),
     ("durable", 3),
     ("generation", 3),
+    ("history", 3),
     ("host", 3),
     ("ledger", 3),
     ("permit", 3),

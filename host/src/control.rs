@@ -19,16 +19,20 @@ use std::{
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
+    id::Digest,
     keyring::{Mac, RecordKey},
     ledger::{
-        Compare, Key, Ledger, LedgerError, LedgerOpenError, MAX_OPERATIONS, Operation, Outcome, OverLimit,
-        Read, RedbLedger, RedbSettings, Span, Transaction, Value,
+        Blob, Compare, Key, Ledger, LedgerError, LedgerOpenError, MAX_BLOBS_PER_PUT,
+        MAX_BLOBS_PER_TRANSACTION, MAX_OPERATIONS, Operation, Outcome, OverLimit, Read, RedbLedger,
+        RedbSettings, Span, Transaction, Value,
     },
     state::Alteration,
 };
 
 /// Bytes of a record's code.
 const MAC_BYTES: usize = 32;
+/// Bytes of blobs that come along in the transaction that names them, and leave room for its records.
+const MAX_ALONG_BYTES: usize = 512 * 1024;
 
 /// The records of one host.
 pub struct Control {
@@ -127,6 +131,29 @@ impl Control {
     /// When what is expected does not hold or the ledger fails. Up to a transaction's number of changes,
     /// nothing was changed then (but see [`LedgerError::Unknown`]).
     pub fn change(&self, expected: &[(&str, Expected)], changes: &[Alteration]) -> Result<(), ControlError> {
+        self.change_with(expected, changes, Vec::new())
+    }
+
+    /// The same, and what the changes name by digest: durable before them.
+    ///
+    /// # Errors
+    /// As [`Control::change`].
+    pub fn change_with(
+        &self,
+        expected: &[(&str, Expected)],
+        changes: &[Alteration],
+        blobs: Vec<Blob>,
+    ) -> Result<(), ControlError> {
+        let bytes: usize = blobs.iter().map(|blob| blob.bytes().len()).sum();
+        let (mut along, apart) = match blobs.len() <= MAX_BLOBS_PER_TRANSACTION && bytes <= MAX_ALONG_BYTES {
+            true => (blobs, Vec::new()),
+            false => (Vec::new(), blobs),
+        };
+        // Held until the records that name them are durable, too.
+        let mut held = Vec::new();
+        for some in apart.chunks(MAX_BLOBS_PER_PUT) {
+            held.push(self.wait(self.ledger.put_blobs(some.to_vec()))?);
+        }
         let mut compares = Vec::new();
         for (name, expected) in expected {
             let key = Key::new(name)?;
@@ -138,6 +165,7 @@ impl Control {
         for some in changes.chunks(MAX_OPERATIONS) {
             let operations = some.iter().map(|one| self.operation(one)).collect::<Result<_, _>>()?;
             let transaction = Transaction::new(std::mem::take(&mut compares), operations)?;
+            let transaction = transaction.with_blobs(std::mem::take(&mut along))?;
             match self.wait(self.ledger.transact(transaction))? {
                 Outcome::Committed { revision } => {
                     self.revision.fetch_max(revision.0, Ordering::Relaxed);
@@ -149,6 +177,22 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// What has that digest.
+    ///
+    /// # Errors
+    /// When it is not there, or the ledger fails.
+    pub fn blob(&self, digest: Digest) -> Result<Vec<u8>, ControlError> {
+        Ok(self.wait(self.ledger.blob(digest))?)
+    }
+
+    /// Whether something of that digest is there.
+    ///
+    /// # Errors
+    /// When the ledger fails.
+    pub fn has_blob(&self, digest: Digest) -> Result<bool, ControlError> {
+        Ok(self.wait(self.ledger.has_blob(digest))?)
     }
 
     /// How many transactions there were, as far as this has seen.

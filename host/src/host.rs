@@ -2,6 +2,7 @@
 //! for a change; changes wait for each other.
 
 mod change;
+mod history;
 mod kept;
 mod prepare;
 mod push;
@@ -39,6 +40,7 @@ use crate::{
     upload::{Compiler, Uploads},
 };
 
+pub use history::{LookBackError, MAX_HISTORY};
 pub use push::ChangeError;
 pub use restore::StartError;
 pub use tokens::{MintRequest, Minted};
@@ -129,6 +131,8 @@ struct Writer {
     /// What the ledger holds of a workspace, where a push displaced some of that and the ledger does not
     /// know yet.
     displaced: Vec<(WorkspaceId, Arc<Made>)>,
+    /// The trees of what is served, as the ledger has them.
+    histories: BTreeMap<WorkspaceId, history::Kept>,
     control: Control,
 }
 

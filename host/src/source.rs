@@ -220,4 +220,4 @@ fn keep<'a, K: std::str::FromStr<Err: std::fmt::Display> + Ord>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

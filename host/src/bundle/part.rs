@@ -2,6 +2,8 @@
 //! else, behind its format number. Records of the ledger and chunks of a tree are made of these; what
 //! vouches for them is theirs.
 
+use std::sync::Arc;
+
 use super::{BundleError, BundleLimits, more, read, wire, write};
 use crate::{
     id::{Uid, WorkspaceId},
@@ -20,7 +22,7 @@ pub fn write_part(part: &Configuration<SealedValue>) -> Vec<u8> {
     [&[format][..], &body].concat()
 }
 
-/// Reads what [`write_part`] wrote of a part without policies.
+/// Reads what [`write_part`] wrote. Policies have no component: whoever needs one finds it by its digest.
 ///
 /// # Errors
 /// When it is none.
@@ -30,12 +32,14 @@ pub fn read_part(
     uid: Uid,
 ) -> Result<Configuration<SealedValue>, BundleError> {
     let limits = BundleLimits::default();
-    let (body, more) = match bytes.split_first() {
+    let (body, more): (wire::Body, _) = match bytes.split_first() {
         Some((1, body)) => (wire::decode(body)?, None),
         Some((2, body)) => wire::decode(body).map(|(body, more)| (body, Some(more)))?,
         _ => return Err(wire::WireError::Decode { reason: "an unknown format" }.into()),
     };
-    let (part, _) = read::body(body, workspace, uid, &limits)?;
+    let none: Arc<[u8]> = [].into();
+    let components = body.policies.values().map(|policy| (policy.digest, Arc::clone(&none))).collect();
+    let (part, _) = read::body_with(body, &components, workspace, uid, &limits)?;
     Ok(match more {
         Some(more) => more::read(part, more, &limits)?,
         None => part,

@@ -27,14 +27,25 @@ const MAX_WRAPPED_BYTES: usize = 512;
 
 /// Reads a configuration and its data keys.
 pub(super) fn body<V: Form>(
-    body: wire::Body,
+    mut body: wire::Body,
     workspace: &WorkspaceId,
     uid: Uid,
     limits: &BundleLimits,
 ) -> Read<(Configuration<V>, Vec<WrappedDataKey>)> {
-    let components = components(body.components, limits)?;
+    let components = components(std::mem::take(&mut body.components), limits)?;
+    body_with(body, &components, workspace, uid, limits)
+}
+
+/// The same where the components are known; those that the body brings are not looked at.
+pub(super) fn body_with<V: Form>(
+    body: wire::Body,
+    components: &BTreeMap<[u8; 32], Arc<[u8]>>,
+    workspace: &WorkspaceId,
+    uid: Uid,
+    limits: &BundleLimits,
+) -> Read<(Configuration<V>, Vec<WrappedDataKey>)> {
     let policies: BTreeMap<_, _> =
-        entries("policies", body.policies, limits.policies, |name, entry| policy(name, entry, &components))?;
+        entries("policies", body.policies, limits.policies, |name, entry| policy(name, entry, components))?;
     if components.keys().any(|digest| policies.values().all(|policy: &Policy| policy.digest.0 != *digest)) {
         return Err(InvalidContent::ComponentUnused.at("components"));
     }

@@ -10,9 +10,10 @@ use super::{ChangeError, Changed, Host, Writer, prepare::Ingredients, push::chan
 use crate::{
     change::{Draft, Edit, EditError, MAX_EDITS, Precondition, Reach},
     control::ControlError,
+    history,
     id::WorkspaceId,
     keyring::Keyring,
-    ledger::LedgerError,
+    ledger::{Blob, LedgerError},
     made::{Made, Stamp},
     model::{Scope, TokenRecord},
     state::Alteration,
@@ -106,10 +107,15 @@ impl Host {
         };
         let next = workshop.prepare(ingredients, &self.engine)?;
         let changed = changed(&next, Vec::new());
-        let records = made.changed_since(&served.made, workspace, &draft.subjects);
+        let mut records = made.changed_since(&served.made, workspace, &draft.subjects);
         let mut writer = self.writer.lock();
         self.forget_displaced(&mut writer)?;
-        self.write(&writer, &records)?;
+        writer.keep(served)?;
+        let pieces = history::changed_by(&draft.subjects, &draft.touched);
+        let mut entry = writer.history_of(&next, &active, Some(pieces))?;
+        records.append(&mut entry.records);
+        self.write(&writer, &records, std::mem::take(&mut entry.blobs))?;
+        writer.kept(workspace, entry);
         writer.made.insert(workspace.clone(), made);
         let generation = self.store.load_full().with_workspace(writer.sequence(), next);
         self.store.publish(Arc::new(generation));
@@ -142,8 +148,13 @@ impl Host {
     }
 
     /// Makes records durable.
-    pub(super) fn write(&self, writer: &Writer, records: &[Alteration]) -> Result<(), ChangeError> {
-        let written = writer.control.change(&[], records).inspect_err(|error| {
+    pub(super) fn write(
+        &self,
+        writer: &Writer,
+        records: &[Alteration],
+        blobs: Vec<Blob>,
+    ) -> Result<(), ChangeError> {
+        let written = writer.control.change_with(&[], records, blobs).inspect_err(|error| {
             if let ControlError::Ledger(LedgerError::Unknown(_) | LedgerError::Stopped) = error {
                 self.doubt_ledger(error.to_string());
             }
@@ -161,7 +172,7 @@ impl Host {
     pub(super) fn forget_displaced(&self, writer: &mut Writer) -> Result<(), ChangeError> {
         while let Some((workspace, before)) = writer.displaced.last() {
             let records = writer.made_in(workspace).since(before, workspace);
-            self.write(writer, &records)?;
+            self.write(writer, &records, Vec::new())?;
             writer.displaced.pop();
         }
         Ok(())

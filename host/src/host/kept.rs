@@ -67,7 +67,8 @@ impl Kept {
         for (workspace, root) in &slots.root().workspaces {
             made.insert(workspace.clone(), Arc::new(Made::from_records(workspace, root.uid, &records)?));
         }
-        let mut writer = Writer { slots, state, made, control, displaced: Vec::new() };
+        let mut writer =
+            Writer { slots, state, made, control, displaced: Vec::new(), histories: BTreeMap::new() };
         let incomplete = writer.note_that_it_moved()?;
         Ok(Self { writer, incomplete })
     }

@@ -74,6 +74,9 @@ pub enum ChangeError {
     /// The ledger refused.
     #[error("the change could not be made durable")]
     Ledger(#[from] ControlError),
+    /// What was kept of the revision before cannot be gone on from.
+    #[error("what is kept of earlier revisions cannot be gone on from")]
+    History(#[source] Box<crate::history::HistoryError>),
     /// What was kept cannot be read back.
     #[error("what was kept of that revision cannot be read")]
     Kept(#[from] BlobError),
@@ -89,7 +92,9 @@ impl ChangeError {
             Self::TooLarge { .. } => "too-large",
             Self::Unknown => "not-found",
             Self::Bundle(_) | Self::Invalid(_) => "invalid",
-            Self::NoRootKey | Self::Disk(_) | Self::Ledger(_) | Self::Kept(_) => "not-ready",
+            Self::NoRootKey | Self::Disk(_) | Self::Ledger(_) | Self::History(_) | Self::Kept(_) => {
+                "not-ready"
+            }
         }
     }
 }
@@ -302,6 +307,13 @@ impl Host {
             writer.displaced.push((changed.workspace.clone(), before.unwrap_or_default()));
             // The push stands; should this fail, the next change has to do it first.
             drop(self.forget_displaced(&mut writer));
+        }
+        // The push stands; should this fail, the next change has to do it first.
+        if let Err(error) = writer.keep(&served) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the revision cannot be looked at later yet"
+            );
         }
         self.store.publish(Arc::new(self.store.load_full().with_workspace(sequence, served)));
         self.watch.forget(&changed.workspace);

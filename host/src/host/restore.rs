@@ -214,6 +214,9 @@ impl Writer {
                     if before != one.made {
                         self.displaced.push((name.clone(), before));
                     }
+                    if let Err(error) = self.keep(&one) {
+                        doubts.ledger.get_or_insert(error.to_string());
+                    }
                     served.insert(name, Arc::new(one));
                 }
                 Err(error) => {

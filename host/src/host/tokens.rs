@@ -122,7 +122,7 @@ impl Host {
     /// Makes another state durable: the records that differ, and no others.
     fn alter(&self, writer: &mut Writer, next: State) -> Result<(), ChangeError> {
         let changes = next.since(&writer.state);
-        self.write(writer, &changes)?;
+        self.write(writer, &changes, Vec::new())?;
         writer.state = next;
         Ok(())
     }

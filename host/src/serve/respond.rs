@@ -338,7 +338,10 @@ impl From<ChangeError> for Problem {
             }
             ChangeError::NoRootKey => Self::not_ready(error.to_string()),
             // The host's log says more; a path or an errno is nobody else's business.
-            ChangeError::Disk(_) | ChangeError::Ledger(_) | ChangeError::Kept(_) => {
+            ChangeError::Disk(_)
+            | ChangeError::Ledger(_)
+            | ChangeError::History(_)
+            | ChangeError::Kept(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", error.to_string())
             }
         }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 mod bounds;
-mod kit;
+pub(crate) mod kit;
 mod plans;
 mod refusals;
 

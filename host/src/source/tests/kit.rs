@@ -39,7 +39,7 @@ pub(super) fn tokens() -> Vec<TokenRecord> {
     vec![token(1, instance), token(2, tenant)]
 }
 
-pub(super) fn starter() -> Tree {
+pub(crate) fn starter() -> Tree {
     let mut next = 0;
     let ids = Starter::new(|| {
         next += 1;

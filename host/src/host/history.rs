@@ -1,0 +1,197 @@
+//! What each revision was made of, kept in the ledger: a record for each names the root of its tree. A
+//! change by API writes it in its own transaction; a push, whose commit is of the slots, right after, and
+//! whatever comes next makes up for it where that was cut off.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChangeError, Host, Writer};
+use crate::{
+    chunks::{FetchError, Tree},
+    control::{Control, ControlError},
+    generation::Served,
+    history::{self, HistoryError, PieceKey},
+    id::{DeploymentId, Digest, EnvironmentName, Revision, Uid, WorkspaceId},
+    ledger::Blob,
+    model::{Configuration, SealedValue},
+    state::{Activations, Alteration},
+};
+
+/// How many revisions of a workspace can be looked at again.
+pub const MAX_HISTORY: u64 = 10_000;
+
+#[derive(Serialize, Deserialize)]
+struct WireRevision {
+    root: String,
+    digest: String,
+    created: i64,
+}
+
+/// A revision's tree.
+pub(super) struct Kept {
+    pub(super) revision: Revision,
+    tree: Tree,
+}
+
+/// What makes a revision's tree durable.
+pub(super) struct Entry {
+    pub(super) records: Vec<Alteration>,
+    pub(super) blobs: Vec<Blob>,
+    kept: Kept,
+}
+
+/// Why an earlier revision cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum LookBackError {
+    /// It is not kept, or never was.
+    #[error("revision {0} is not kept; the last {MAX_HISTORY} are")]
+    NotKept(Revision),
+    /// A part of it cannot be had.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The ledger refuses.
+    #[error(transparent)]
+    Ledger(#[from] ControlError),
+}
+
+impl Writer {
+    /// What has to be written for `served` to be looked at later. `changed` are the pieces that differ from
+    /// the revision before; none where that is not known.
+    pub(super) fn history_of(
+        &self,
+        served: &Served,
+        active: &Activations,
+        changed: Option<BTreeSet<PieceKey>>,
+    ) -> Result<Entry, ChangeError> {
+        let snapshot = &served.snapshot;
+        let (workspace, revision) = (&snapshot.configuration.workspace, snapshot.revision);
+        let before = self.histories.get(workspace);
+        let follows = before.filter(|before| before.revision.next() == revision);
+        let fetch = &mut |digest| fetched(&self.control, digest);
+        let tree = before.map_or_else(Tree::empty, |before| before.tree.clone());
+        let keys = match (follows, changed) {
+            (Some(_), Some(changed)) => {
+                changed.iter().map(ToString::to_string).zip(changed.iter().cloned().map(Some)).collect()
+            }
+            _ => {
+                let mut keys: BTreeMap<String, Option<PieceKey>> = BTreeMap::new();
+                keys.extend(tree.leaves(fetch).map_err(broken)?.into_keys().map(|key| (key, None)));
+                keys.extend(PieceKey::all(&snapshot.configuration).map(|key| (key.to_string(), Some(key))));
+                keys
+            }
+        };
+        let keys: BTreeMap<String, Option<PieceKey>> = keys;
+        let piece = |key: Option<PieceKey>| key.and_then(|key| key.write(&snapshot.configuration, active));
+        let edits = keys.into_iter().map(|(name, key)| (name, piece(key))).collect();
+        let edited = tree.edit(edits, fetch).map_err(broken)?;
+        let mut blobs = self.components(&snapshot.configuration)?;
+        for chunk in edited.chunks {
+            blobs.push(Blob::new(chunk.into_bytes()).map_err(ControlError::from)?);
+        }
+        let wire = WireRevision {
+            root: edited.tree.digest().to_string(),
+            digest: snapshot.digest.to_string(),
+            created: snapshot.created.0,
+        };
+        let content = serde_json::to_vec(&wire).unwrap_or_default();
+        let mut records = vec![Alteration::Put { name: record(workspace, revision), content }];
+        if let Some(oldest) = revision.0.checked_sub(MAX_HISTORY) {
+            records.push(Alteration::Delete { name: record(workspace, Revision(oldest)) });
+        }
+        Ok(Entry { records, blobs, kept: Kept { revision, tree: edited.tree } })
+    }
+
+    /// The components that are not kept yet, so that a decision can be taken again when nothing names them
+    /// any more.
+    fn components(&self, configuration: &Configuration<SealedValue>) -> Result<Vec<Blob>, ChangeError> {
+        let mut blobs = Vec::new();
+        for policy in configuration.policies.values() {
+            if !self.control.has_blob(policy.digest)? {
+                blobs.push(Blob::new(policy.component.to_vec()).map_err(ControlError::from)?);
+            }
+        }
+        Ok(blobs)
+    }
+
+    /// Notes that an entry is durable.
+    pub(super) fn kept(&mut self, workspace: &WorkspaceId, entry: Entry) {
+        self.histories.insert(workspace.clone(), entry.kept);
+    }
+
+    /// Makes up for what was cut off: what is served can be looked at later, too.
+    pub(super) fn keep(&mut self, served: &Served) -> Result<(), ChangeError> {
+        let snapshot = &served.snapshot;
+        let workspace = &snapshot.configuration.workspace;
+        if self.histories.get(workspace).is_some_and(|kept| kept.revision == snapshot.revision) {
+            return Ok(());
+        }
+        if let Some(wire) = read(&self.control, workspace, snapshot.revision)? {
+            let fetch = &mut |digest| fetched(&self.control, digest);
+            let root = wire.root.parse().map_err(|_| unread(workspace, snapshot.revision))?;
+            let tree = Tree::read(root, fetch).map_err(broken)?;
+            self.histories.insert(workspace.clone(), Kept { revision: snapshot.revision, tree });
+            return Ok(());
+        }
+        let active = self.state.active_in(&snapshot.configuration);
+        let mut entry = self.history_of(served, &active, None)?;
+        self.control.change_with(&[], &entry.records, std::mem::take(&mut entry.blobs))?;
+        self.kept(workspace, entry);
+        Ok(())
+    }
+}
+
+impl Host {
+    /// What a pair was planned from at `revision`, and its active release then.
+    ///
+    /// # Errors
+    /// When that is not kept, or there was no such pair.
+    pub fn at_revision(
+        &self,
+        (workspace, uid): (&WorkspaceId, Uid),
+        pair: (&DeploymentId, &EnvironmentName),
+        revision: Revision,
+    ) -> Result<(Configuration<SealedValue>, Option<u64>), LookBackError> {
+        let writer = self.writer.lock();
+        let wire = read(&writer.control, workspace, revision)?.ok_or(LookBackError::NotKept(revision))?;
+        let fetch = &mut |digest| fetched(&writer.control, digest);
+        let root = wire.root.parse().map_err(|_| LookBackError::NotKept(revision))?;
+        let tree = Tree::read(root, fetch).map_err(HistoryError::from)?;
+        let mut find = |key: &PieceKey| tree.get(&key.to_string(), fetch);
+        Ok(history::of_pair((workspace, uid), pair, &mut find)?)
+    }
+
+    /// The component of that digest, if it is kept.
+    ///
+    /// # Errors
+    /// When the ledger refuses.
+    pub fn component(&self, digest: Digest) -> Result<Vec<u8>, ControlError> {
+        self.writer.lock().control.blob(digest)
+    }
+}
+
+fn record(workspace: &WorkspaceId, revision: Revision) -> String {
+    format!("workspace/{workspace}/revision/{:020}", revision.0)
+}
+
+fn read(
+    control: &Control,
+    workspace: &WorkspaceId,
+    revision: Revision,
+) -> Result<Option<WireRevision>, ControlError> {
+    let name = record(workspace, revision);
+    let found = control.read(&name)?.remove(&name);
+    Ok(found.and_then(|content| serde_json::from_slice(&content).ok()))
+}
+
+fn fetched(control: &Control, digest: Digest) -> Result<Vec<u8>, FetchError> {
+    control.blob(digest).map_err(FetchError::from)
+}
+
+fn broken(error: crate::chunks::TreeError) -> ChangeError {
+    ChangeError::History(Box::new(error.into()))
+}
+
+fn unread(workspace: &WorkspaceId, revision: Revision) -> ControlError {
+    ControlError::Forged { name: record(workspace, revision) }
+}
