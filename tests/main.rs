@@ -39,4 +39,5 @@ mod tokens;
 mod torn;
 mod values;
 mod workspace;
+mod writers;
 mod wrong_input;

@@ -85,6 +85,8 @@ impl Connection {
     /// Nothing when the connection breaks before the whole answer is here.
     pub(crate) async fn try_send(&mut self, request: Request<Full<Bytes>>) -> Option<Answer> {
         let answered = async {
+            // An answer may be here before the connection takes the next request.
+            self.sender.ready().await.ok()?;
             let (head, body) = self.sender.send_request(request).await.ok()?.into_parts();
             let body = body.collect().await.ok()?.to_bytes();
             Some(Answer { status: head.status.as_u16(), headers: head.headers, body })
