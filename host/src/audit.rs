@@ -33,7 +33,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::task::yield_now;
 
-use batch::{Gathering, PATIENCE, Part};
+use batch::{Batch, Gathering, PATIENCE, Part};
 pub use checkpoint::{InvalidCheckpoint, KeptCheckpoint};
 pub use frames::is_log;
 use log::Log;
@@ -52,8 +52,6 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 const RETAIN_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How long records are kept, in days.
 pub const RETENTION_DAYS: u32 = 90;
-/// What a batch's memory may keep for the next one, in bytes.
-const SPARE_BYTES: usize = 1 << 20;
 
 /// The record could not be written, so nothing may be handed out.
 #[derive(Debug, thiserror::Error)]
@@ -102,8 +100,8 @@ pub struct Audit {
 
 struct Writing {
     log: Log,
-    /// The memory of the last batch, for the next one.
-    spare: Vec<u8>,
+    /// The last batch, whose memory the next one takes.
+    spare: Batch,
 }
 
 impl Audit {
@@ -129,7 +127,7 @@ impl Audit {
             directory,
             settings,
             gathering: Mutex::default(),
-            writing: Mutex::new(Writing { log, spare: Vec::new() }),
+            writing: Mutex::new(Writing { log, spare: Batch::default() }),
             state,
             unsynced: AtomicBool::new(false),
             boots: AtomicU64::new(0),
@@ -176,7 +174,7 @@ impl Audit {
     /// taken by this writer, or by one that had finished before.
     fn flush(&self) {
         let Some(mut writing) = self.writing.try_lock_for(PATIENCE) else {
-            let stuck = self.gathering.lock().close(Vec::new());
+            let stuck = self.gathering.lock().close(Batch::default());
             return stuck.finish(Err(io::ErrorKind::TimedOut.into()));
         };
         let spare = std::mem::take(&mut writing.spare);
@@ -188,10 +186,7 @@ impl Audit {
             self.unsynced.fetch_or(written.is_ok() && !strict, Ordering::Release);
             batch.finish(written);
         }
-        if batch.lines.capacity() <= SPARE_BYTES {
-            batch.lines.clear();
-            writing.spare = batch.lines;
-        }
+        writing.spare = batch;
     }
 
     /// Seals everything written so far and brings it to the disk.

@@ -6,12 +6,12 @@ use std::{
     future::poll_fn,
     io,
     sync::Arc,
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use parking_lot::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{AuditUnavailable, record::KeysLine};
 
@@ -19,6 +19,8 @@ use super::{AuditUnavailable, record::KeysLine};
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// A batch that has grown to this many bytes waits for nobody else.
 const FULL_BYTES: usize = 1 << 20;
+/// What a batch's memory may keep for the next one, in bytes.
+const SPARE_BYTES: usize = 1 << 20;
 /// Among boots that come one by one, one in so many looks whether others come with it by now.
 const LOOK_EVERY: u64 = 16;
 
@@ -37,12 +39,32 @@ pub(super) struct Batch {
 impl Batch {
     /// Tells everybody whose record is in it.
     pub(super) fn finish(&self, outcome: io::Result<()>) {
-        let waiting = {
+        let mut waiting = {
             let mut state = self.outcome.0.lock();
             state.written = Some(outcome.map_err(Arc::new));
             std::mem::take(&mut state.waiting)
         };
-        waiting.into_iter().for_each(Waker::wake);
+        if !waiting.is_empty() {
+            waiting.drain(..).for_each(Waker::wake);
+            // Its memory serves the next batch.
+            self.outcome.0.lock().waiting = waiting;
+        }
+    }
+
+    /// An empty batch in the memory of one that is finished.
+    fn emptied(mut self) -> Self {
+        if self.lines.capacity() > SPARE_BYTES {
+            return Self::default();
+        }
+        self.lines.clear();
+        self.keys.clear();
+        self.records = 0;
+        match Arc::get_mut(&mut self.outcome) {
+            Some(Outcome(state)) => state.get_mut().begin_again(),
+            // Somebody has not asked yet what became of it.
+            None => self.outcome = Arc::default(),
+        }
+        self
     }
 }
 
@@ -78,11 +100,11 @@ impl Gathering {
         Joined { part, outcome: Arc::clone(outcome) }
     }
 
-    /// Closes the open batch; the next one writes into `spare`.
-    pub(super) fn close(&mut self, spare: Vec<u8>) -> Batch {
+    /// Closes the open batch; the next one takes the memory of `spare`, which is finished.
+    pub(super) fn close(&mut self, spare: Batch) -> Batch {
         self.last_records = self.open.records;
         self.batches += 1;
-        std::mem::replace(&mut self.open, Batch { lines: spare, ..Batch::default() })
+        std::mem::replace(&mut self.open, spare.emptied())
     }
 }
 
@@ -112,17 +134,58 @@ impl Joined {
 
     /// What becomes of the batch that another writes.
     pub(super) async fn wait(&self, patience: Duration) -> Result<(), AuditUnavailable> {
-        let written = poll_fn(|context| {
+        if let Some(watch) = poll_fn(|context| self.watch(context, patience)).await {
+            // Whoever writes may be stuck in the kernel, with a disk that does not answer.
+            if timeout_at(watch.until, poll_fn(|context| self.written(context))).await.is_err() {
+                self.outcome.give_up();
+            }
+        }
+        self.settled()
+    }
+
+    /// Waits for the batch, or for its watch to be free. One watches for all: a timer for each
+    /// would cost more than its record.
+    fn watch(&self, context: &Context<'_>, patience: Duration) -> Poll<Option<Watch<'_>>> {
+        let mut state = self.outcome.0.lock();
+        if state.written.is_some() {
+            return Poll::Ready(None);
+        }
+        if state.is_watched {
+            state.waiting.push(context.waker().clone());
+            return Poll::Pending;
+        }
+        state.is_watched = true;
+        let until = *state.until.get_or_insert_with(|| Instant::now() + patience);
+        Poll::Ready(Some(Watch { outcome: &self.outcome, until }))
+    }
+
+    fn written(&self, context: &Context<'_>) -> Poll<()> {
+        let mut state = self.outcome.0.lock();
+        if state.written.is_some() {
+            return Poll::Ready(());
+        }
+        state.waiting.push(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Sees to it that nobody waits for ever. Its boot's client may go away; the next one takes over.
+struct Watch<'a> {
+    outcome: &'a Outcome,
+    until: Instant,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let waiting = {
             let mut state = self.outcome.0.lock();
             if state.written.is_some() {
-                return Poll::Ready(());
+                return;
             }
-            state.waiting.push(context.waker().clone());
-            Poll::Pending
-        });
-        // Whoever writes may be stuck in the kernel, with a disk that does not answer.
-        let _ = timeout(patience, written).await;
-        self.settled()
+            state.is_watched = false;
+            std::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -133,4 +196,26 @@ struct Outcome(Mutex<OutcomeState>);
 struct OutcomeState {
     written: Option<Result<(), Arc<io::Error>>>,
     waiting: Vec<Waker>,
+    /// Whether one of those who wait has an eye on the clock, and until when.
+    is_watched: bool,
+    until: Option<Instant>,
+}
+
+impl Outcome {
+    /// Lets nobody wait any longer. What becomes of the batch may be told its writer yet.
+    fn give_up(&self) {
+        let waiting = {
+            let mut state = self.0.lock();
+            state.written.get_or_insert_with(|| Err(Arc::new(io::ErrorKind::TimedOut.into())));
+            std::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl OutcomeState {
+    fn begin_again(&mut self) {
+        (self.written, self.is_watched, self.until) = (None, false, None);
+        self.waiting.clear();
+    }
 }

@@ -97,12 +97,17 @@ pub struct BootRecord<'a> {
 impl BootRecord<'_> {
     pub(super) fn write(&self, line: &mut Vec<u8>) {
         let mut number = itoa::Buffer::new();
-        // Writing to a Vec cannot fail.
-        let _ = write!(line, r#"{{"kind":"boot","id":"{}","at":"#, self.id);
+        push(line, [r#"{"kind":"boot","id":"b-"#]);
+        write_hex(line, self.id.run);
+        push(line, ["-"]);
+        write_hex(line, self.id.count);
+        push(line, [r#"","at":"#]);
         push(line, [number.format(self.at.0), r#","outcome":""#, self.outcome]);
         push(line, [r#"","token":""#, self.token, r#"","principal":"#]);
         write_text(line, self.principal);
-        let _ = write!(line, r#","peer":"{}""#, self.peer);
+        push(line, [r#","peer":""#]);
+        write_address(line, self.peer);
+        push(line, ["\""]);
         push(line, [r#","revision":"#, number.format(self.revision.0), ",", self.subject]);
         push(line, self.keys.map(|keys| keys.mention.as_str()));
         for (name, fact) in [
@@ -169,6 +174,25 @@ fn push<'a>(line: &mut Vec<u8>, parts: impl IntoIterator<Item = &'a str>) {
     parts.into_iter().for_each(|part| line.extend_from_slice(part.as_bytes()));
 }
 
+/// As `{:x}`, without its machinery: this is on the path of every boot.
+fn write_hex(line: &mut Vec<u8>, number: u64) {
+    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
+    line.extend((0..digits).rev().map(|digit| b"0123456789abcdef"[(number >> (4 * digit) & 0xf) as usize]));
+}
+
+fn write_address(line: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            let mut number = itoa::Buffer::new();
+            for (at, octet) in address.octets().into_iter().enumerate() {
+                push(line, [if at == 0 { "" } else { "." }, number.format(octet)]);
+            }
+        }
+        // Writing to a Vec cannot fail.
+        IpAddr::V6(_) => drop(write!(line, "{address}")),
+    }
+}
+
 /// A text with its quotes. What needs no escaping, which is nearly everything, is copied.
 fn write_text(line: &mut Vec<u8>, text: &str) {
     let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
@@ -183,6 +207,20 @@ fn write_json(line: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_boots_line_has_numbers_and_addresses_as_they_print() {
+        for number in [0, 1, 0xf, 0x10, 0x0abc_def1, u64::MAX] {
+            let mut line = Vec::new();
+            write_hex(&mut line, number);
+            assert_eq!(line, format!("{number:x}").as_bytes());
+        }
+        for text in ["0.0.0.0", "127.0.0.1", "255.10.0.199", "::1", "2001:db8::1", "::ffff:10.0.0.1"] {
+            let mut line = Vec::new();
+            write_address(&mut line, text.parse().unwrap());
+            assert_eq!(line, text.as_bytes());
+        }
+    }
 
     #[test]
     fn a_reason_of_any_length_fits_a_line_that_can_be_read_back() {

@@ -148,6 +148,19 @@ async fn a_boot_does_not_wait_for_ever_for_a_writer_that_is_stuck() {
     assert_eq!(refused.0.kind(), io::ErrorKind::TimedOut);
 }
 
+#[tokio::test]
+async fn whoever_watches_the_clock_may_go_away_and_another_watches_on() {
+    let place = Place::new(false);
+    place.crowd().await;
+    let join = || place.audit.gathering.lock().join(None, |line| line.extend_from_slice(b"{}\n"));
+    let (_leads, watches, follows) = (join(), join(), join());
+    let (mut watching, mut following) =
+        (Box::pin(watches.wait(SYNC_EVERY)), pin!(follows.wait(PATIENCE * 100)));
+    assert!(begin(watching.as_mut()) && begin(following.as_mut()), "one watches, the other waits");
+    drop(watching);
+    assert_eq!(following.await.unwrap_err().0.kind(), io::ErrorKind::TimedOut, "from the first one's start");
+}
+
 #[test]
 fn a_failing_disk_is_not_filled_with_files() {
     let place = Place::new(false);
