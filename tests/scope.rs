@@ -2,20 +2,26 @@
 //! with the same names: who may is answered, who may not is refused, and no answer holds what is
 //! outside of its token's scope.
 
+mod names;
+
 use bootlace::{
     model::{EnvironmentType, Role, TokenKind},
     token::Token,
 };
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::world::{
     Answer, http,
     pair::{ENVIRONMENTS, Pair, Place},
 };
+use names::Names;
+
+type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [(Listener, &str, &str); 31] = [
+const ROUTES: [Route; 31] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -87,7 +93,7 @@ impl Who {
     }
 
     /// Whether `route` is to be answered, asked about `place`.
-    fn may(self, (listener, method, path): (Listener, &str, &str), place: Place) -> Outcome {
+    fn may(self, (listener, method, path): Route, place: Place) -> Outcome {
         let own = matches!(self, Self::Tenant { workspace, .. } if workspace == place.workspace);
         let operator = self == Self::Operator;
         let admin = operator || matches!(self, Self::Tenant { role: Role::Admin, .. });
@@ -149,8 +155,11 @@ fn tokens(pair: &Pair) -> Vec<(String, Option<String>, Who)> {
     let changed =
         format!("{}{}", &staging[..20], if &staging[20..21] == "A" { "B" } else { "A" }) + &staging[21..];
     let unknown = |kind| Some(Token::mint(kind, Zeroizing::new([7; 32])).expose().to_owned());
+    for role in Role::ALL {
+        let name = format!("acme staging {}", role.as_str());
+        tokens.push((name.clone(), extra(&name), limited("acme", role, "staging")));
+    }
     let rest = [
-        ("acme staging admin", extra("acme staging admin"), limited("acme", Role::Admin, "staging")),
         ("acme preview viewer", extra("acme preview viewer"), limited("acme", Role::Viewer, "preview/pr-42")),
         (
             "other production admin",
@@ -180,42 +189,21 @@ async fn set_probe(pair: &Pair, place: Place) {
     assert_eq!(answer.status == 200, place.environment != "development", "{}", answer.text());
 }
 
-async fn ask(
-    pair: &Pair,
-    (listener, method, path): (Listener, &str, &str),
-    token: Option<&str>,
-    place: Place,
-    victim: &str,
-) -> Answer {
-    let Place { workspace, environment } = place;
-    let named = format!("workspace={workspace}&environment={}", environment.replace('/', "%2F"));
-    let wanted = r#"{"kind":"instance","principal":"x","deployment":"checkout","environment":"#;
-    let (path, body) = match (method, path) {
+async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victim: &str) -> Answer {
+    let (listener, method, path) = route;
+    let names = Names::of(place, victim);
+    let (workspace, environment) = (&names.workspace.url, &names.environment.url);
+    let body = body((method, path), &names);
+    let path = match path {
         // Nothing in a request decides; what tries to is refused, as another test shows.
-        (_, "/v1/boot") => (path.to_owned(), String::new()),
-        ("POST", "/api/v1/deployments/{id}/env") => {
-            let path = format!("/api/v1/deployments/checkout/env?workspace={workspace}");
-            (path, format!(r#"{{"environment":"{environment}","name":"{PROBE}","value":"x"}}"#))
+        "/v1/boot" => path.to_owned(),
+        "/api/v1/environments/{env}" => {
+            format!("{}?workspace={workspace}&confirm={environment}", names.path(path))
         }
-        (_, "/api/v1/environments/{env}") => {
-            let name = environment.replace('/', "%2F");
-            (format!("/api/v1/environments/{name}?workspace={workspace}&confirm={name}"), "{}".to_owned())
-        }
-        ("POST", "/api/v1/environments") => {
-            let body = format!(r#"{{"name":"{environment}","type":"test"}}"#);
-            (format!("{path}?workspace={workspace}"), body)
-        }
-        (_, "/api/v1/deployments/{id}/env/{name}" | "/api/v1/deployments/{id}/env/{name}/versions") => {
-            (format!("{}?{named}", path.replace("{id}", "checkout").replace("{name}", PROBE)), String::new())
-        }
-        ("DELETE", _) => (format!("/api/v1/tokens/{victim}?workspace={workspace}"), String::new()),
-        ("POST", "/api/v1/tokens") => {
-            (format!("{path}?workspace={workspace}"), format!("{wanted}\"{environment}\"}}"))
-        }
-        ("POST", _) => (format!("{path}?{named}"), r#"{"revision":9}"#.to_owned()),
-        _ => (format!("{}?{named}", path.replace("{id}", "checkout")), String::new()),
+        _ => format!("{}?workspace={workspace}&environment={environment}", names.path(path)),
     };
-    let claims = [("if-match", "\"1\""), ("x-environment", environment), ("x-workspace", workspace)];
+    let claims =
+        [("if-match", "\"1\""), ("x-environment", place.environment), ("x-workspace", place.workspace)];
     // What is set there has another tag.
     let claims = if path.contains("/env") { &claims[1..] } else { &claims[..] };
     let address = match listener {
@@ -223,6 +211,26 @@ async fn ask(
         Listener::Admin => pair.world.admin_address(),
     };
     http::request(address, method, &path, token, claims, body.into_bytes()).await
+}
+
+/// What a route is sent that wants to be sent something.
+fn body(route: (&str, &str), names: &Names) -> String {
+    let (environment, deployment) = (&names.environment.text, &names.deployment.text);
+    let body = match route {
+        ("POST", "/api/v1/deployments/{id}/env") => {
+            json!({ "environment": environment, "name": PROBE, "value": "x" })
+        }
+        ("POST", "/api/v1/environments") => {
+            json!({ "name": environment, "type": "test", "deployments": [deployment] })
+        }
+        ("PATCH", _) => json!({}),
+        ("POST", "/api/v1/tokens") => json!({
+            "kind": "instance", "principal": "x", "deployment": deployment, "environment": environment,
+        }),
+        ("POST", "/api/v1/snapshot/rollback") => json!({ "revision": 9 }),
+        _ => return String::new(),
+    };
+    body.to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -269,7 +277,7 @@ async fn scope_every_token_on_every_route() {
 }
 
 /// Nothing of a place that the token does not see, and on the admin listener no secret at all.
-fn check(pair: &Pair, route: (Listener, &str, &str), who: Who, asked: Place, answer: &Answer, case: &str) {
+fn check(pair: &Pair, route: Route, who: Who, asked: Place, answer: &Answer, case: &str) {
     if route.2 == "/openapi.json" {
         return; // The same for everybody: its examples name a place, and nobody's.
     }

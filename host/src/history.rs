@@ -22,17 +22,21 @@ pub use piece::PieceKey;
 use crate::{
     bundle::{self, BundleError},
     change::Pair,
+    chunks::TreeError,
     id::{DeploymentId, EnvironmentName, Uid, WorkspaceId},
     made::{ResourceKey, Subject},
     model::{Configuration, NamespaceHere, Place, SealedValue},
 };
+
+/// Finds a piece; none where there is no such piece.
+pub type Find<'a> = dyn FnMut(&PieceKey) -> Result<Option<Vec<u8>>, TreeError> + 'a;
 
 /// Why a pair of an earlier revision cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// A piece cannot be had.
     #[error(transparent)]
-    Chunk(#[from] crate::chunks::TreeError),
+    Chunk(#[from] TreeError),
     /// A piece is none.
     #[error("a piece of that revision does not read: {key}")]
     Piece {
@@ -100,7 +104,7 @@ fn pairs(
 pub fn of_pair(
     (workspace, uid): (&WorkspaceId, Uid),
     (deployment, environment): (&DeploymentId, &EnvironmentName),
-    find: &mut dyn FnMut(&PieceKey) -> Result<Option<Vec<u8>>, crate::chunks::TreeError>,
+    find: &mut Find<'_>,
 ) -> Result<(Configuration<SealedValue>, Option<u64>), HistoryError> {
     let mut pieces = Pieces { whole: Configuration::new(workspace.clone(), uid), find };
     let (id, here) = (deployment.clone(), environment.clone());
@@ -131,7 +135,7 @@ pub fn of_pair(
 /// Puts pieces together.
 struct Pieces<'a> {
     whole: Configuration<SealedValue>,
-    find: &'a mut dyn FnMut(&PieceKey) -> Result<Option<Vec<u8>>, crate::chunks::TreeError>,
+    find: &'a mut Find<'a>,
 }
 
 impl Pieces<'_> {

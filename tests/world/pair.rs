@@ -130,6 +130,9 @@ impl Site {
             environments: [].into(),
         };
         let wanted = [
+            ("acme staging viewer", tenant("acme", Role::Viewer, "staging"), None),
+            ("acme staging developer", tenant("acme", Role::Developer, "staging"), None),
+            ("acme staging releaser", tenant("acme", Role::Releaser, "staging"), None),
             ("acme staging admin", tenant("acme", Role::Admin, "staging"), None),
             ("acme preview viewer", tenant("acme", Role::Viewer, "preview/pr-42"), None),
             ("other production admin", tenant("other", Role::Admin, "production"), None),

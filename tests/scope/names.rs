@@ -1,0 +1,443 @@
+//! One identity each: whoever spells a name of a path, a query or a body in another way is told that
+//! there is no such thing, whatever their role, and changes nothing. A percent-encoding of the very
+//! same name is that name.
+
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::{Listener, Outcome, PROBE, ROUTES, Route, Who, set_probe, tokens};
+use crate::world::{
+    Answer,
+    http::{Connection, prepared},
+    pair::{Pair, Place},
+};
+
+/// What stands in a path as it is.
+const IN_PATHS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A name, as a URL and as a body spell it.
+#[derive(Clone, Debug)]
+pub(super) struct Spelling {
+    pub(super) url: String,
+    pub(super) text: String,
+}
+
+impl Spelling {
+    /// As everybody spells it.
+    pub(super) fn of(text: &str) -> Self {
+        Self { url: utf8_percent_encode(text, IN_PATHS).to_string(), text: text.to_owned() }
+    }
+
+    /// With a URL's own spelling.
+    fn in_url(url: String) -> Self {
+        Self { text: url.clone(), url }
+    }
+}
+
+/// Everything that a request may name.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    pub(super) workspace: Spelling,
+    pub(super) environment: Spelling,
+    pub(super) deployment: Spelling,
+    pub(super) variable: Spelling,
+    pub(super) token: Spelling,
+    pub(super) service: Spelling,
+    pub(super) policy: Spelling,
+}
+
+/// One of them.
+type Named = fn(&mut Names) -> &mut Spelling;
+
+/// Which is spelt otherwise.
+const NAMED: [(&str, Named); 7] = [
+    ("workspace", |names| &mut names.workspace),
+    ("environment", |names| &mut names.environment),
+    ("deployment", |names| &mut names.deployment),
+    ("variable", |names| &mut names.variable),
+    ("token", |names| &mut names.token),
+    ("service", |names| &mut names.service),
+    ("policy", |names| &mut names.policy),
+];
+
+impl Names {
+    pub(super) fn of(place: Place, token: &str) -> Self {
+        Self {
+            workspace: Spelling::of(place.workspace),
+            environment: Spelling::of(place.environment),
+            deployment: Spelling::of("checkout"),
+            variable: Spelling::of(PROBE),
+            token: Spelling::of(token),
+            service: Spelling::of("orders-db"),
+            policy: Spelling::of("region-affinity"),
+        }
+    }
+
+    /// A route's path with these names in it.
+    ///
+    /// # Panics
+    /// When a new route's path names a kind of thing that is not among them: add it.
+    pub(super) fn path(&self, route: &str) -> String {
+        let mut kind = "";
+        let segments = route.split('/').map(|segment| {
+            let named = match (segment.starts_with('{'), kind) {
+                (false, _) => None,
+                (true, "deployments") => Some(&self.deployment),
+                (true, "environments") => Some(&self.environment),
+                (true, "env") => Some(&self.variable),
+                (true, "tokens") => Some(&self.token),
+                (true, "services") => Some(&self.service),
+                (true, "policies") => Some(&self.policy),
+                (true, kind) => panic!("{route}: tell Names what a {kind}'s {segment} is"),
+            };
+            kind = segment;
+            named.map_or(segment, |name| name.url.as_str())
+        });
+        segments.collect::<Vec<_>>().join("/")
+    }
+}
+
+/// Spellings that are `name` to nobody.
+fn hostile(name: &str) -> Vec<Spelling> {
+    let replaced = |pairs: &[(char, char)]| {
+        let found = name.char_indices().find_map(|(at, char)| {
+            pairs.iter().find(|(plain, _)| *plain == char.to_ascii_lowercase()).map(|(_, alike)| (at, *alike))
+        });
+        found.map(|(at, alike)| format!("{}{alike}{}", &name[..at], &name[at + 1..]))
+    };
+    let wide = |char: char| if char.is_ascii_alphanumeric() { wider(char) } else { char };
+    let (first, rest) = name.split_at(1);
+    let alike = [
+        // Another case, and letters that only become these when their case is changed.
+        Some(name.to_uppercase()),
+        Some(name.to_lowercase()),
+        Some(first.to_uppercase() + rest),
+        replaced(&[('s', 'ſ'), ('k', '\u{212a}'), ('i', 'ı')]),
+        // Full width; compatibility forms; other alphabets.
+        Some(name.chars().map(wide).collect()),
+        Some(first.chars().map(wide).collect::<String>() + rest),
+        replaced(&[('a', 'ª'), ('o', 'º'), ('1', '¹'), ('2', '²'), ('3', '³')]),
+        replaced(&[('a', 'а'), ('c', 'с'), ('e', 'е'), ('o', 'о'), ('p', 'р'), ('x', 'х')]),
+        replaced(&[('o', 'ο'), ('v', 'ν'), ('e', 'é'), ('c', 'ç'), ('-', '‐'), ('/', '∕')]),
+        replaced(&[('/', '\\')]),
+        replaced(&[('/', '／')]),
+    ];
+    let around = [
+        format!("{first}\u{301}{rest}"), // combining marks
+        format!("{name}\u{308}"),
+        format!("{first}\u{200b}{rest}"), // zero width
+        format!("{name}\u{200d}"),
+        format!("\u{feff}{name}"),
+        format!("{name}\u{2060}"),
+        format!("{first}\u{ad}{rest}"),
+        format!("\u{202e}{name}"), // right to left from here
+        format!(" {name}"),
+        format!("{name} "),
+        format!("{name}+"),
+        format!("{name}\u{a0}"),
+        format!("{name}\n"),
+        format!("{name}\0"),
+        format!("{name}\0.x"),
+        format!("./{name}"),
+        format!("{name}/."),
+        format!("{name}/.."),
+        format!("x/../{name}"),
+        format!("../{name}"),
+        format!("/{name}"),
+        format!("{name}/"),
+        format!(".{name}"),
+        format!("{name}."),
+        format!("{name};x=1"),
+        format!("{name}?"),
+        format!("{name}#"),
+        format!("{name},{name}"),
+        format!("{name}*"),
+        format!("\"{name}\""),
+        "*".to_owned(),
+        ".".to_owned(),
+        "..".to_owned(),
+        String::new(),
+    ];
+    let (encoded, plain) = (every_byte(name), Spelling::of(name).url);
+    let byte = name.as_bytes()[0];
+    let raw = [
+        format!("./{plain}"),
+        format!("x/../{plain}"),
+        format!("%2e/{plain}"),
+        format!("x/%2E%2e/{plain}"),
+        format!("{plain}/"),
+        format!("{plain}%"),
+        format!("{plain}%2"),
+        format!("{plain}%zz"),
+        format!("{plain}%ff"),
+        format!("%{:02x}%{:02x}{rest}", 0xc0 | (byte >> 6), 0x80 | (byte & 0x3f)), // overlong UTF-8
+        format!("%u{byte:04x}{rest}"),
+    ];
+    let mut spellings: Vec<_> =
+        alike.into_iter().flatten().chain(around).map(|text| Spelling::of(&text)).collect();
+    spellings.push(Spelling::of(&encoded)); // encoded twice
+    spellings.extend(raw.map(Spelling::in_url));
+    spellings.retain(|spelling| spelling.text != name);
+    spellings
+}
+
+fn wider(char: char) -> char {
+    char::from_u32(u32::from(char) + 0xfee0).unwrap()
+}
+
+fn every_byte(name: &str) -> String {
+    name.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+/// Other spellings of a route itself, where it names nothing.
+fn beside(route: &str) -> Vec<String> {
+    let (before, last) = route.rsplit_once('/').unwrap();
+    let (first, rest) = last.split_at(1);
+    let encoded = format!("%{:02x}{rest}", first.as_bytes()[0]);
+    [
+        format!("{before}/{encoded}"),
+        format!("{before}/{}", last.to_uppercase()),
+        format!("{before}/{}{rest}", first.to_uppercase()),
+        format!("{before}//{last}"),
+        format!("{before}/./{last}"),
+        format!("{before}/x/../{last}"),
+        format!("{before}/x/%2e%2e/{last}"),
+        format!("{before}%2f{last}"),
+        format!("{route}%2f"),
+        format!("{route}%00"),
+        format!("{route};x"),
+        format!("/.{route}"),
+    ]
+    .into_iter()
+    .filter(|path| path.starts_with('/') && !path.starts_with("//")) // others name a host
+    .collect()
+}
+
+/// Which parameters a route reads in its query, as the host itself tells.
+struct Told(Value);
+
+impl Told {
+    async fn of(pair: &Pair) -> Self {
+        Self(pair.world.get_admin("/openapi.json").await.json())
+    }
+
+    fn reads(&self, (_, method, path): Route, parameter: &str) -> bool {
+        let operation = &self.0["paths"][path][method.to_lowercase()];
+        let parameters = operation["parameters"].as_array();
+        parameters.into_iter().flatten().any(|one| one["name"] == parameter && one["in"] == "query")
+    }
+}
+
+/// A request that names only what the host says it reads.
+fn request(told: &Told, route: Route, names: &Names) -> (String, String) {
+    let query = [
+        ("workspace", &names.workspace),
+        ("environment", &names.environment),
+        ("confirm", &names.environment),
+    ];
+    let query = query.into_iter().filter(|(name, _)| told.reads(route, name));
+    let query: Vec<_> = query.map(|(name, spelling)| format!("{name}={}", spelling.url)).collect();
+    (format!("{}?{}", names.path(route.2), query.join("&")), super::body((route.1, route.2), names))
+}
+
+struct Client {
+    listener: std::net::SocketAddr,
+    connection: Option<Connection>,
+    token: Option<String>,
+}
+
+impl Client {
+    fn new(pair: &Pair, listener: Listener, token: Option<String>) -> Self {
+        let listener = match listener {
+            Listener::Boot => pair.world.boot_address(),
+            Listener::Admin => pair.world.admin_address(),
+        };
+        Self { listener, connection: None, token }
+    }
+
+    async fn send(&mut self, method: &str, path: &str, body: String) -> Answer {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(self.listener).await,
+        };
+        let request = prepared(method, path, self.token.as_deref(), &[], body.into_bytes());
+        let answer = connection.send(request).await;
+        if answer.header("connection") != "close" {
+            self.connection = Some(connection);
+        }
+        answer
+    }
+}
+
+/// Every role, in all environments and in one; everybody else.
+fn callers(pair: &Pair) -> Vec<(String, Option<String>, Who)> {
+    let wanted = |name: &str| {
+        let roles = ["viewer", "developer", "releaser", "admin"];
+        let own = roles.iter().any(|role| {
+            name == format!("acme {role}") || name == format!("acme staging {role}") || name == "other admin"
+        });
+        own || ["acme preview viewer", "operator", "acme staging", "none"].contains(&name)
+    };
+    tokens(pair).into_iter().filter(|(name, ..)| wanted(name)).collect()
+}
+
+/// Where names are tried: an environment that the limited tokens see, one that they do not, one with
+/// a `/` in its name, and another tenant's.
+const PLACES: [Place; 4] = [
+    Place { workspace: "acme", environment: "staging" },
+    Place { workspace: "acme", environment: "production" },
+    Place { workspace: "acme", environment: "preview/pr-42" },
+    Place { workspace: "other", environment: "staging" },
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_spelling_of_a_name_reaches_anything() {
+    let pair = Arc::new(Pair::start().await);
+    let told = Arc::new(Told::of(&pair).await);
+    let mut victims = Vec::new();
+    for place in PLACES {
+        set_probe(&pair, place).await;
+        victims.push(pair.victim(place).await);
+    }
+    let before = everything(&pair).await;
+    let mut tasks = Vec::new();
+    for (name, token, who) in callers(&pair) {
+        let (pair, told, victims) = (Arc::clone(&pair), Arc::clone(&told), victims.clone());
+        tasks.push(tokio::spawn(async move { Asked { pair, told, victims, name, token, who }.all().await }));
+    }
+    let callers = tasks.len();
+    let mut asked = 0;
+    for task in tasks {
+        asked += task.await.unwrap();
+    }
+    assert_eq!(everything(&pair).await, before, "something was changed");
+    println!("{callers} callers spelt names of {} routes otherwise, {asked} times", ROUTES.len());
+    assert!(asked > 20_000, "{asked}");
+}
+
+/// One caller with everything that is asked.
+struct Asked {
+    pair: Arc<Pair>,
+    told: Arc<Told>,
+    victims: Vec<String>,
+    name: String,
+    token: Option<String>,
+    who: Who,
+}
+
+impl Asked {
+    async fn all(self) -> usize {
+        let mut asked = 0;
+        for route in ROUTES {
+            let mut client = Client::new(&self.pair, route.0, self.token.clone());
+            for path in beside(route.2).into_iter().filter(|_| !route.2.contains('{')) {
+                let answer = client.send(route.1, &path, String::new()).await;
+                self.refused(route, PLACES[0], &path, &answer);
+                asked += 1;
+            }
+            for (at, place) in PLACES.into_iter().enumerate() {
+                asked += self.names(route, place, &self.victims[at], &mut client).await;
+            }
+        }
+        asked
+    }
+
+    async fn names(&self, route: Route, place: Place, victim: &str, client: &mut Client) -> usize {
+        let plain = Names::of(place, victim);
+        let usual = request(&self.told, route, &plain);
+        let mut asked = 0;
+        for (_, named) in NAMED {
+            let mut names = plain.clone();
+            let name = named(&mut names).text.clone();
+            for spelling in hostile(&name) {
+                *named(&mut names) = spelling;
+                let (path, body) = request(&self.told, route, &names);
+                if (&path, &body) == (&usual.0, &usual.1) {
+                    break; // this route does not name any
+                }
+                let answer = client.send(route.1, &path, body.clone()).await;
+                self.refused(route, place, &format!("{path} {body}"), &answer);
+                asked += 1;
+            }
+        }
+        asked
+    }
+
+    /// There is no such thing; or, to who may not ask at all, just that.
+    fn refused(&self, route: Route, place: Place, asked: &str, answer: &Answer) {
+        let body = String::from_utf8_lossy(&answer.body);
+        let case = format!("{}: {} {asked}: {} {body}", self.name, route.1, answer.status);
+        assert!(answer.status >= 400, "{case}");
+        let code = answer.code();
+        let answered = self.who.may(route, place) == Outcome::Answered;
+        let allowed: &[_] = if answered {
+            &["not-found", "invalid"]
+        } else {
+            &["not-found", "invalid", "forbidden", "unauthenticated"]
+        };
+        assert!(allowed.contains(&code.as_str()), "{case}");
+        for place in Pair::places() {
+            for canary in self.pair.canaries(place) {
+                assert!(!body.contains(&canary), "{canary} in {case}");
+            }
+        }
+    }
+}
+
+/// All that can be changed by API, as an operator sees it.
+async fn everything(pair: &Pair) -> Vec<Value> {
+    let mut found = Vec::new();
+    for workspace in ["acme", "other"] {
+        for path in ["environments", "tokens", "snapshots"] {
+            let path = format!("/api/v1/{path}?workspace={workspace}");
+            found.push(pair.world.admin("GET", &path, &pair.world.operator, "").await.json());
+        }
+    }
+    for place in Pair::places().filter(|place| place.environment != "development") {
+        let names = Names::of(place, "");
+        let path = "/api/v1/deployments/checkout/env";
+        let path = format!("{path}?workspace={}&environment={}", names.workspace.url, names.environment.url);
+        found.push(pair.world.admin("GET", &path, &pair.world.operator, "").await.json());
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_percent_encoding_of_a_name_is_that_name() {
+    let pair = Pair::start().await;
+    let told = Told::of(&pair).await;
+    let place = PLACES[2];
+    let mut compared = 0;
+    for route in ROUTES.into_iter().filter(|route| route.0 == Listener::Admin) {
+        for (what, named) in NAMED {
+            let mut both = Vec::new();
+            for is_encoded in [false, true] {
+                // Another token each time, and the same variable: what is deleted is there again.
+                set_probe(&pair, place).await;
+                let mut names = Names::of(place, &pair.victim(place).await);
+                let plain = request(&told, route, &names);
+                let spelling = named(&mut names);
+                if is_encoded {
+                    spelling.url = every_byte(&spelling.text);
+                }
+                let (path, body) = request(&told, route, &names);
+                if is_encoded && path == plain.0 {
+                    break; // this route does not name any
+                }
+                let mut client = Client::new(&pair, route.0, Some(pair.world.operator.clone()));
+                both.push(client.send(route.1, &path, body).await);
+            }
+            let [plain, encoded] = &both[..] else { continue };
+            let case = format!("{route:?} with its {what} encoded: {} {:?}", encoded.status, encoded.body);
+            assert_eq!(encoded.status, plain.status, "{case}");
+            // Tokens are new ones, and records and counts go on.
+            let moves = ["tokens", "audit", "usage"].iter().any(|part| route.2.contains(part));
+            let revision = encoded.header("bootlace-revision") != plain.header("bootlace-revision");
+            assert!(moves || revision || encoded.body == plain.body, "{case}, not {:?}", plain.body);
+            compared += usize::from(plain.status < 300);
+        }
+    }
+    assert!(compared > 15, "{compared}");
+}
