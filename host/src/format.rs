@@ -1,7 +1,7 @@
 //! The formats an environment is handed out in. A value that a format cannot carry is refused,
 //! naming the key, never mangled.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -84,7 +84,7 @@ impl CannotCarry {
     }
 }
 
-/// Writes `variables` (name and value, in name order) to `out`. `name` is what the Kubernetes
+/// Writes `variables` to `out`. `name` is what the Kubernetes
 /// secret is called.
 ///
 /// # Errors
@@ -92,7 +92,7 @@ impl CannotCarry {
 pub fn write(
     format: Format,
     name: &str,
-    variables: &[(String, String)],
+    variables: &BTreeMap<String, String>,
     out: &mut Vec<u8>,
 ) -> Result<(), CannotCarry> {
     if format == Format::K8sSecret {
@@ -153,7 +153,7 @@ pub fn write(
     Ok(())
 }
 
-fn kubernetes(name: &str, variables: &[(String, String)]) -> serde_json::Value {
+fn kubernetes(name: &str, variables: &BTreeMap<String, String>) -> serde_json::Value {
     let data: serde_json::Map<_, _> =
         variables.iter().map(|(key, value)| (key.clone(), STANDARD.encode(value).into())).collect();
     serde_json::json!({
@@ -179,7 +179,7 @@ mod tests {
 
     fn check(format: Format, value: &str, expect: &str) {
         let mut out = Vec::new();
-        let written = write(format, "x", &[("K".into(), value.into())], &mut out);
+        let written = write(format, "x", &[("K".into(), value.into())].into(), &mut out);
         let shown = written.map_or_else(|error| error.what.to_owned(), |()| String::from_utf8(out).unwrap());
         assert_eq!(shown.trim_end_matches('\n'), expect, "{format:?} {value:?}");
     }
@@ -204,7 +204,7 @@ mod tests {
     fn the_shell_reads_back_what_was_exported() {
         let odd = "p@ss:w/rd#%&= ü '\"\\ $(id) `id`\n\ttail ";
         let mut script = Vec::new();
-        write(Format::Shell, "x", &[("K".into(), odd.into())], &mut script).unwrap();
+        write(Format::Shell, "x", &[("K".into(), odd.into())].into(), &mut script).unwrap();
         script.extend_from_slice(b"printf %s \"$K\"");
         let mut shell = std::process::Command::new("sh");
         let read = shell.arg("-c").arg(String::from_utf8(script).unwrap()).output().unwrap();

@@ -71,7 +71,7 @@ impl Grant {
             environment: SealedEnvironment::new(frame, sealed),
             identity,
             identity_hex: hex::encode(&identity.0[..16]),
-            keys: KeySet::new(keys),
+            keys: KeySet::new(&keys),
             handed_out: composer.handed_out().filter_map(|index| index.try_into().ok()).collect(),
             read: Moment::default(),
             warnings_json: serde_json::Value::from(warnings.as_slice()).to_string(),
@@ -304,9 +304,8 @@ impl<'a> Permit<'a> {
         grant.environment.write(key, &grant.identity, &mut json)?;
         let variables: BTreeMap<String, String> =
             serde_json::from_slice(json.as_ref()).map_err(|_| OpenError::Capsule(OpenReason::Malformed))?;
-        let variables: Vec<_> = variables.into_iter().collect();
         let mut body = Vec::with_capacity(json.len() * 2 + 1024);
-        format::write(format, &prepared.object_name(), &variables, &mut body)?;
+        format::write(format, &prepared.object_name, &variables, &mut body)?;
         Ok(body.into())
     }
 }

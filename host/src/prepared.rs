@@ -32,7 +32,7 @@ pub struct Prepared {
     /// Tells it from every other that this process prepared.
     pub number: u64,
     /// The merged layers.
-    pub plan: Arc<Plan<SealedValue>>,
+    pub plan: Plan<SealedValue>,
     /// The resolve policies, their question prepared.
     pub chain: Arc<Chain>,
     /// Every candidate's text.
@@ -45,6 +45,8 @@ pub struct Prepared {
     pub body_middle: String,
     /// The part of an audit record that names this.
     pub audit_subject: String,
+    /// What a Kubernetes object for this is called.
+    pub object_name: String,
     /// How it is used.
     pub usage: Usage,
 }
@@ -74,6 +76,7 @@ impl Prepared {
         let mut prepared = Self {
             number: PREPARED.fetch_add(1, Ordering::Relaxed),
             usage,
+            object_name: object_name(&plan.deployment, &plan.environment.name),
             body_head: format!("{{{place},\"release\":{release_json},\"revision\":"),
             body_middle: format!(",\"digest\":\"{}\",\"env\":", plan.digest),
             audit_subject: format!(
@@ -81,7 +84,7 @@ impl Prepared {
                 plan.digest,
                 chain.digest()
             ),
-            plan: Arc::new(plan),
+            plan,
             chain: Arc::new(chain),
             values,
             unasked: Err(Refusal::Busy),
@@ -94,12 +97,6 @@ impl Prepared {
     pub fn go_on_from(&mut self, before: &Self) {
         let names = &self.plan.variables;
         self.usage.go_on(&before.usage, |index| before.plan.index_of(names.get(index)?.name.as_str()));
-    }
-
-    /// What a Kubernetes object for this is called.
-    #[must_use]
-    pub fn object_name(&self) -> String {
-        object_name(&self.plan.deployment, &self.plan.environment.name)
     }
 }
 

@@ -28,8 +28,6 @@ impl fmt::Display for BootId {
 /// The names that a boot was given, prepared for its record.
 #[derive(Debug, Clone)]
 pub struct KeySet {
-    /// The names, in order.
-    pub names: Vec<VariableName>,
     line: Arc<KeysLine>,
     /// `,"keys":"<digest>"`, as a boot's record refers to them.
     mention: String,
@@ -47,7 +45,7 @@ pub(super) struct KeysLine {
 impl KeySet {
     /// The set of `names`.
     #[must_use]
-    pub fn new(names: Vec<VariableName>) -> Self {
+    pub fn new(names: &[VariableName]) -> Self {
         let hash = Canonical::new("bootlace key set 1");
         let digest = hash.each(names.iter(), |hash, name| hash.text(name.as_str())).finish();
         let mut line = Vec::new();
@@ -56,13 +54,13 @@ impl KeySet {
         write_json(&mut line, &record);
         line.push(b'\n');
         let mention = format!(r#","keys":"{digest}""#);
-        Self { names, line: Arc::new(KeysLine { digest, line }), mention }
+        Self { line: Arc::new(KeysLine { digest, line }), mention }
     }
 
     /// About how many bytes it keeps.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.names.len() * 16 + self.line.line.len() + self.mention.len()
+        self.line.line.len() + self.mention.len()
     }
 
     pub(super) fn line(&self) -> &Arc<KeysLine> {

@@ -160,9 +160,9 @@ impl Vary {
     #[must_use]
     pub fn narrow(self, facts: &Facts) -> Facts {
         Facts {
-            region: facts.region.clone().filter(|_| self.region),
-            zone: facts.zone.clone().filter(|_| self.zone),
-            instance: facts.instance.clone().filter(|_| self.instance_id),
+            region: facts.region.as_ref().filter(|_| self.region).cloned(),
+            zone: facts.zone.as_ref().filter(|_| self.zone).cloned(),
+            instance: facts.instance.as_ref().filter(|_| self.instance_id).cloned(),
             attributes: if self.instance_attributes { facts.attributes.clone() } else { Vec::new() },
         }
     }

@@ -3,7 +3,7 @@ use crate::audit::{BootRecord, ChangeRecord, KeySet, tests::Place};
 use crate::{id::Revision, model::question::Facts};
 
 fn keys(names: &[&str]) -> KeySet {
-    KeySet::new(names.iter().map(|name| name.parse().unwrap()).collect())
+    KeySet::new(&names.iter().map(|name| name.parse().unwrap()).collect::<Vec<_>>())
 }
 
 /// Ten days with two boots and a change each.

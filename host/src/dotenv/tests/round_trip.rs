@@ -1,5 +1,7 @@
 //! What our writers write, the dialects that they are for read back.
 
+use std::collections::BTreeMap;
+
 use super::super::{Dialect, parse};
 use crate::{
     format::{Format, write},
@@ -34,18 +36,19 @@ fn values() -> Vec<String> {
 fn check(format: Format, dialects: &[Dialect]) -> usize {
     let mut carried = 0;
     for chunk in values().chunks(limits::VARIABLES_PER_LAYER) {
-        let alone =
-            |value: &String| write(format, "x", &[("K".to_owned(), value.clone())], &mut Vec::new()).is_ok();
+        let alone = |value: &String| {
+            write(format, "x", &[("K".to_owned(), value.clone())].into(), &mut Vec::new()).is_ok()
+        };
         let good = chunk.iter().filter(|value| alone(value)).enumerate();
-        let variables: Vec<(String, String)> =
+        let variables: BTreeMap<String, String> =
             good.map(|(at, value)| (format!("K{at}"), value.clone())).collect();
         let mut file = Vec::new();
         write(format, "x", &variables, &mut file).unwrap();
         for dialect in dialects {
             let parsed = parse(&file, *dialect).unwrap();
             let read = parsed.entries.iter().map(|entry| (entry.name.to_string(), entry.expose().to_owned()));
-            for (read, written) in read.zip(&variables) {
-                assert_eq!(read, *written, "{format:?} to {dialect}");
+            for (read, (name, value)) in read.zip(&variables) {
+                assert_eq!(read, (name.clone(), value.clone()), "{format:?} to {dialect}");
             }
             assert_eq!(parsed.entries.len(), variables.len(), "{format:?} to {dialect}");
         }
@@ -71,7 +74,7 @@ fn a_value_as_long_as_may_be_is_carried_whole_or_refused() {
     for (format, dialect) in [(Format::Dotenv, Dialect::Python), (Format::Docker, Dialect::Docker)] {
         for bytes in limits::VALUE_BYTES - 4..=limits::VALUE_BYTES {
             let (value, mut file) = ("x".repeat(bytes), Vec::new());
-            if write(format, "x", &[("K".to_owned(), value.clone())], &mut file).is_ok() {
+            if write(format, "x", &[("K".to_owned(), value.clone())].into(), &mut file).is_ok() {
                 assert_eq!(parse(&file, dialect).unwrap().entries[0].expose(), value, "{format:?} {bytes}");
             }
         }
