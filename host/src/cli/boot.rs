@@ -1,18 +1,15 @@
 //! `bootlace boot`: fetch and print. The host writes the format, so that every client prints the
 //! same bytes and a value that a format cannot carry is refused in one place.
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
-use anyhow::Context;
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::PossibleValue};
 
 use super::{
-    block_on, connection::BootHost, exit::Misuse, facts::FactArgs, hardening::forbid_dumps, output::Output,
+    block_on, connection::BootHost, exit::Misuse, facts::FactArgs, files, hardening::forbid_dumps,
+    output::Output,
 };
-use crate::client::Request;
+use crate::{client::Request, format::Format};
 
 /// Fetch this instance's configuration and print it
 ///
@@ -28,7 +25,7 @@ Examples:
   bootlace boot --region eu-west --attr tier=canary   facts that a policy may choose by")]
 pub struct Args {
     /// How to print it
-    #[arg(long, short, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t = Format::Json)]
     format: Format,
 
     /// Write to a new file that only its owner can read; an old one is replaced at once
@@ -42,25 +39,6 @@ pub struct Args {
     host: BootHost,
 }
 
-/// The formats a host writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Format {
-    /// The whole answer: names, revision, digest, variables, warnings
-    #[default]
-    Json,
-    /// NAME="value" lines, for tools that read .env files
-    Dotenv,
-    /// For `docker run --env-file`: no quoting, so no newlines
-    Docker,
-    /// For systemd's EnvironmentFile=
-    Systemd,
-    /// POSIX `export` lines, to be evaluated
-    Shell,
-    /// A Kubernetes Secret manifest
-    #[value(name = "k8s-secret")]
-    K8sSecret,
-}
-
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         if output.is_json() && self.format != Format::Json {
@@ -71,59 +49,27 @@ impl Args {
         let request = self.facts.tell(Request::get(&["v1", "boot"])).query("format", self.format.as_str());
         let answer = block_on(async { Ok(client.send(&request).await?) })?;
         match &self.output {
-            Some(file) => {
-                write_private(file, &answer.body).with_context(|| format!("cannot write {}", file.display()))
-            }
+            Some(file) => files::replace_private(file, &answer.body),
             None => Ok(output.raw(&answer.body)?),
         }
     }
 }
 
-impl Format {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Dotenv => "dotenv",
-            Self::Docker => "docker",
-            Self::Systemd => "systemd",
-            Self::Shell => "shell",
-            Self::K8sSecret => "k8s-secret",
-        }
-    }
-}
-
-/// Mode 0600 from the first byte on (a shell's `>` would leave it to the umask), and complete or
-/// not there at all.
-fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
-
-    use super::*;
-
-    #[test]
-    fn a_written_file_is_its_owners_alone_even_where_an_open_one_was() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(".env");
-        fs::write(&path, "OLD=1").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        write_private(&path, b"NEW=2\n").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"NEW=2\n");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+/// As the help tells of them.
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
     }
 
-    #[test]
-    fn formats_are_called_what_the_contract_calls_them() {
-        for format in Format::value_variants() {
-            assert_eq!(format.to_possible_value().unwrap().get_name(), format.as_str());
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Json => "The whole answer: names, revision, digest, variables, warnings",
+            Self::Dotenv => "NAME=\"value\" lines, for tools that read .env files",
+            Self::Docker => "For `docker run --env-file`: no quoting, so no newlines",
+            Self::Systemd => "For systemd's EnvironmentFile=",
+            Self::Shell => "POSIX `export` lines, to be evaluated",
+            Self::K8sSecret => "A Kubernetes Secret manifest",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
     }
 }

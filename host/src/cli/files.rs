@@ -87,8 +87,22 @@ pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 /// # Errors
 /// When it cannot be written.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let writing = || format!("cannot write {}", path.display());
     let mode = fs::metadata(path).map_or(0o644, |old| old.permissions().mode() & 0o777);
+    replace_with(path, bytes, mode)
+}
+
+/// The same, and the file is its owner's alone from the first byte on, whatever the old one was: a
+/// shell's `>` would leave that to the umask.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    replace_with(path, bytes, 0o600)
+}
+
+/// A temporary file is mode 0600 until it is given another.
+fn replace_with(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+    let writing = || format!("cannot write {}", path.display());
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory).with_context(writing)?;
     let written = file.write_all(bytes).and_then(|()| file.as_file().sync_all());
@@ -151,6 +165,17 @@ mod tests {
 
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(private_key::<RootKey>(&path).err().unwrap().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_replaced_private_file_is_its_owners_alone_even_where_an_open_one_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".env");
+        fs::write(&path, "OLD=1").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        replace_private(&path, b"NEW=2\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"NEW=2\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
