@@ -18,7 +18,7 @@ use crate::{
         layer_of,
     },
     model::{
-        Address, AddressKind, Configuration, Deployment, Environment, Override, Place, SealedValue,
+        Address, Configuration, Deployment, Environment, Override, Place, SealedValue,
         question::Sensitivity,
     },
     seal,
@@ -279,14 +279,7 @@ impl<'a> Draft<'a> {
 
     fn address(&self, key: &ValueKey, version: u64) -> Address {
         let SealedFor { environment, deployment } = SealedFor::place(&self.configuration, &key.place);
-        Address {
-            kind: AddressKind::Variable,
-            workspace: self.configuration.uid,
-            environment,
-            deployment,
-            version,
-            name: key.name.to_arc(),
-        }
+        Address::variable(self.configuration.uid, (environment, deployment), &key.name, version)
     }
 
     /// Notes whose records differ, and how far that reaches.

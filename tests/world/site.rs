@@ -205,23 +205,13 @@ impl Site {
 
     /// The address of a secret of deployment `checkout`.
     pub(crate) fn address(&self, environment: &str, name: &str, version: u64) -> Address {
-        Address {
-            kind: bootlace::model::AddressKind::Variable,
-            workspace: self.ids.workspace,
-            environment: self.uid(environment),
-            deployment: self.ids.checkout,
-            version,
-            name: name.into(),
-        }
+        let layer = (self.uid(environment), self.ids.checkout);
+        Address::variable(self.ids.workspace, layer, &name.parse().unwrap(), version)
     }
 
     /// The address of a service's credential.
     pub(crate) fn credential(&self, environment: &str, service: &str) -> Address {
-        Address {
-            kind: bootlace::model::AddressKind::Credential,
-            deployment: Uid::NONE,
-            ..self.address(environment, service, 1)
-        }
+        Address::credential(self.ids.workspace, self.uid(environment), &service.parse().unwrap(), 1)
     }
 
     /// A file's text.

@@ -6,7 +6,6 @@ mod value;
 use std::{
     io::{self, IsTerminal as _},
     path::PathBuf,
-    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -18,7 +17,7 @@ use super::{directory, exit::Misuse, hardening::forbid_dumps, output::Output, si
 use crate::{
     entropy::Entropy,
     id::{DeploymentId, EnvironmentName, ServiceId, Uid, VariableName},
-    model::{Address, AddressKind, SealedText},
+    model::{Address, SealedText},
     seal::{EnvironmentPublicKey, seal_text},
     source::Directory,
     system,
@@ -128,21 +127,23 @@ impl Args {
         })?;
         let (workspace, environment, version) = (configuration.uid, environment.uid, self.version);
         let public = EnvironmentPublicKey(keys.public);
-        let (kind, deployment, name) = match target {
+        let address = match target {
             Target::Tool(one) => {
                 let names = (&one.tool, &one.credential);
-                return Ok((public, Address::tool_credential(workspace, environment, names, version)));
+                Address::tool_credential(workspace, environment, names, version)
             }
-            Target::Variable(name, None) => (AddressKind::Variable, Uid::NONE, name.to_arc()),
+            Target::Variable(name, None) => {
+                Address::variable(workspace, (environment, Uid::NONE), name, version)
+            }
             Target::Variable(name, Some(id)) => {
                 let deployment = configuration.deployments.get(*id);
                 let deployment = deployment.ok_or_else(|| unknown("deployment", id.as_str()))?;
-                (AddressKind::Variable, deployment.uid, name.to_arc())
+                Address::variable(workspace, (environment, deployment.uid), name, version)
             }
             // A service that is still to be written may get its credential first.
-            Target::Credential(service) => (AddressKind::Credential, Uid::NONE, Arc::from(service.as_str())),
+            Target::Credential(service) => Address::credential(workspace, environment, service, version),
         };
-        Ok((public, Address { kind, workspace, environment, deployment, version, name }))
+        Ok((public, address))
     }
 
     fn report(&self, target: &Target<'_>, sealed: &SealedText, output: &Output) -> anyhow::Result<()> {

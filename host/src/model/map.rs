@@ -5,8 +5,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Address, AddressKind, Configuration, Content, Credential, Deployment, Instance, Layer, Override, Profile,
-    Service, Tool, Variable, Version,
+    Address, Configuration, Content, Credential, Deployment, Instance, Layer, Override, Profile, Service,
+    Tool, Variable, Version,
 };
 use crate::id::{EnvironmentName, Uid};
 
@@ -85,14 +85,7 @@ impl<V, W, E> Walk<'_, V, W, E> {
     fn service(&mut self, service: &Service<V>, uid: &dyn Fn(&EnvironmentName) -> Uid) -> Service<W> {
         let instances: BTreeMap<_, _> = (service.instances.iter())
             .map(|(owner, instance)| {
-                let address = Address {
-                    kind: AddressKind::Credential,
-                    workspace: self.workspace,
-                    environment: uid(owner),
-                    deployment: Uid::NONE,
-                    version: 0,
-                    name: service.id.to_arc(),
-                };
+                let address = Address::credential(self.workspace, uid(owner), &service.id, 0);
                 let credential = self.versions(&address, &instance.credential);
                 let instance = Instance {
                     credential,
@@ -124,14 +117,7 @@ impl<V, W, E> Walk<'_, V, W, E> {
 
     fn layer(&mut self, layer: &Layer<V>, environment: Uid, deployment: Uid) -> Layer<W> {
         let variables = layer.variables.iter().map(|(name, variable)| {
-            let address = Address {
-                kind: AddressKind::Variable,
-                workspace: self.workspace,
-                environment,
-                deployment,
-                version: 0,
-                name: name.to_arc(),
-            };
+            let address = Address::variable(self.workspace, (environment, deployment), name, 0);
             (name.clone(), self.variable(&address, variable))
         });
         Layer { variables: variables.collect(), required: layer.required.clone() }

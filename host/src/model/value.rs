@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::question::{Encoding, Sensitivity};
-use crate::id::{CredentialName, ToolName, Uid, ValueId, VariableName};
+use crate::id::{CredentialName, ServiceId, ToolName, Uid, ValueId, VariableName};
 
 /// A name's content in one layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,6 +128,25 @@ pub enum AddressKind {
 }
 
 impl Address {
+    /// Of a version of a variable in the layer of an environment and a deployment, or of either.
+    #[must_use]
+    pub fn variable(
+        workspace: Uid,
+        (environment, deployment): (Uid, Uid),
+        name: &VariableName,
+        version: u64,
+    ) -> Self {
+        let (kind, name) = (AddressKind::Variable, name.to_arc());
+        Self { kind, workspace, environment, deployment, version, name }
+    }
+
+    /// Of a version of the credential of a service's instance in an environment.
+    #[must_use]
+    pub fn credential(workspace: Uid, environment: Uid, service: &ServiceId, version: u64) -> Self {
+        let (kind, name) = (AddressKind::Credential, service.to_arc());
+        Self { kind, workspace, environment, deployment: Uid::NONE, version, name }
+    }
+
     /// Of a tool's settings in an environment.
     #[must_use]
     pub fn tool_settings(workspace: Uid, environment: Uid, tool: &ToolName) -> Self {

@@ -15,7 +15,7 @@ use super::{
     limits::Limits,
     loaded::Loaded,
     standing::Standing,
-    tables::{AskedFacts, Tables},
+    tables::{AskedFacts, Tables, index},
 };
 use crate::{
     canonical::Canonical,
@@ -257,9 +257,4 @@ fn digest(engine: &Engine, links: &[Link]) -> Digest {
             .each(link.settings.iter(), |hash, setting| hash.text(&setting.key).text(&setting.value))
     });
     each.finish()
-}
-
-/// A chain is far shorter than `u32::MAX`: its length is a limit.
-fn index(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
 }

@@ -99,12 +99,12 @@ impl Variables {
     fn new(subject: &Subject) -> Self {
         let variables = &subject.variables;
         debug_assert!(subject.candidates.is_sorted_by_key(|candidate| candidate.variable));
-        let end = |index| index_of(subject.candidates.partition_point(|row| row.variable <= index));
+        let end = |at| index(subject.candidates.partition_point(|row| row.variable <= at));
         Self {
             names: variables.iter().map(|variable| variable.name.as_str()).collect(),
             traits: variables.iter().map(traits).collect(),
             planned: variables.iter().map(|variable| variable.chosen.unwrap_or(OMITTED)).collect(),
-            candidate_ends: (0..index_of(variables.len())).map(end).collect(),
+            candidate_ends: (0..index(variables.len())).map(end).collect(),
         }
     }
 }
@@ -133,13 +133,13 @@ impl Candidates {
         let candidates = &subject.candidates;
         let mut rows = subject.candidate_labels.clone();
         rows.sort_by_key(|row| row.candidate);
-        let end = |index| index_of(rows.partition_point(|row| row.candidate <= index));
+        let end = |at| index(rows.partition_point(|row| row.candidate <= at));
         Self {
             sources: candidates.iter().map(|candidate| candidate.source).collect(),
             owners: candidates.iter().map(|candidate| candidate.owner).collect(),
             traits: candidates.iter().map(|candidate| secrecy(candidate.sensitivity)).collect(),
             versions: candidates.iter().map(|candidate| candidate.version).collect(),
-            label_ends: (0..index_of(candidates.len())).map(end).collect(),
+            label_ends: (0..index(candidates.len())).map(end).collect(),
             label_rows: rows.iter().map(|row| row.label).collect(),
         }
     }
@@ -162,7 +162,7 @@ impl<'a> FromIterator<&'a str> for Texts {
         let mut text = String::new();
         let mut end_of = |one: &str| {
             text.push_str(one);
-            index_of(text.len())
+            index(text.len())
         };
         let ends = texts.into_iter().map(&mut end_of).collect();
         Self { text, ends }
@@ -170,7 +170,7 @@ impl<'a> FromIterator<&'a str> for Texts {
 }
 
 /// A snapshot's own limits keep every table far below `u32::MAX` rows and bytes.
-fn index_of(place: usize) -> u32 {
+pub(super) fn index(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }
 

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Display};
 use super::{Bootstrap, KeysFile, Tree};
 use crate::{
     id::{DeploymentId, EnvironmentName, Uid},
-    model::{Address, AddressKind, TokenRecord},
+    model::{Address, TokenRecord},
 };
 
 /// The workspace's name.
@@ -130,26 +130,15 @@ impl Starter {
             match words[..] {
                 ["id", what] => filled.push_str(&self.uid(what).ok_or_else(unknown)?.to_string()),
                 ["secret", environment, name, version] => {
-                    let address = Address {
-                        kind: AddressKind::Variable,
-                        workspace: self.workspace,
-                        environment: self.uid(environment).ok_or_else(unknown)?,
-                        deployment: self.checkout,
-                        version: version.parse().map_err(|_| unknown())?,
-                        name: name.into(),
-                    };
+                    let layer = (self.uid(environment).ok_or_else(unknown)?, self.checkout);
+                    let number = version.parse().map_err(|_| unknown())?;
+                    let address = Address::variable(self.workspace, layer, &name.parse()?, number);
                     let plaintext = format!("demo-{environment}-{name}-v{version}");
                     filled.push_str(&seal(&address, plaintext.as_bytes()).map_err(StarterError::Seal)?);
                 }
                 ["credential", environment, service] => {
-                    let address = Address {
-                        kind: AddressKind::Credential,
-                        workspace: self.workspace,
-                        environment: self.uid(environment).ok_or_else(unknown)?,
-                        deployment: Uid::NONE,
-                        version: 1,
-                        name: service.into(),
-                    };
+                    let owner = self.uid(environment).ok_or_else(unknown)?;
+                    let address = Address::credential(self.workspace, owner, &service.parse()?, 1);
                     // Odd on purpose: a password may hold what a URL must not.
                     let plaintext = format!("demo/{environment}@{service}#1 %&=+");
                     filled.push_str(&seal(&address, plaintext.as_bytes()).map_err(StarterError::Seal)?);

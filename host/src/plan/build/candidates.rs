@@ -9,8 +9,8 @@ use super::super::{
 use crate::{
     id::{Uid, VariableName},
     model::{
-        Address, AddressKind, Binding, Configuration, Content, Deployment, Endpoint, Environment, Instance,
-        Template, Variable, Version,
+        Address, Binding, Configuration, Content, Deployment, Endpoint, Environment, Instance, Template,
+        Variable, Version,
         question::{CandidateLabel, Sensitivity},
     },
 };
@@ -201,14 +201,8 @@ impl<'a, V: Clone> Builder<'a, V> {
         }
         let version = instance.credential.iter().find(|version| version.number == instance.current)?;
         let owner = self.configuration.environments.get(&binding.owner)?;
-        let address = Address {
-            kind: AddressKind::Credential,
-            workspace: self.configuration.uid,
-            environment: owner.uid,
-            deployment: Uid::NONE,
-            version: version.number,
-            name: binding.service.to_arc(),
-        };
+        let workspace = self.configuration.uid;
+        let address = Address::credential(workspace, owner.uid, &binding.service, version.number);
         Some(Some((address, version.value.clone())))
     }
 
@@ -299,14 +293,7 @@ impl<'a, V: Clone> Builder<'a, V> {
             LayerName::Environment => (here, Uid::NONE),
             LayerName::DeploymentInEnvironment => (here, self.deployment.uid),
         };
-        Address {
-            kind: AddressKind::Variable,
-            workspace: self.configuration.uid,
-            environment,
-            deployment,
-            version,
-            name: name.to_arc(),
-        }
+        Address::variable(self.configuration.uid, (environment, deployment), name, version)
     }
 }
 
