@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -21,6 +20,7 @@ use bootlace::{
 use crate::world::{
     Answer, Site, World, blocking,
     canaries::Canaries,
+    files,
     program::{Premises, Program},
     site::{component, guest},
     tenants::attachment,
@@ -109,7 +109,7 @@ async fn nothing_that_a_host_says_or_stores_holds_a_secret() {
         canaries.absent_from(path, &answer.body);
     }
     canaries.absent_from("the pushed bundle", world.site.bundle(Revision(1)));
-    let files = files(world.data.path());
+    let files = files::files(world.data.path());
     for kind in ["blobs", "slot-a", "artefacts", "audit"] {
         assert!(files.iter().any(|path| path.to_str().unwrap().contains(kind)), "no {kind} in {files:?}");
     }
@@ -252,17 +252,4 @@ async fn a_secret_planted_where_policies_look_is_found() {
     // By every policy's memory in its environment, and by the words of the one that tells all.
     assert!(memories.load(Ordering::Relaxed) >= 2 * policies().len(), "{found:?}");
     assert!(verdicts.load(Ordering::Relaxed) >= 2, "{found:?}");
-}
-
-fn files(directory: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found
 }

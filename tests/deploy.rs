@@ -13,7 +13,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::world::{
-    Site, World, blocking,
+    self, Site, World, blocking,
     program::{Premises, Program, bootlace, finish},
 };
 
@@ -211,21 +211,9 @@ pub(crate) fn help(verb: &[String]) -> String {
 }
 
 fn files(below: &str) -> Vec<(PathBuf, String)> {
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(below)];
-    let mut found = Vec::new();
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else {
-                let text = fs::read_to_string(&path).unwrap();
-                found.push((path, text));
-            }
-        }
-    }
+    let found = world::files::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(below));
     assert!(!found.is_empty());
-    found
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
 /// Nothing where there is no such program.

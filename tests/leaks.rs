@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use crate::world::{
-    Answer, Site, blocking, http,
+    Answer, Site, blocking, files, http,
     program::{Premises, Program},
 };
 
@@ -31,17 +31,9 @@ impl Scan {
 
     /// Every file below `path`, and how many there were.
     fn files(&self, path: &Path) -> usize {
-        let mut count = 0;
-        for entry in fs::read_dir(path).unwrap() {
-            let entry = entry.unwrap().path();
-            if entry.is_dir() {
-                count += self.files(&entry);
-            } else {
-                self.check(&entry.display().to_string(), &fs::read(&entry).unwrap());
-                count += 1;
-            }
-        }
-        count
+        let all = files::files(path);
+        all.iter().for_each(|path| self.check(&path.display().to_string(), &fs::read(path).unwrap()));
+        all.len()
     }
 }
 

@@ -5,7 +5,10 @@ mod fuzzed;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use crate::{scope, world::World};
+use crate::{
+    scope,
+    world::{self, World},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_has_every_route_and_no_other() {
@@ -34,17 +37,9 @@ async fn the_document_has_every_route_and_no_other() {
 /// Everything that the code answers with as a problem: `StatusCode::…, "code"`.
 fn refusals_of_the_code() -> BTreeSet<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src");
-    let mut directories = vec![root.join("admin"), root.join("serve")];
     let mut sources = vec![fs::read_to_string(root.join("admin.rs")).unwrap()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else {
-                sources.push(fs::read_to_string(path).unwrap());
-            }
-        }
+    for below in ["admin", "serve"] {
+        sources.extend(world::files::sources(&root.join(below)).into_iter().map(|(_, text)| text));
     }
     let mut found = BTreeSet::new();
     for rest in sources.iter().flat_map(|source| source.split("new(").skip(1)) {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::{
     deploy::{Line, commands_of, help, lines},
-    world::{Site, World},
+    world::{Site, World, files::sources},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +65,7 @@ fn every_command_and_flag_is_one_that_the_program_takes() {
 #[test]
 fn every_format_with_a_version_is_in_the_table_of_upgrades() {
     let mut known = BTreeSet::new();
-    for text in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src")) {
+    for (_, text) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src")) {
         known.extend(versioned(&text));
     }
     let told: BTreeSet<String> =
@@ -140,17 +140,4 @@ fn code(cell: &str) -> String {
 
 fn page(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
-}
-
-fn sources(below: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(below).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(fs::read_to_string(path).unwrap());
-        }
-    }
-    found
 }

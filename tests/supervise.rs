@@ -111,12 +111,7 @@ async fn a_command_that_does_not_end_is_killed_after_its_grace() {
     let options = [&AT_ONCE[..], &["--grace", "50ms"]].concat();
     let script = "trap '' TERM; echo up $FLAG; sleep 1000";
     let run = supervise(&world, "production", &options, &["sh", "-c", script]);
-    let run = blocking(move || {
-        let run = Supervised::start(run);
-        run.says("up 1");
-        run
-    })
-    .await;
+    let run = Supervised::up(run).await;
     push(&world, 2, 1).await;
     blocking(move || run.says("up 2")).await;
 }
@@ -127,12 +122,7 @@ async fn a_change_can_be_a_signal_instead() {
     let options = [&AT_ONCE[..], &["--on-change", "signal:HUP"]].concat();
     let script = "trap 'echo HUP' HUP; echo up $FLAG; while :; do sleep 1000 & wait $!; done";
     let run = supervise(&world, "production", &options, &["sh", "-c", script]);
-    let run = blocking(move || {
-        let run = Supervised::start(run);
-        run.says("up 1");
-        run
-    })
-    .await;
+    let run = Supervised::up(run).await;
     for number in [2, 3] {
         push(&world, number, number - 1).await;
     }
@@ -147,12 +137,7 @@ async fn who_is_told_to_end_while_it_restarts_is_not_started_again() {
     let script = "trap 'echo TERM' TERM; trap 'exit 6' USR1; echo up $FLAG; \
                   while :; do sleep 1000 & wait $!; done";
     let run = supervise(&world, "production", &options, &["sh", "-c", script]);
-    let run = blocking(move || {
-        let run = Supervised::start(run);
-        run.says("up 1");
-        run
-    })
-    .await;
+    let run = Supervised::up(run).await;
     push(&world, 2, 1).await;
     blocking(move || {
         let mut run = run;
@@ -177,12 +162,7 @@ async fn a_change_that_is_refused_leaves_the_command_alone_and_is_told() {
     let pushed = world.push(&world.site.bundle_of(&harmless, Revision(0)), 0).await;
     assert_eq!(pushed.status, 200, "{}", pushed.text());
     let run = supervise(&world, "production", &AT_ONCE, &["sh", "-c", "echo up $FLAG; exec sleep 1000"]);
-    let run = blocking(move || {
-        let run = Supervised::start(run);
-        run.says("up 1");
-        run
-    })
-    .await;
+    let run = Supervised::up(run).await;
     let pushed = world.push(&world.site.bundle(Revision(1)), 1).await;
     assert_eq!(pushed.status, 200, "{}", pushed.text());
     let run = blocking(move || {
@@ -334,6 +314,16 @@ struct Supervised {
 }
 
 impl Supervised {
+    /// A supervisor whose command said that it is up with the first content.
+    async fn up(command: Command) -> Self {
+        blocking(move || {
+            let run = Self::start(command);
+            run.says("up 1");
+            run
+        })
+        .await
+    }
+
     fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, err) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::world::files::sources;
+
 /// The levels of architecture, by the first segments of a module's path. A module imports only its
 /// own level or lower ones.
 const LEVELS: [(&str, u8); 53] = [
@@ -132,21 +134,11 @@ fn level(segment: &str) -> u8 {
 
 fn modules() -> Vec<Module> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src");
-    let mut found = Vec::new();
-    let mut directories = vec![root.clone()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path: PathBuf = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(&root).unwrap().with_extension("");
-                let text = fs::read_to_string(&path).unwrap();
-                found.push(Module { path: name.to_str().unwrap().to_owned(), text });
-            }
-        }
-    }
-    found
+    let module = |(path, text): (PathBuf, String)| {
+        let name = path.strip_prefix(&root).unwrap().with_extension("");
+        Module { path: name.to_str().unwrap().to_owned(), text }
+    };
+    sources(&root).into_iter().map(module).collect()
 }
 
 /// What a module's code names, without comments, strings of docs and its tests.
