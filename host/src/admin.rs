@@ -2,10 +2,12 @@
 //! through [`crate::serve::respond`], and every name in a path is checked before it is looked up.
 
 mod audit;
+mod body;
 mod caller;
 mod environments;
 mod explain;
 mod openapi;
+mod query;
 mod snapshot;
 mod tokens;
 mod usage;
@@ -15,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    body::{Body, Bytes, to_bytes},
+    body::Body,
     extract::{FromRef, FromRequestParts, Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     middleware::map_response,
@@ -23,21 +25,13 @@ use axum::{
     routing::{delete, get, post, put},
 };
 use serde::Serialize;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{
-    host::Host,
-    serve::{facts, respond::Problem},
-};
+use crate::{host::Host, serve::respond::Problem};
 pub use caller::Caller;
 pub use openapi::document;
 use openapi::{Forbidden, Unauthenticated, Unavailable};
 
-/// The largest JSON body, in bytes. A bundle has its own limit.
-const MAX_JSON_BYTES: usize = 64 * 1024;
 /// Bundles in memory at once, those at work included.
 const BUNDLES: usize = 2;
 /// The longest that a bundle may take to arrive. Once it is there, the work is waited for, however
@@ -128,19 +122,6 @@ async fn wrong_method() -> Problem {
 async fn not_stored(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// The whole body. Handlers ask for it when they know who is calling: the bytes of strangers are
-/// not worth keeping.
-async fn whole(body: Body, limit: usize, patience: Duration) -> Result<Bytes, Problem> {
-    let too_large = |_| Problem::too_large(format!("the body is larger than the limit of {limit} bytes"));
-    let late = |_| Problem::bad_request("the body took too long to arrive");
-    timeout(patience, to_bytes(body, limit)).await.map_err(late)?.map_err(too_large)
-}
-
-/// A whole JSON body.
-async fn whole_json(body: Body) -> Result<Bytes, Problem> {
-    whole(body, MAX_JSON_BYTES, facts::BODY_PATIENCE).await
 }
 
 /// A name in a path. What is no text names nothing.

@@ -117,23 +117,16 @@ async fn row_16_a_token_reads_of_its_own_workspace_and_environments_alone() {
     assert_eq!(ask(limited, "environment=staging").await, not_found);
     assert_eq!(ask(limited, "environment=nowhere").await, not_found);
     assert_eq!(ask(limited, "workspace=other").await, not_found);
+    assert_eq!(ask(limited, "environment=A_B!").await, not_found);
     // An operator names the workspace, and reads the same.
     let invalid = (400, "invalid".to_owned());
     assert_eq!(ask(&world.operator, "").await, invalid);
     assert_eq!(told(&world, &world.operator, "workspace=acme").await.len(), 7);
     assert_eq!(told(&world, &world.operator, "workspace=other").await.len(), 0);
     let long = format!("principal={}", "p".repeat(129));
-    for query in [
-        "limit=0",
-        "limit=201",
-        "limit=x",
-        "cursor=1",
-        "since=today",
-        "key=a%20b",
-        "environment=A_B!",
-        "kind=%ff",
-        &long,
-    ] {
+    for query in
+        ["limit=0", "limit=201", "limit=x", "cursor=1", "since=today", "key=a%20b", "kind=%ff", &long]
+    {
         assert_eq!(ask(&world.operator, &format!("workspace=acme&{query}")).await, invalid, "{query}");
     }
     // What a refused push was about, nobody has read: it is the host's own.

@@ -17,8 +17,8 @@ mod wire;
 
 use super::{
     Caller,
-    caller::parameter,
     openapi::{BadRequest, InWorkspace, Internal, NotFound, Unauthenticated, Unavailable},
+    query::{Paging, environment, parameter, parsed},
     snapshot::blocking,
 };
 use crate::{
@@ -74,16 +74,12 @@ pub(super) async fn query(
     let caller = Caller::of(&host, &headers)?;
     let text = query.as_deref();
     let wanted = wanted(&caller, text)?;
-    let cursor = parsed(text, "cursor", "`next` of the page before")?;
-    let limit = parsed(text, "limit", "a number")?.unwrap_or(PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Problem::bad_request(format!("`limit` is 1 to {MAX_PAGE}")));
-    }
+    let Paging { limit, after } = Paging::asked(text, PAGE, MAX_PAGE)?;
     let place = timeout(PATIENCE, readers.0.acquire_owned()).await.ok().and_then(Result::ok);
     let place = place.ok_or_else(|| Problem::busy("others read the audit log; try again"))?;
     let page = blocking(move || {
         let _place = place; // given up when the work ends, not when who waits for it goes away
-        host.audit.page(&wanted, cursor, limit)
+        host.audit.page(&wanted, after, limit)
     });
     let RecordPage { records, names, next } = page.await?.map_err(|error| {
         tracing::error!(error = %error, "the audit log could not be read");
@@ -95,10 +91,7 @@ pub(super) async fn query(
 }
 
 fn wanted(caller: &Caller, query: Option<&str>) -> Result<Query, Problem> {
-    let environment = parsed(query, "environment", "an environment's name")?;
-    if environment.as_ref().is_some_and(|environment| !caller.sees(environment)) {
-        return Err(Problem::not_found());
-    }
+    let environment = environment(caller, query)?;
     let within = match &caller.token.scope {
         Scope::Tenant { environments, .. } if caller.is_limited() => Some(environments.clone()),
         _ => None,
@@ -121,11 +114,6 @@ fn short(query: Option<&str>, name: &str) -> Result<Option<String>, Problem> {
         return Err(Problem::bad_request(format!("`{name}` is at most {MAX_TEXT_BYTES} bytes")));
     }
     Ok(text)
-}
-
-fn parsed<T: std::str::FromStr>(query: Option<&str>, name: &str, what: &str) -> Result<Option<T>, Problem> {
-    let parse = |text: String| text.parse().map_err(|_| Problem::bad_request(format!("`{name}` is {what}")));
-    parameter(query, name)?.map(parse).transpose()
 }
 
 fn time(query: Option<&str>, name: &str) -> Result<Option<UnixSeconds>, Problem> {

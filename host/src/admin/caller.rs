@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use percent_encoding::percent_decode_str;
 
+use super::query::parameter;
 use crate::{
     auth,
     generation::{Generation, Served},
@@ -103,19 +103,4 @@ impl Caller {
     pub fn served(&self, query: Option<&str>) -> Result<&Arc<Served>, Problem> {
         self.live.workspace(&self.workspace(query)?).ok_or_else(Problem::not_found)
     }
-}
-
-/// The one value of a query parameter.
-///
-/// # Errors
-/// 400 when it is given twice or is not UTF-8.
-pub(super) fn parameter(query: Option<&str>, name: &str) -> Result<Option<String>, Problem> {
-    let pairs = query.unwrap_or("").split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let mut given = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
-    let (first, second) = (given.next(), given.next());
-    if second.is_some() {
-        return Err(Problem::bad_request(format!("`{name}` is given twice; give it once")));
-    }
-    let decode = |value: &str| percent_decode_str(value).decode_utf8().map(String::from);
-    first.map(decode).transpose().map_err(|_| Problem::bad_request("the query is not UTF-8"))
 }

@@ -12,19 +12,19 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse as _, Response},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     Caller, Named,
-    caller::parameter,
+    body::{self, named},
     openapi::{
         BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, NewRevision, NotFound, TooLarge,
         Unauthenticated, Unavailable, Unchanged,
     },
+    query::parameter,
     tagged,
     values::{Owned, changed, precondition},
-    whole_json,
 };
 use crate::{
     change::Edit,
@@ -163,24 +163,24 @@ pub(super) async fn create(
     if caller.is_limited() {
         return Err(Problem::forbidden("your token is limited to some environments, and makes no others"));
     }
-    let wire: WireCreate = read(body, "name and type").await?;
-    let kind: EnvironmentType = parsed(&wire.kind)?;
+    let wire: WireCreate = body::json(body, "name and type").await?;
+    let kind: EnvironmentType = named(&wire.kind)?;
     let protected = wire.protected.unwrap_or(kind == EnvironmentType::Production);
     if protected {
         caller.role(Role::Admin)?;
     }
     let wanted = Environment {
-        name: parsed(&wire.name)?,
+        name: named(&wire.name)?,
         uid: Uid::NONE,
         kind,
         protected,
         deprecated: false,
         expires: None,
-        promotes_to: wire.promotes_to.as_deref().map(parsed).transpose()?,
+        promotes_to: wire.promotes_to.as_deref().map(named).transpose()?,
         labels: wire.labels,
     };
     let deployments =
-        wire.deployments.iter().map(|name| parsed::<DeploymentId>(name)).collect::<Result<_, _>>()?;
+        wire.deployments.iter().map(|name| named::<DeploymentId>(name)).collect::<Result<_, _>>()?;
     let edits = vec![Edit::CreateEnvironment { wanted, deployments }];
     changed(host, &caller, query.as_deref(), edits, precondition(&headers)?).await
 }
@@ -201,7 +201,7 @@ pub(super) async fn patch(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     let name = changeable(&caller, query.as_deref(), &name)?;
-    let wire: WirePatch = read(body, "some of protected, deprecated and labels").await?;
+    let wire: WirePatch = body::json(body, "some of protected, deprecated and labels").await?;
     if wire.protected == Some(true) {
         caller.role(Role::Admin)?;
     }
@@ -244,16 +244,4 @@ fn changeable(caller: &Caller, query: Option<&str>, name: &str) -> Result<Enviro
 fn visible<'a>(caller: &Caller, served: &'a Served, name: &str) -> Result<&'a Environment, Problem> {
     let found = served.snapshot.configuration.environments.get(name);
     found.filter(|found| caller.sees(&found.name)).ok_or_else(Problem::not_found)
-}
-
-async fn read<T: DeserializeOwned>(body: Body, what: &str) -> Result<T, Problem> {
-    let body = whole_json(body).await?;
-    serde_json::from_slice(&body).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        Problem::bad_request(format!("not what this takes (line {line}, column {column}); send {what}"))
-    })
-}
-
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|error| Problem::invalid(format!("{error}")))
 }

@@ -13,8 +13,8 @@ use axum::{
 
 use super::{
     Caller, Named,
-    caller::parameter,
     openapi::{BadRequest, InWorkspace, NotFound, Unauthenticated},
+    query::{environment, parameter},
     tagged,
 };
 use crate::{
@@ -56,12 +56,10 @@ pub(super) async fn explain(
 ) -> Result<Response, Problem> {
     let caller = Caller::of(&host, &headers)?;
     let served = caller.served(query.as_deref())?;
-    let named = parameter(query.as_deref(), "environment")?
+    let environment = environment(&caller, query.as_deref())?
         .ok_or_else(|| Problem::bad_request("name the environment with ?environment="))?;
     let deployment = id.parse().map_err(|_| Problem::not_found())?;
-    let environment = named.parse().map_err(|_| Problem::not_found())?;
-    let prepared = served.prepared(&deployment, &environment).filter(|_| caller.sees(&environment));
-    let prepared = prepared.ok_or_else(Problem::not_found)?;
+    let prepared = served.prepared(&deployment, &environment).ok_or_else(Problem::not_found)?;
     let key = parameter(query.as_deref(), "key")?;
     let facts = prepared.chain.vary().narrow(&told(query.as_deref())?);
 

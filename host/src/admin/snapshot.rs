@@ -17,11 +17,12 @@ use utoipa::ToSchema;
 
 use super::{
     BUNDLE_PATIENCE, Bundles, Caller,
+    body::{self, whole},
     openapi::{
         BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, Made, NewRevision, NotFound,
         TooLarge, Unauthenticated, Unavailable,
     },
-    tagged, whole, whole_json,
+    tagged,
 };
 use crate::{
     clock::rfc3339,
@@ -38,13 +39,13 @@ type Answer = Result<Response, Problem>;
 /// What a push or a rollback came to.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ChangedSnapshot {
-    pub(super) workspace: String,
+    workspace: String,
     /// The workspace's new revision.
-    pub(super) revision: u64,
+    revision: u64,
     /// The snapshot's digest.
-    pub(super) digest: String,
+    digest: String,
     /// What the operator should know.
-    pub(super) warnings: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// Serves a signed bundle: a workspace's whole configuration.
@@ -102,16 +103,14 @@ pub(super) async fn rollback(
     caller.operator()?;
     let workspace = caller.workspace(query.as_deref())?;
     let parent = if_match(&headers)?;
-    let body = whole_json(body).await?;
-    let wanted: Rollback = serde_json::from_slice(&body)
-        .map_err(|_| Problem::bad_request("send {\"revision\": <the revision to go back to>}"))?;
+    let wanted: Rollback = body::json(body, "{\"revision\": <the revision to go back to>}").await?;
     let principal = caller.token.principal.clone();
     let to = Revision(wanted.revision);
     let changed = blocking(move || host.rollback(&principal, &workspace, to, parent)).await??;
     Ok(answered(&changed))
 }
 
-fn answered(changed: &Changed) -> Response {
+pub(super) fn answered(changed: &Changed) -> Response {
     let body = ChangedSnapshot {
         workspace: changed.workspace.to_string(),
         revision: changed.revision.0,

@@ -14,13 +14,13 @@ use utoipa::ToSchema;
 
 use super::{
     Caller, Named,
-    caller::parameter,
+    body::{self, named},
     openapi::{
         BadRequest, Forbidden, InWorkspace, Internal, Invalid, NotFound, TooLarge, Unauthenticated,
         Unavailable,
     },
+    query::parameter,
     snapshot::blocking,
-    whole_json,
 };
 use crate::{
     clock::rfc3339,
@@ -108,14 +108,7 @@ pub(super) async fn mint(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     caller.role(Role::Admin)?;
-    let body = whole_json(body).await?;
-    let wire: WireMint = serde_json::from_slice(&body).map_err(|error| {
-        Problem::bad_request(format!(
-            "not a token request (line {}, column {}); send kind, principal, and what the kind needs",
-            error.line(),
-            error.column()
-        ))
-    })?;
+    let wire: WireMint = body::json(body, "kind, principal, and what the kind needs").await?;
     let request = checked(&caller, query.as_deref(), wire)?;
     let minter = caller.token.principal.clone();
     let minted = blocking(move || host.mint(&minter, request)).await??;
@@ -146,17 +139,17 @@ fn checked(caller: &Caller, query: Option<&str>, wire: WireMint) -> Result<MintR
         }
         "tenant" => Scope::Tenant {
             workspace: caller.workspace(query)?,
-            role: parsed::<Role>(&name("role", wire.role)?)?,
+            role: named::<Role>(&name("role", wire.role)?)?,
             environments: wire
                 .environments
                 .iter()
-                .map(|text| parsed::<EnvironmentName>(text))
+                .map(|text| named::<EnvironmentName>(text))
                 .collect::<Result<_, _>>()?,
         },
         "instance" => Scope::Instance {
             workspace: caller.workspace(query)?,
-            deployment: parsed::<DeploymentId>(&name("deployment", wire.deployment)?)?,
-            environment: parsed::<EnvironmentName>(&name("environment", wire.environment)?)?,
+            deployment: named::<DeploymentId>(&name("deployment", wire.deployment)?)?,
+            environment: named::<EnvironmentName>(&name("environment", wire.environment)?)?,
         },
         _ => return Err(Problem::invalid("`kind` is instance, tenant or operator")),
     };
@@ -181,10 +174,6 @@ fn within(caller: &Caller, scope: &Scope) -> Result<(), Problem> {
         },
     };
     if reaches { Ok(()) } else { Err(Problem::not_found()) }
-}
-
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|error| Problem::invalid(format!("{error}")))
 }
 
 /// Records, never tokens.

@@ -1,6 +1,6 @@
 //! How each (deployment, environment) is used since the host's start.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
 use axum::{
     extract::{RawQuery, State},
@@ -12,14 +12,14 @@ use utoipa::ToSchema;
 
 use super::{
     Caller,
-    caller::parameter,
     openapi::{BadRequest, InWorkspace, NotFound, Unauthenticated},
+    query::{Paging, environment},
     tagged,
 };
 use crate::{
     clock::rfc3339,
     host::Host,
-    id::{DeploymentId, EnvironmentName},
+    id::{DeploymentId, EnvironmentName, InvalidName},
     prepared::Prepared,
     serve::respond::Problem,
 };
@@ -86,45 +86,43 @@ pub(super) async fn show(
     let caller = Caller::of(&host, &headers)?;
     let query = query.as_deref();
     let served = caller.served(query)?;
-    let environment = parameter(query, "environment")?;
-    let environment: Option<EnvironmentName> =
-        environment.map(|name| name.parse().map_err(|_| Problem::not_found())).transpose()?;
-    if environment.as_ref().is_some_and(|environment| !caller.sees(environment)) {
-        return Err(Problem::not_found());
-    }
-    let limit = parameter(query, "limit")?.map_or(Ok(PAGE), |limit| limit.parse().map_err(|_| ()));
-    let limit = limit.ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
-    let limit = limit.ok_or_else(|| Problem::bad_request(format!("`limit` is 1 to {MAX_PAGE}")))?;
-    let after = parameter(query, "cursor")?.map(|cursor| place(&cursor)).transpose()?;
-
+    let environment = environment(&caller, query)?;
+    let paging: Paging<Pair> = Paging::asked(query, PAGE, MAX_PAGE)?;
     let visible = served.pairs().filter(|pair| {
         let here = &pair.plan.environment.name;
         caller.sees(here) && environment.as_ref().is_none_or(|environment| environment == here)
     });
-    let behind = |pair: &Prepared| after.as_ref().is_none_or(|(id, name)| key(pair) > (id, name));
-    let mut pairs: Vec<_> = visible.filter(|pair| behind(pair)).collect();
-    pairs.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
-    let has_more = pairs.len() > limit;
-    pairs.truncate(limit);
-    let last = pairs.last().filter(|_| has_more).map(|pair| key(pair));
-    let next = last.map(|(deployment, environment)| format!("{deployment}/{environment}"));
-    let usage = pairs.into_iter().map(|pair| described(pair)).collect();
+    let mut pairs: Vec<_> = visible.map(|prepared| (Pair::of(prepared), prepared)).collect();
+    pairs.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    let (pairs, next) = paging.of(pairs, Ordering::Greater, |(pair, _)| pair.clone());
+    let usage = pairs.into_iter().map(|(_, prepared)| described(prepared)).collect();
     let since = rfc3339(host.started);
     Ok(tagged(served.snapshot.revision.0, UsagePage { since, usage, next }))
 }
 
 /// What pairs are listed by.
-fn key(pair: &Prepared) -> (&DeploymentId, &EnvironmentName) {
-    (&pair.plan.deployment, &pair.plan.environment.name)
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Pair(DeploymentId, EnvironmentName);
+
+impl Pair {
+    fn of(prepared: &Prepared) -> Self {
+        Self(prepared.plan.deployment.clone(), prepared.plan.environment.name.clone())
+    }
 }
 
-/// A cursor: the last pair of the page before.
-fn place(cursor: &str) -> Result<(DeploymentId, EnvironmentName), Problem> {
-    let parsed = || {
-        let (deployment, environment) = cursor.split_once('/')?;
-        Some((deployment.parse().ok()?, environment.parse().ok()?))
-    };
-    parsed().ok_or_else(|| Problem::bad_request("`cursor` is `next` of the page before"))
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.0, self.1)
+    }
+}
+
+impl FromStr for Pair {
+    type Err = InvalidName;
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        // A deployment's name cannot hold the `/`, an environment's can.
+        let (deployment, environment) = text.split_once('/').unwrap_or((text, ""));
+        Ok(Self(deployment.parse()?, environment.parse()?))
+    }
 }
 
 fn described(pair: &Prepared) -> PairUsage {

@@ -12,18 +12,19 @@ use serde_json::json;
 
 use super::{
     Caller, Named, NamedTwice,
-    caller::parameter,
+    body::whole,
     openapi::{
         BadRequest, Conflict, Forbidden, InEnvironment, InWorkspace, Internal, Invalid, NewRevision,
         NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
     },
-    snapshot::{ChangedSnapshot, blocking},
-    tagged, whole,
+    query::parameter,
+    snapshot::{answered, blocking},
+    tagged,
 };
 use crate::{
     change::{Edit, Precondition},
     generation::Served,
-    host::{Changed, Host},
+    host::Host,
     id::{DeploymentId, EnvironmentName, VariableName},
     made::ValueKey,
     model::{Content, Place, Role, question::Sensitivity},
@@ -285,14 +286,7 @@ pub(super) async fn changed(
 ) -> Answer {
     let (principal, workspace) = (caller.token.principal.clone(), caller.workspace(query)?);
     let changed = blocking(move || host.change(&principal, &workspace, &edits, precondition)).await??;
-    let Changed { workspace, revision, digest, warnings } = changed;
-    let body = ChangedSnapshot {
-        workspace: workspace.to_string(),
-        revision: revision.0,
-        digest: digest.to_string(),
-        warnings,
-    };
-    Ok(tagged(revision.0, body))
+    Ok(answered(&changed))
 }
 
 /// How a value came to be: its versions, the newest first, without a value.
