@@ -17,6 +17,7 @@ mod formats;
 mod hostile;
 mod leaks;
 mod limits;
+mod lists;
 mod metrics;
 mod openapi;
 mod pages;

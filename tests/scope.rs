@@ -204,8 +204,9 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
     };
     let claims =
         [("if-match", "\"1\""), ("x-environment", place.environment), ("x-workspace", place.workspace)];
-    // What is set there has another tag.
-    let claims = if path.contains("/env") { &claims[1..] } else { &claims[..] };
+    // What is set there has another tag, and so has every token.
+    let has_own = path.contains("/env") || path.contains("/tokens/");
+    let claims = if has_own { &claims[1..] } else { &claims[..] };
     let address = match listener {
         Listener::Boot => pair.world.boot_address(),
         Listener::Admin => pair.world.admin_address(),

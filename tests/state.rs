@@ -44,7 +44,7 @@ async fn an_older_versions_state_is_taken_over_whole_however_often_that_is_cut_o
         let listed = http::request(
             host.admin,
             "GET",
-            "/api/v1/tokens?workspace=acme",
+            "/api/v1/tokens?workspace=acme&limit=1000",
             Some(&old.operator),
             &[],
             vec![],

@@ -140,7 +140,19 @@ impl World {
         token: &str,
         body: impl Into<Vec<u8>>,
     ) -> Answer {
-        http::request(self.server.admin, method, path, Some(token), &[], body.into()).await
+        self.admin_with(method, path, token, &[], body).await
+    }
+
+    /// The same, with headers.
+    pub(crate) async fn admin_with(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        http::request(self.server.admin, method, path, Some(token), headers, body.into()).await
     }
 
     /// Pushes a bundle as the operator.

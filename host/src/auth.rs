@@ -97,5 +97,6 @@ fn bearer<'a>(
     if !kind_agrees || expired {
         return Err(AuthError::Unauthenticated);
     }
+    record.last_use.note(now);
     Ok(record)
 }

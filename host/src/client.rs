@@ -7,6 +7,7 @@
 mod address;
 mod connect;
 mod error;
+mod list;
 mod problem;
 mod request;
 #[cfg(test)]

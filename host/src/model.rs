@@ -10,6 +10,7 @@ mod deployment;
 mod domain;
 mod environment;
 mod map;
+mod moment;
 mod namespace;
 mod policy;
 pub mod question;
@@ -24,10 +25,11 @@ use std::collections::BTreeMap;
 pub use deployment::{Binding, Deployment, Layer, Override, Release};
 pub use domain::{Domain, DomainHere};
 pub use environment::{Environment, EnvironmentType};
+pub use moment::Moment;
 pub use namespace::{NamespaceHere, NamespaceKind, UnknownNamespaceKind};
 pub use policy::{Attachment, Fallback, Place, Policy, PolicyKind};
 pub use service::{Endpoint, Instance, Service, ServiceKind, Tls};
-pub use token::{Role, Scope, TokenHash, TokenKind, TokenRecord};
+pub use token::{LastUse, Role, Scope, TokenHash, TokenKind, TokenRecord};
 pub use tool::{Credential, Profile, Tool, ToolUse};
 pub use value::{
     Address, AddressKind, Content, InputValue, Piece, PlainValue, SealedText, SealedValue, Template,

@@ -19,7 +19,7 @@ use crate::{
     format::{self, CannotCarry, Format},
     id::{Digest, UnixSeconds, VariableName},
     model::{
-        Piece,
+        Moment, Piece,
         question::{Attribute, Decision, Encoding, Fragment, Resolution},
     },
     plan::What,
@@ -27,7 +27,6 @@ use crate::{
     render,
     resolve::{self, Choice, Settled, Unsettled},
     seal::{Buffer, CapsuleKey, MAX_CAPSULE_BYTES, NoRoom, OpenReason, seal_capsule},
-    usage::Moment,
 };
 
 /// One outcome's values, put together and sealed.

@@ -149,6 +149,7 @@ mod tests {
             scope: Scope::Tenant { workspace, role: Role::Viewer, environments: [].into() },
             created_at: UnixSeconds(0),
             expires_at,
+            last_use: Default::default(),
         }
     }
 

@@ -161,6 +161,7 @@ impl Site {
             scope,
             created_at: NOON,
             expires_at: expires,
+            last_use: Default::default(),
         }
     }
 

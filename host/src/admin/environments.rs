@@ -1,6 +1,7 @@
 //! Environments: listed, made, changed, deleted. What a workspace directory names is changed there.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -19,10 +20,10 @@ use super::{
     Caller, Named,
     body::{self, named},
     openapi::{
-        BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, NewRevision, NotFound, TooLarge,
-        Unauthenticated, Unavailable, Unchanged,
+        BadRequest, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NewRevision, NotFound,
+        TooLarge, Unauthenticated, Unavailable, Unchanged,
     },
-    query::parameter,
+    query::{MAX_PAGE, PAGE, Paging, parameter},
     tagged,
     values::{Owned, changed, precondition},
 };
@@ -69,6 +70,9 @@ pub(super) struct WirePatch {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Environments {
     environments: Vec<EnvironmentEntry>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    next: Option<String>,
 }
 
 /// An environment.
@@ -93,7 +97,7 @@ pub(super) struct EnvironmentEntry {
 
 /// The environments that the token sees.
 #[utoipa::path(get, path = "/api/v1/environments", tag = "environments", operation_id = "list_environments",
-    params(InWorkspace), responses((status = 200, description = "Those that the token sees", body = Environments),
+    params(InWorkspace, InPages), responses((status = 200, description = "Those that the token sees", body = Environments),
         BadRequest, Unauthenticated, NotFound))]
 pub(super) async fn list(
     State(host): State<Arc<Host>>,
@@ -102,9 +106,11 @@ pub(super) async fn list(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     let served = caller.served(query.as_deref())?;
+    let paging = Paging::asked(query.as_deref(), PAGE, MAX_PAGE)?;
     let visible = served.snapshot.configuration.environments.values().filter(|one| caller.sees(&one.name));
-    let environments = visible.map(|one| entry(&caller, served, one)).collect();
-    Ok(Json(Environments { environments }).into_response())
+    let (page, next) = paging.of(visible, Ordering::Greater, |one| one.name.clone());
+    let environments = page.into_iter().map(|one| entry(&caller, served, one)).collect();
+    Ok(Json(Environments { environments, next }).into_response())
 }
 
 /// One environment.

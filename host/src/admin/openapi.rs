@@ -17,7 +17,11 @@ use utoipa::{
     },
 };
 
-use super::{audit, environments, explain, snapshot, tokens, usage, values};
+use super::{
+    audit, environments, explain,
+    query::{MAX_PAGE, PAGE},
+    snapshot, tokens, usage, values,
+};
 pub(crate) use refusals::{
     BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, TooLarge, Unauthenticated, Unavailable,
 };
@@ -90,6 +94,24 @@ impl IntoParams for InWorkspace {
         let text = ObjectBuilder::new().schema_type(Type::String);
         let named = ParameterBuilder::new().name("workspace").parameter_in(ParameterIn::Query);
         vec![named.required(Required::False).description(Some(about)).schema(Some(text)).build()]
+    }
+}
+
+/// `?limit=` and `?cursor=`: which part of a list.
+pub(crate) struct InPages;
+
+impl IntoParams for InPages {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let parameter = |name, about: String, schema: ObjectBuilder| {
+            let named = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
+            named.required(Required::False).description(Some(about)).schema(Some(schema)).build()
+        };
+        let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(MAX_PAGE));
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        vec![
+            parameter("limit", format!("Entries at most; {PAGE} where it is not given."), number),
+            parameter("cursor", "`next` of the page before.".to_owned(), text),
+        ]
     }
 }
 

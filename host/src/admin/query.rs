@@ -36,6 +36,10 @@ pub(super) fn environment(caller: &Caller, query: Option<&str>) -> Result<Option
     name.map(Some).ok_or_else(Problem::not_found)
 }
 
+/// Entries on a page of a list, and the most that there may be.
+pub(super) const PAGE: usize = 200;
+pub(super) const MAX_PAGE: usize = 1000;
+
 /// Which part of a list is wanted: so many entries, behind the one that the cursor names.
 pub(super) struct Paging<K> {
     pub(super) limit: usize,

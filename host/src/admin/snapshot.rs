@@ -1,6 +1,7 @@
 //! Snapshots: push, look, list, roll back.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -19,16 +20,17 @@ use super::{
     BUNDLE_PATIENCE, Bundles, Caller,
     body::{self, whole},
     openapi::{
-        BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, Made, NewRevision, NotFound,
-        TooLarge, Unauthenticated, Unavailable,
+        BadRequest, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, Made, NewRevision,
+        NotFound, TooLarge, Unauthenticated, Unavailable,
     },
+    query::{MAX_PAGE, PAGE, Paging},
     tagged,
 };
 use crate::{
     clock::rfc3339,
     generation::Served,
     host::{Changed, Host},
-    id::Revision,
+    id::{Revision, WorkspaceId},
     manifest::{self, PlanManifest},
     serve::respond::Problem,
     slots::KeptRevision,
@@ -223,6 +225,9 @@ pub(super) async fn plans(
 pub(super) struct History {
     /// The newest first.
     snapshots: Vec<HistoryEntry>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    next: Option<String>,
 }
 
 /// A revision that is kept.
@@ -237,7 +242,7 @@ pub(super) struct HistoryEntry {
 }
 
 /// What a rollback can go back to, newest first.
-#[utoipa::path(get, path = "/api/v1/snapshots", tag = "snapshot", operation_id = "list_snapshots", params(InWorkspace),
+#[utoipa::path(get, path = "/api/v1/snapshots", tag = "snapshot", operation_id = "list_snapshots", params(InWorkspace, InPages),
     responses((status = 200, description = "The revisions that are kept", body = History),
         BadRequest, Unauthenticated, NotFound, Internal))]
 pub(super) async fn history(
@@ -247,8 +252,10 @@ pub(super) async fn history(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     let workspace = caller.served(query.as_deref())?.snapshot.configuration.workspace.clone();
-    let entries = blocking(move || host.history(&workspace)).await?;
-    Ok(Json(History { snapshots: entries.iter().map(history_entry).collect() }).into_response())
+    let paging = Paging::asked(query.as_deref(), PAGE, MAX_PAGE)?;
+    let kept = blocking(move || host.history(&workspace)).await?;
+    let (page, next) = paging.of(&kept, Ordering::Less, |kept| kept.revision.0);
+    Ok(Json(History { snapshots: page.into_iter().map(history_entry).collect(), next }).into_response())
 }
 
 fn history_entry(kept: &KeptRevision) -> HistoryEntry {
@@ -264,6 +271,9 @@ fn history_entry(kept: &KeptRevision) -> HistoryEntry {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Workspaces {
     workspaces: Vec<WorkspaceEntry>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    next: Option<String>,
 }
 
 /// A workspace that has a snapshot.
@@ -278,16 +288,22 @@ pub(super) struct WorkspaceEntry {
 }
 
 /// An operator's all, a tenant's own.
-#[utoipa::path(get, path = "/api/v1/workspaces", tag = "snapshot", operation_id = "list_workspaces",
+#[utoipa::path(get, path = "/api/v1/workspaces", tag = "snapshot", operation_id = "list_workspaces", params(InPages),
     responses((status = 200, description = "Those that the token sees", body = Workspaces),
-        Unauthenticated))]
-pub(super) async fn workspaces(State(host): State<Arc<Host>>, headers: HeaderMap) -> Answer {
+        BadRequest, Unauthenticated))]
+pub(super) async fn workspaces(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     let own = caller.operator().is_err().then(|| caller.workspace(None)).transpose()?;
     let all = caller.live.workspaces().iter();
     let visible = all.filter(|(name, _)| own.as_ref().is_none_or(|own| own == *name));
-    let listed = visible.map(|(_, served)| workspace_entry(&caller, served)).collect();
-    Ok(Json(Workspaces { workspaces: listed }).into_response())
+    let paging: Paging<WorkspaceId> = Paging::asked(query.as_deref(), PAGE, MAX_PAGE)?;
+    let (page, next) = paging.of(visible, Ordering::Greater, |(name, _)| (*name).clone());
+    let workspaces = page.into_iter().map(|(_, served)| workspace_entry(&caller, served)).collect();
+    Ok(Json(Workspaces { workspaces, next }).into_response())
 }
 
 fn workspace_entry(caller: &Caller, served: &Served) -> WorkspaceEntry {

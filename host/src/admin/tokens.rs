@@ -1,12 +1,12 @@
 //! Tokens: minted and shown once, listed without being shown, revoked at the next swap.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 use axum::{
     Json,
     body::Body,
     extract::{RawQuery, State},
-    http::{HeaderMap, HeaderValue, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -16,10 +16,10 @@ use super::{
     Caller, Named,
     body::{self, named},
     openapi::{
-        BadRequest, Forbidden, InWorkspace, Internal, Invalid, NotFound, TooLarge, Unauthenticated,
-        Unavailable,
+        BadRequest, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NotFound, TooLarge,
+        Unauthenticated, Unavailable,
     },
-    query::parameter,
+    query::{MAX_PAGE, PAGE, Paging, parameter},
     snapshot::blocking,
 };
 use crate::{
@@ -69,6 +69,11 @@ pub(super) struct TokenEntry {
     created: String,
     /// Null for never.
     expires: Option<String>,
+    /// When it was last used, to the second; null for not since the host's start.
+    #[schema(required = true)]
+    last_used: Option<String>,
+    /// What `If-Match` takes to revoke it.
+    etag: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace: Option<String>,
     /// An instance's.
@@ -180,10 +185,13 @@ fn within(caller: &Caller, scope: &Scope) -> Result<(), Problem> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Tokens {
     tokens: Vec<TokenEntry>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    next: Option<String>,
 }
 
 /// Records, never tokens. A workspace's; or, where an operator names none, the operators'.
-#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", operation_id = "list_tokens", params(InWorkspace),
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", operation_id = "list_tokens", params(InWorkspace, InPages),
     responses((status = 200, description = "Those that the token sees", body = Tokens),
         BadRequest, Unauthenticated, Forbidden, NotFound))]
 pub(super) async fn list(
@@ -194,19 +202,21 @@ pub(super) async fn list(
     let caller = Caller::of(&host, &headers)?;
     caller.role(Role::Admin)?;
     let workspace = asked(&caller, query.as_deref())?;
+    let paging = Paging::asked(query.as_deref(), PAGE, MAX_PAGE)?;
     let tokens = caller.live.tokens().values();
-    let tokens = tokens.filter(|record| belongs(&caller, workspace.as_ref(), record));
-    let mut listed: Vec<_> = tokens.map(|record| entry(record)).collect();
-    listed.sort_by(|one, other| one.id.cmp(&other.id));
-    Ok(Json(Tokens { tokens: listed }).into_response())
+    let mut tokens: Vec<_> = tokens.filter(|record| belongs(&caller, workspace.as_ref(), record)).collect();
+    tokens.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    let (page, next) = paging.of(tokens, Ordering::Greater, |record| record.id.clone());
+    Ok(Json(Tokens { tokens: page.into_iter().map(|record| entry(record)).collect(), next }).into_response())
 }
 
 /// Revokes a token; it has stopped working when this is answered.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", operation_id = "revoke_token",
-    params(InWorkspace, ("id" = String, Path, description = "As the list names it")), responses(
+    params(InWorkspace, ("id" = String, Path, description = "As the list names it"),
+        ("If-Match" = Option<String>, Header, description = "Its etag")), responses(
         (status = 204, description = "It works no more", headers(
             ("bootlace-revision" = u64, description = "The workspace's, which a token does not change"))),
-        BadRequest, Unauthenticated, Forbidden, NotFound, Internal, Unavailable))]
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Internal, Unavailable))]
 pub(super) async fn revoke(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -222,6 +232,10 @@ pub(super) async fn revoke(
     // Searched among what is visible only: what is not must not be told from what is not there.
     let record = caller.live.tokens().values().find(|record| record.id == id && visible(record)).cloned();
     let record = record.ok_or_else(Problem::not_found)?;
+    if headers.get(header::IF_MATCH).is_some_and(|tag| tag.as_bytes() != etag(&record).as_bytes()) {
+        let detail = "If-Match names another token; a token's etag is in the list of tokens";
+        return Err(Problem::new(StatusCode::CONFLICT, "conflict", detail));
+    }
     let (revoker, hash) = (caller.token.principal.clone(), record.hash);
     blocking(move || host.revoke(&revoker, &hash)).await??;
     Ok(at_revision(&caller, &record, StatusCode::NO_CONTENT.into_response()))
@@ -246,6 +260,11 @@ fn belongs(caller: &Caller, of: Option<&WorkspaceId>, record: &TokenRecord) -> b
     }
 }
 
+/// A token never changes: what names it names its only state.
+fn etag(record: &TokenRecord) -> String {
+    format!("\"{}\"", record.id)
+}
+
 fn entry(record: &TokenRecord) -> TokenEntry {
     let mut entry = TokenEntry {
         id: record.id.clone(),
@@ -253,6 +272,8 @@ fn entry(record: &TokenRecord) -> TokenEntry {
         principal: record.principal.clone(),
         created: rfc3339(record.created_at),
         expires: record.expires_at.map(rfc3339),
+        last_used: record.last_use.at().map(rfc3339),
+        etag: etag(record),
         workspace: record.scope.workspace().map(ToString::to_string),
         deployment: None,
         environment: None,

@@ -1,6 +1,6 @@
 //! A deployment's values: listed masked, set, unset, and how they came to be. A secret never comes back.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 use axum::{
     body::Body,
@@ -14,10 +14,10 @@ use super::{
     Caller, Named, NamedTwice,
     body::whole,
     openapi::{
-        BadRequest, Conflict, Forbidden, InEnvironment, InWorkspace, Internal, Invalid, NewRevision,
+        BadRequest, Conflict, Forbidden, InEnvironment, InPages, InWorkspace, Internal, Invalid, NewRevision,
         NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
     },
-    query::parameter,
+    query::{MAX_PAGE, PAGE, Paging, parameter},
     snapshot::{answered, blocking},
     tagged,
 };
@@ -106,7 +106,7 @@ impl<'a> At<'a> {
 /// What an instance would be given, masked; without an environment, what
 /// the deployment's base sets. `reveal=true` shows plain values, and is recorded.
 #[utoipa::path(get, path = "/api/v1/deployments/{id}/env", tag = "values", operation_id = "list_values",
-    params(InWorkspace, InEnvironment, ("id" = String, Path, description = "The deployment"),
+    params(InWorkspace, InEnvironment, InPages, ("id" = String, Path, description = "The deployment"),
         ("reveal" = Option<bool>, Query, description = "Show plain values as a whole; recorded")),
     responses((status = 200, description = "Masked", body = Values, headers(
         ("etag" = String, description = "The revision"), ("bootlace-revision" = u64, description = "The same"))),
@@ -126,6 +126,7 @@ pub(super) async fn list(
         Some("true") => true,
         Some(_) => return Err(Problem::bad_request("`reveal` is true or false")),
     };
+    let paging = Paging::asked(query, PAGE, MAX_PAGE)?;
     let revision = at.served.snapshot.revision.0;
     if reveal {
         at.may_write(&caller)?;
@@ -140,22 +141,29 @@ pub(super) async fn list(
         let key = caller.live.capsule_key();
         if reveal { preview::reveal_plain(prepared, key) } else { preview::of_plan(prepared, key) }
     };
-    let entries = match &at.environment {
+    let (variables, next) = match &at.environment {
         Some(environment) => {
             let prepared = at.served.prepared(&at.deployment, environment).ok_or_else(Problem::not_found)?;
-            planned(&at, prepared, &show(prepared))
+            planned(&at, prepared, &show(prepared), &paging)
         }
-        None => base(&caller, &at, show),
+        None => base(&caller, &at, show, &paging),
     };
     let environment = at.environment.as_ref().map(ToString::to_string);
     let deployment = at.deployment.to_string();
-    Ok(tagged(revision, Values { deployment, environment, revision, variables: entries }))
+    Ok(tagged(revision, Values { deployment, environment, revision, variables, next }))
 }
 
 /// Every name of a plan, with where its value comes from.
-fn planned(at: &At<'_>, prepared: &Prepared, shown: &[Option<String>]) -> Vec<ValueEntry> {
+fn planned(
+    at: &At<'_>,
+    prepared: &Prepared,
+    shown: &[Option<String>],
+    paging: &Paging<VariableName>,
+) -> (Vec<ValueEntry>, Option<String>) {
     let plan = &prepared.plan;
-    let entries = plan.variables.iter().enumerate().map(|(index, variable)| {
+    let variables = plan.variables.iter().enumerate();
+    let (page, next) = paging.of(variables, Ordering::Greater, |(_, variable)| variable.name.clone());
+    let entries = page.into_iter().map(|(index, variable)| {
         let candidate = plan.candidates.get(variable.default as usize);
         ValueEntry {
             name: variable.name.to_string(),
@@ -169,19 +177,25 @@ fn planned(at: &At<'_>, prepared: &Prepared, shown: &[Option<String>]) -> Vec<Va
             owned: at.owned(&key_of(at, &plan.environment.name, variable)),
         }
     });
-    entries.collect()
+    (entries.collect(), next)
 }
 
 /// What a deployment's base sets. A value is shown from an environment where nothing overrides it.
-fn base(caller: &Caller, at: &At<'_>, show: impl Fn(&Prepared) -> Vec<Option<String>>) -> Vec<ValueEntry> {
+fn base(
+    caller: &Caller,
+    at: &At<'_>,
+    show: impl Fn(&Prepared) -> Vec<Option<String>>,
+    paging: &Paging<VariableName>,
+) -> (Vec<ValueEntry>, Option<String>) {
     let configuration = &at.served.snapshot.configuration;
-    let Some(deployment) = configuration.deployments.get(&at.deployment) else { return Vec::new() };
+    let Some(deployment) = configuration.deployments.get(&at.deployment) else { return (Vec::new(), None) };
     let visible = deployment.environments.keys().filter(|name| caller.sees(name));
     let pairs: Vec<_> = visible
         .filter_map(|name| at.served.prepared(&at.deployment, name))
         .map(|one| (one, show(one)))
         .collect();
-    let entries = deployment.base.variables.iter().map(|(name, variable)| {
+    let (page, next) = paging.of(&deployment.base.variables, Ordering::Greater, |(name, _)| (*name).clone());
+    let entries = page.into_iter().map(|(name, variable)| {
         let shown = pairs.iter().find_map(|(prepared, shown)| {
             let index = prepared.plan.index_of(name.as_str())?;
             let is_base = prepared.plan.variables[index].provenance.layer == LayerName::Deployment;
@@ -202,7 +216,7 @@ fn base(caller: &Caller, at: &At<'_>, show: impl Fn(&Prepared) -> Vec<Option<Str
             owned: at.owned(&ValueKey { place: at.place(), name: name.clone() }),
         }
     });
-    entries.collect()
+    (entries.collect(), next)
 }
 
 fn value_of(sensitivity: Sensitivity, shown: Option<&Option<String>>) -> Option<String> {
@@ -291,7 +305,7 @@ pub(super) async fn changed(
 
 /// How a value came to be: its versions, the newest first, without a value.
 #[utoipa::path(get, path = "/api/v1/deployments/{id}/env/{name}/versions", tag = "values",
-    operation_id = "list_versions", params(InWorkspace, InEnvironment,
+    operation_id = "list_versions", params(InWorkspace, InEnvironment, InPages,
         ("id" = String, Path, description = "The deployment"), ("name" = String, Path, description = "The variable")),
     responses((status = 200, description = "Without values", body = Versions, headers(
         ("etag" = String, description = "The revision that changed it last"),
@@ -321,8 +335,10 @@ pub(super) async fn versions(
     if listed.is_empty() {
         return Err(Problem::not_found());
     }
+    let paging = Paging::asked(query.as_deref(), PAGE, MAX_PAGE)?;
+    let (versions, next) = paging.of(listed, Ordering::Less, |one| one.version);
     let changed = made.values.get(&key).map_or(at.served.snapshot.revision, |value| value.changed.revision);
-    let body = Versions { name: key.name.to_string(), owned: at.owned(&key), versions: listed };
+    let body = Versions { name: key.name.to_string(), owned: at.owned(&key), versions, next };
     Ok(tagged(changed.0, body))
 }
 

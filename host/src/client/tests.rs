@@ -224,3 +224,19 @@ fn a_file_without_certificates_trusts_nobody() {
     assert!(matches!(trust::tls(&roots), Err(BadRoots::Empty { .. })));
     assert!(matches!(trust::tls(&Roots::File("/nowhere".into())), Err(BadRoots::Unreadable { .. })));
 }
+
+#[tokio::test]
+async fn a_list_is_read_to_its_end_page_by_page() {
+    let host = Host::start(|n, request| match (n, request.uri().query()) {
+        (0, Some("workspace=acme")) => reply(200, &[], r#"{"all":[1,2],"next":"b/c"}"#),
+        (1, Some("workspace=acme&cursor=b%2Fc")) => reply(200, &[], r#"{"all":[3],"next":null}"#),
+        // A list that goes on and on without an entry is none.
+        (2 | 3, _) => reply(200, &[], r#"{"all":[],"next":"x"}"#),
+        other => panic!("{other:?}"),
+    })
+    .await;
+    let (client, request) = (client(&host.url), Request::get(&["x"]).query("workspace", "acme"));
+    let whole = client.list(&request, "all").await.unwrap();
+    assert_eq!(whole, serde_json::json!({ "all": [1, 2, 3], "next": null }));
+    assert!(matches!(client.list(&request, "all").await, Err(Error::Unusable { .. })));
+}

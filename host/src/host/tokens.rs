@@ -59,6 +59,7 @@ impl Minted {
             scope,
             created_at: now,
             expires_at: seconds.map(|seconds| UnixSeconds(now.0.saturating_add(seconds))),
+            last_use: Default::default(),
         };
         Ok(Self { token, record })
     }

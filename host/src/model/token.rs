@@ -1,5 +1,6 @@
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
+use super::Moment;
 use crate::id::{DeploymentId, EnvironmentName, UnixSeconds, WorkspaceId};
 
 /// A token as a host keeps it: whose it is and what it may, never the token itself.
@@ -17,7 +18,35 @@ pub struct TokenRecord {
     pub created_at: UnixSeconds,
     /// When it stops working.
     pub expires_at: Option<UnixSeconds>,
+    /// When it was last used.
+    pub last_use: LastUse,
 }
+
+/// When a token was last used since the host's start: in memory alone, shared by every copy of its
+/// record, and no part of what the record says. Two records are the same whenever they were used.
+#[derive(Debug, Clone, Default)]
+pub struct LastUse(Arc<Moment>);
+
+impl LastUse {
+    /// Notes that it is used now.
+    pub fn note(&self, now: UnixSeconds) {
+        self.0.advance(now);
+    }
+
+    /// When; nothing for not since the start.
+    #[must_use]
+    pub fn at(&self) -> Option<UnixSeconds> {
+        self.0.at()
+    }
+}
+
+impl PartialEq for LastUse {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for LastUse {}
 
 /// SHA-256 over a domain string and a token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

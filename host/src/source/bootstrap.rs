@@ -172,6 +172,7 @@ fn one_token(node: &Node<'_>, workspace: &WorkspaceId, reader: &mut Reader) -> O
             None => None,
             Some(time) => Some(time?),
         },
+        last_use: Default::default(),
     })
 }
 

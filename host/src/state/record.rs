@@ -168,7 +168,15 @@ mod tests {
     fn token(number: u8, scope: Scope) -> TokenRecord {
         let hash = TokenHash([number; 32]);
         let (created_at, expires_at) = (UnixSeconds(1), Some(UnixSeconds(2)));
-        TokenRecord { id: number.to_string(), hash, principal: "ci".into(), scope, created_at, expires_at }
+        TokenRecord {
+            id: number.to_string(),
+            hash,
+            principal: "ci".into(),
+            scope,
+            created_at,
+            expires_at,
+            last_use: Default::default(),
+        }
     }
 
     fn state() -> State {

@@ -153,6 +153,7 @@ fn token_from_wire(wire: WireToken) -> Result<TokenRecord, StateError> {
         scope,
         created_at: UnixSeconds(wire.created_at),
         expires_at: wire.expires_at.map(UnixSeconds),
+        last_use: Default::default(),
     })
 }
 

@@ -17,6 +17,9 @@ pub(in crate::admin) struct Values {
     pub(super) environment: Option<String>,
     pub(super) revision: u64,
     pub(super) variables: Vec<ValueEntry>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    pub(super) next: Option<String>,
 }
 
 /// A variable.
@@ -92,6 +95,9 @@ pub(in crate::admin) struct Versions {
     pub(super) owned: Owned,
     /// The newest first.
     pub(super) versions: Vec<VersionEntry>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    pub(super) next: Option<String>,
 }
 
 /// A version, without its value.

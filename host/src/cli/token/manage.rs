@@ -63,18 +63,20 @@ struct Entry {
     created: String,
     #[serde(default)]
     expires: Option<String>,
+    #[serde(default)]
+    last_used: Option<String>,
 }
 
 impl List {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         let client = self.host.client()?;
         let request = self.host.within(Request::get(&["api", "v1", "tokens"]));
-        let answer = block_on(async { Ok(client.send(&request).await?) })?;
+        let answer = block_on(async { Ok(client.list(&request, "tokens").await?) })?;
         if output.is_json() {
-            return Ok(output.raw(&answer.body)?);
+            return Ok(output.json(&answer)?);
         }
         let mut page = output.page();
-        list(&answer.json()?, &mut page);
+        list(&serde_json::from_value(answer)?, &mut page);
         Ok(output.show(&page)?)
     }
 }
@@ -100,10 +102,11 @@ impl Revoke {
 }
 
 fn list(Tokens { tokens }: &Tokens, page: &mut Page) {
-    let mut table = Table::new(&["ID", "KIND", "PRINCIPAL", "MAY", "CREATED", "EXPIRES"]);
+    let mut table = Table::new(&["ID", "KIND", "PRINCIPAL", "MAY", "CREATED", "EXPIRES", "LAST USED"]);
     for token in tokens {
         let expires = token.expires.as_deref().unwrap_or("never");
-        table.row(&[&token.id, &token.kind, &token.principal, &may(token), &token.created, expires]);
+        let used = token.last_used.as_deref().unwrap_or("not since the host's start");
+        table.row(&[&token.id, &token.kind, &token.principal, &may(token), &token.created, expires, used]);
     }
     page.table(&table);
 }
@@ -128,15 +131,16 @@ mod tests {
             {"id":"a1","kind":"instance","principal":"checkout","workspace":"acme","deployment":"checkout",
              "environment":"staging","created":"2026-11-01T09:00:00Z","expires":null},
             {"id":"b2","kind":"tenant","principal":"ada","role":"admin","environments":[],
-             "created":"2026-11-01T09:00:00Z","expires":"2027-11-01T09:00:00Z","added-later":1},
+             "created":"2026-11-01T09:00:00Z","expires":"2027-11-01T09:00:00Z",
+             "last_used":"2026-11-02T09:00:00Z","added-later":1},
             {"id":"c3","kind":"tenant","principal":"bob","role":"viewer","environments":["a","b"]}]}"#;
         let mut page = Page::new(Layout::Pipe);
         list(&serde_json::from_str(answer).unwrap(), &mut page);
         let expected = "\
-ID\tKIND\tPRINCIPAL\tMAY\tCREATED\tEXPIRES
-a1\tinstance\tcheckout\tboot checkout in staging\t2026-11-01T09:00:00Z\tnever
-b2\ttenant\tada\tadmin everywhere\t2026-11-01T09:00:00Z\t2027-11-01T09:00:00Z
-c3\ttenant\tbob\tviewer in a, b\t\tnever
+ID\tKIND\tPRINCIPAL\tMAY\tCREATED\tEXPIRES\tLAST USED
+a1\tinstance\tcheckout\tboot checkout in staging\t2026-11-01T09:00:00Z\tnever\tnot since the host's start
+b2\ttenant\tada\tadmin everywhere\t2026-11-01T09:00:00Z\t2027-11-01T09:00:00Z\t2026-11-02T09:00:00Z
+c3\ttenant\tbob\tviewer in a, b\t\tnever\tnot since the host's start
 ";
         assert_eq!(page.as_str(), expected);
     }

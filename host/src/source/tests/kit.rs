@@ -27,6 +27,7 @@ pub(super) fn tokens() -> Vec<TokenRecord> {
         scope,
         created_at: UnixSeconds(1_800_000_000),
         expires_at: (fill == 1).then_some(UnixSeconds(1_900_000_000)),
+        last_use: Default::default(),
     };
     let workspace: crate::id::WorkspaceId = WORKSPACE.parse().unwrap();
     let instance = Scope::Instance {
