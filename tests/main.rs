@@ -15,6 +15,7 @@ mod environments;
 mod explain;
 mod formats;
 mod hostile;
+mod idempotency;
 mod leaks;
 mod limits;
 mod lists;

@@ -6,6 +6,7 @@ mod body;
 mod caller;
 mod environments;
 mod explain;
+mod idempotency;
 mod openapi;
 mod query;
 mod snapshot;
@@ -20,7 +21,7 @@ use axum::{
     body::Body,
     extract::{FromRef, FromRequestParts, Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
-    middleware::map_response,
+    middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
@@ -44,6 +45,7 @@ struct Shared {
     host: Arc<Host>,
     bundles: Bundles,
     readers: audit::Readers,
+    book: Arc<idempotency::Book>,
 }
 
 /// Places for bundles: each may be as large as the limit, and waits for the pushes before it.
@@ -77,6 +79,13 @@ impl FromRef<Shared> for audit::Readers {
 
 /// The routes of the admin listener.
 pub fn router(host: Arc<Host>) -> Router {
+    let book = Arc::new(idempotency::Book::new(host.clock.clone()));
+    let shared = Shared {
+        host,
+        bundles: Bundles(Arc::new(Semaphore::new(BUNDLES))),
+        readers: audit::Readers::default(),
+        book,
+    };
     Router::new()
         .route("/api/v1/snapshot", put(snapshot::push))
         .route("/api/v1/snapshot", get(snapshot::show))
@@ -104,12 +113,9 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/readyz", get(ready))
         .method_not_allowed_fallback(wrong_method)
         .fallback(|| async { Problem::not_found() })
+        .layer(from_fn_with_state(shared.clone(), idempotency::once))
         .layer(map_response(not_stored))
-        .with_state(Shared {
-            host,
-            bundles: Bundles(Arc::new(Semaphore::new(BUNDLES))),
-            readers: audit::Readers::default(),
-        })
+        .with_state(shared)
 }
 
 /// The router itself adds the `Allow` header, which it knows best.

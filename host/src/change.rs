@@ -18,8 +18,7 @@ use crate::{
         layer_of,
     },
     model::{
-        Address, Configuration, Deployment, Environment, Override, Place, SealedValue,
-        question::Sensitivity,
+        Address, Configuration, Deployment, Environment, Override, Place, SealedValue, question::Sensitivity,
     },
     seal,
     secret::Secret,

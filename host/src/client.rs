@@ -117,16 +117,18 @@ impl Client {
 
     /// Sends `request` and waits for the whole answer.
     ///
-    /// Tried again, with jittered pauses: what was never sent; what may be repeated safely; and
-    /// what the host put off itself (429 or 503 with `Retry-After`), whatever the method.
+    /// Tried again, with jittered pauses: what was never sent or not answered, and what the host put
+    /// off itself (429 or 503 with `Retry-After`). A change carries a key, the same in each attempt,
+    /// so that it is made once.
     ///
     /// # Errors
     /// The host cannot be reached, refuses, or answers something that cannot be used.
     pub async fn send(&self, request: &Request) -> Result<Answer, Error> {
         let deadline = Instant::now() + self.limits.total;
-        (|| self.attempt(request))
+        let request = request.keyed();
+        (|| self.attempt(&request))
             .retry(self.pauses())
-            .when(|error| error.may_retry(request.is_idempotent()) && Instant::now() < deadline)
+            .when(|error| error.may_retry() && Instant::now() < deadline)
             .adjust(|error, pause| {
                 let pause = pause?.max(error.retry_after().unwrap_or_default());
                 (Instant::now() + pause < deadline).then_some(pause)

@@ -19,6 +19,7 @@ use utoipa::{
 
 use super::{
     audit, environments, explain,
+    idempotency::MAX_KEY_BYTES,
     query::{MAX_PAGE, PAGE},
     snapshot, tokens, usage, values,
 };
@@ -66,6 +67,7 @@ pub fn document() -> Value {
         json!([{ "url": "http://127.0.0.1:7300", "description": "The boot listener" }]);
     document["paths"]["/v1/boot"]["post"]["requestBody"]["required"] = false.into();
     document["servers"] = json!([{ "url": "http://127.0.0.1:7301", "description": "The admin listener" }]);
+    keyed(&mut document);
     // Before a request is read at all, a listener with too many connections turns it away.
     for path in document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
         let operations = path.as_object_mut().into_iter().flat_map(|path| path.values_mut());
@@ -75,6 +77,31 @@ pub fn document() -> Value {
         }
     }
     document
+}
+
+/// Every change takes a key, and refuses it where it is another request's.
+fn keyed(document: &mut Value) {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    let control = paths.filter(|(path, _)| path.starts_with("/api/"));
+    for (method, operation) in control.flat_map(|(_, path)| path.as_object_mut()).flatten() {
+        if method == "get" {
+            continue;
+        }
+        let key = json!({
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "A word of your own making. The change is made once under it: who asks again is answered as before, for 24 hours and until the host's next start.",
+            "schema": { "type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": MAX_KEY_BYTES },
+        });
+        if let Some(parameters) = operation["parameters"].as_array_mut() {
+            parameters.push(key);
+        }
+        for (status, refusal) in [("400", "BadRequest"), ("409", "Conflict"), ("422", "Invalid")] {
+            let refused = json!({ "$ref": format!("#/components/responses/{refusal}") });
+            if let Some(responses) = operation["responses"].as_object_mut() {
+                responses.entry(status).or_insert(refused);
+            }
+        }
+    }
 }
 
 /// What every change is answered with.

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use super::{
     Caller, Named,
     body::{self, named},
+    idempotency::ShownOnce,
     openapi::{
         BadRequest, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NotFound, TooLarge,
         Unauthenticated, Unavailable,
@@ -103,6 +104,7 @@ pub(super) struct MintedToken {
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", operation_id = "mint_token", params(InWorkspace),
     request_body = WireMint, responses(
         (status = 201, description = "It works", body = MintedToken, headers(
+            ("etag" = String, description = "What If-Match takes to revoke it"),
             ("bootlace-revision" = u64, description = "The workspace's, which a token does not change"))),
         BadRequest, Unauthenticated, Forbidden, NotFound, TooLarge, Invalid, Internal, Unavailable))]
 pub(super) async fn mint(
@@ -118,7 +120,15 @@ pub(super) async fn mint(
     let minter = caller.token.principal.clone();
     let minted = blocking(move || host.mint(&minter, request)).await??;
     let body = MintedToken { record: entry(&minted.record), token: minted.token.expose().to_owned() };
-    Ok(at_revision(&caller, &minted.record, (StatusCode::CREATED, Json(body)).into_response()))
+    let tag = [(header::ETAG, etag(&minted.record))];
+    let mut response = (StatusCode::CREATED, tag, Json(body)).into_response();
+    // No copy of a token stays behind, sealed or not, for whoever comes again with the key.
+    response.extensions_mut().insert(ShownOnce(format!(
+        "this was done: token {} was minted, and a token is shown once. If that answer was lost, revoke it and \
+         mint another under a new Idempotency-Key",
+        minted.record.id
+    )));
+    Ok(at_revision(&caller, &minted.record, response))
 }
 
 /// Names the workspace's revision, where there is one: tokens change without a new one.

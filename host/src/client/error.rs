@@ -63,10 +63,9 @@ impl Error {
         if let Self::Refused(refusal) = self { Some(refusal) } else { None }
     }
 
-    pub(super) fn may_retry(&self, idempotent: bool) -> bool {
+    pub(super) fn may_retry(&self) -> bool {
         match self {
-            Self::Unreachable { sent, .. } => idempotent || !sent,
-            Self::TimedOut { .. } => idempotent,
+            Self::Unreachable { .. } | Self::TimedOut { .. } => true,
             Self::Refused(_) => self.retry_after().is_some(),
             Self::Plaintext { .. } | Self::Unusable { .. } => false,
         }

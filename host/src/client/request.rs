@@ -6,6 +6,7 @@ use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{BaseUrl, json_types, user_agent};
+use crate::{entropy::fresh, system};
 
 /// One request, ready to be sent any number of times.
 #[derive(Debug, Clone)]
@@ -108,25 +109,20 @@ impl Request {
         self.patience.unwrap_or(usual)
     }
 
-    /// Makes a change safe to repeat: the host does it once for each key.
-    ///
-    /// # Panics
-    /// If the key is not visible ASCII: keys are made by us, never read.
-    #[must_use]
-    pub fn idempotency_key(self, key: &str) -> Self {
-        let key = HeaderValue::from_str(key).expect("an idempotency key is visible ASCII");
-        self.header(IDEMPOTENCY_KEY, key)
+    /// The same with a fresh key, if it is a change: a host makes it once for each key, so that it may
+    /// be sent again where the answer was lost.
+    pub(super) fn keyed(&self) -> Self {
+        if self.method == Method::GET {
+            return self.clone();
+        }
+        let key = hex::encode(fresh::<16>(&mut system::entropy));
+        let key = HeaderValue::from_str(&key).expect("hex digits");
+        self.clone().header(IDEMPOTENCY_KEY, key)
     }
 
     fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
-    }
-
-    /// Whether asking twice is the same as asking once. A conditional PUT or DELETE is not: the
-    /// second would be told that it conflicts with the first.
-    pub(super) fn is_idempotent(&self) -> bool {
-        self.method == Method::GET || self.headers.iter().any(|(name, _)| name == IDEMPOTENCY_KEY)
     }
 
     pub(super) fn to_http(&self, base: &BaseUrl, token: Option<&BearerToken>) -> http::Request<Full<Bytes>> {
@@ -185,13 +181,5 @@ mod tests {
         for bad in ["", "\n", "a b", "a\r\nX-Evil: 1", "ключ", &"a".repeat(257)] {
             assert!(bad.parse::<BearerToken>().is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn a_conditional_change_is_not_repeated_but_one_with_a_key_is() {
-        assert!(Request::get(&[]).is_idempotent());
-        assert!(!Request::put(&["api"]).if_match(7).is_idempotent());
-        assert!(!Request::delete(&["api"]).is_idempotent());
-        assert!(Request::post(&["api"]).idempotency_key("k-1").is_idempotent());
     }
 }

@@ -136,22 +136,35 @@ async fn a_pause_longer_than_the_patience_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_broken_connection_is_tried_again_only_where_that_is_safe() {
-    for (request, tries) in [(Request::get(&["x"]), 4), (Request::post(&["x"]), 1)] {
+async fn a_request_whose_answer_is_lost_is_sent_again_a_change_with_the_same_key() {
+    for (request, has_key) in [(Request::get(&["x"]), false), (Request::delete(&["x"]).if_match(7), true)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let accepted = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&accepted);
+        let heard = Arc::<parking_lot::Mutex<Vec<Option<String>>>>::default();
+        let keys = Arc::clone(&heard);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                count.fetch_add(1, SeqCst);
-                drop(stream.read(&mut [0; 512]).await);
+                let (mut text, mut bytes) = (String::new(), [0; 512]);
+                while !text.contains("\r\n\r\n") {
+                    let read = stream.read(&mut bytes).await.unwrap();
+                    text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+                }
+                let key = text.lines().find_map(|line| line.strip_prefix("idempotency-key: "));
+                keys.lock().push(key.map(str::to_owned));
                 drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhal").await);
             }
         });
-        let error = client(&url).send(&request).await.map(|_| ()).unwrap_err();
-        assert!(matches!(error, Error::Unreachable { sent: true, .. }), "{error}");
-        assert_eq!(accepted.load(SeqCst), tries);
+        let client = client(&url);
+        for sends in 1..=2 {
+            let error = client.send(&request).await.map(|_| ()).unwrap_err();
+            assert!(matches!(error, Error::Unreachable { sent: true, .. }), "{error}");
+            assert_eq!(heard.lock().len(), 4 * sends);
+        }
+        let heard = heard.lock();
+        let (first, second) = heard.split_at(4);
+        assert!(heard.iter().all(|key| key.is_some() == has_key), "{heard:?}");
+        assert!([first, second].iter().all(|keys| keys.iter().all(|key| *key == keys[0])), "{heard:?}");
+        assert!(!has_key || first[0] != second[0], "another request has another key");
     }
 }
 
