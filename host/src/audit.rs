@@ -12,6 +12,7 @@ mod frames;
 mod log;
 mod query;
 mod record;
+mod recorded;
 mod retention;
 mod state;
 mod tail;
@@ -39,6 +40,7 @@ pub use frames::is_log;
 use log::Log;
 pub use query::{Cursor, InvalidCursor, MAX_PAGE, Query, RecordPage, newest_checkpoint};
 pub use record::{BootId, BootRecord, ChangeRecord, KeySet, reason};
+pub use recorded::RecordedBoot;
 use state::StateFile;
 pub use verify::{Finding, Report, Verifier, Wrong};
 

@@ -7,6 +7,7 @@ mod kept;
 mod prepare;
 mod push;
 mod quarantine;
+mod replay;
 mod restore;
 mod tokens;
 
@@ -42,6 +43,7 @@ use crate::{
 
 pub use history::{LookBackError, MAX_HISTORY};
 pub use push::ChangeError;
+pub use replay::Replayed;
 pub use restore::StartError;
 pub use tokens::{MintRequest, Minted};
 

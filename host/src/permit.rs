@@ -19,10 +19,10 @@ use crate::{
     format::{self, CannotCarry, Format},
     id::{Digest, UnixSeconds, VariableName},
     model::{
-        Moment, Piece,
+        Moment, Piece, SealedValue,
         question::{Attribute, Decision, Encoding, Fragment, Resolution},
     },
-    plan::What,
+    plan::{Plan, What},
     prepared::Prepared,
     render,
     resolve::{self, Choice, Settled, Unsettled},
@@ -70,7 +70,7 @@ impl Grant {
             environment: SealedEnvironment::new(frame, sealed),
             identity,
             identity_hex: hex::encode(&identity.0[..16]),
-            keys: KeySet::new(&keys),
+            keys: KeySet::new(&keys, &identity),
             handed_out: composer.handed_out().filter_map(|index| index.try_into().ok()).collect(),
             read: Moment::default(),
             warnings_json: serde_json::Value::from(warnings.as_slice()).to_string(),
@@ -113,6 +113,15 @@ fn refused(prepared: &Prepared, error: Unsettled) -> Refusal {
             Refusal::Failed { policy: policy.to_owned(), reason: error.to_string(), deterministic: true }
         }
     }
+}
+
+/// What a resolution comes to, as its grant would be identified: without a value being opened.
+///
+/// # Errors
+/// As [`resolve::settle`].
+pub fn settled_identity(plan: &Plan<SealedValue>, resolution: &Resolution) -> Result<Digest, Unsettled> {
+    let settled = resolve::settle(plan, resolution)?;
+    Ok(identity(&plan.digest, &settled.choices))
 }
 
 /// Hashes plan digest and final choices: equal identities, equal environments.

@@ -22,7 +22,7 @@ use super::{
     snapshot::blocking,
 };
 use crate::{
-    audit::{Query, RecordPage},
+    audit::{Cursor, Query, RecordPage},
     host::Host,
     id::UnixSeconds,
     model::Scope,
@@ -50,6 +50,29 @@ impl Default for Readers {
     }
 }
 
+impl Readers {
+    /// A page of the log, in turn.
+    pub(super) async fn page(
+        &self,
+        host: &Arc<Host>,
+        wanted: Query,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<RecordPage, Problem> {
+        let place = timeout(PATIENCE, Arc::clone(&self.0).acquire_owned()).await.ok().and_then(Result::ok);
+        let place = place.ok_or_else(|| Problem::busy("others read the audit log; try again"))?;
+        let host = Arc::clone(host);
+        let page = blocking(move || {
+            let _place = place; // given up when the work ends, not when who waits for it goes away
+            host.audit.page(&wanted, cursor, limit)
+        });
+        page.await?.map_err(|error| {
+            tracing::error!(error = %error, "the audit log could not be read");
+            Problem::internal()
+        })
+    }
+}
+
 /// The records of a workspace, the newest first; of a token that is limited to environments, only
 /// what is about those.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", operation_id = "query_audit",
@@ -58,6 +81,7 @@ impl Default for Readers {
         ("key" = Option<String>, Query, description = "Boots that were given this variable, and changes of it"),
         ("environment" = Option<String>, Query, description = "The environment"),
         ("kind" = Option<String>, Query, max_length = 128, description = "`boot`, `push`, `rollback`, `token-mint`, `token-revoke`"),
+        ("boot" = Option<String>, Query, max_length = 128, description = "The boot of that id, as `Bootlace-Boot` gave it"),
         ("since" = Option<String>, Query, description = "Not before: RFC 3339, such as `2026-03-01T12:00:00Z`"),
         ("until" = Option<String>, Query, description = "Not after"),
         ("limit" = Option<usize>, Query, minimum = 1, maximum = 200, description = "Records at most; 50 where it is not given"),
@@ -75,16 +99,7 @@ pub(super) async fn query(
     let text = query.as_deref();
     let wanted = wanted(&caller, text)?;
     let Paging { limit, after } = Paging::asked(text, PAGE, MAX_PAGE)?;
-    let place = timeout(PATIENCE, readers.0.acquire_owned()).await.ok().and_then(Result::ok);
-    let place = place.ok_or_else(|| Problem::busy("others read the audit log; try again"))?;
-    let page = blocking(move || {
-        let _place = place; // given up when the work ends, not when who waits for it goes away
-        host.audit.page(&wanted, after, limit)
-    });
-    let RecordPage { records, names, next } = page.await?.map_err(|error| {
-        tracing::error!(error = %error, "the audit log could not be read");
-        Problem::internal()
-    })?;
+    let RecordPage { records, names, next } = readers.page(&host, wanted, after, limit).await?;
     let records = records.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let records = records.map(|record| AuditRecord::new(&record, &names)).collect();
     Ok(Json(AuditPage { records, next: next.map(|next| next.to_string()) }).into_response())
@@ -102,6 +117,7 @@ fn wanted(caller: &Caller, query: Option<&str>) -> Result<Query, Problem> {
         environment,
         workspace: Some(caller.workspace(query)?),
         kind: short(query, "kind")?,
+        boot: short(query, "boot")?,
         within,
         since: time(query, "since")?,
         until: time(query, "until")?,

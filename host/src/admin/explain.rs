@@ -1,6 +1,7 @@
 //! Where each value of an environment comes from, and why: the plan's provenance and the policies'
 //! decisions, without a secret's value.
 
+mod boot;
 mod wire;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -13,6 +14,7 @@ use axum::{
 
 use super::{
     Caller, Named,
+    audit::Readers,
     openapi::{BadRequest, InWorkspace, NotFound, Unauthenticated},
     query::{environment, parameter},
     tagged,
@@ -41,6 +43,7 @@ use wire::{
     params(InWorkspace, ("id" = String, Path, description = "The deployment"),
         ("environment" = String, Query, description = "The environment"),
         ("key" = Option<String>, Query, description = "One key alone"),
+        ("boot" = Option<String>, Query, max_length = 128, description = "The boot of that id, run again with what it was answered from; without facts, which are its own"),
         ("region" = Option<String>, Query, min_length = 1, max_length = 128, description = "Facts, as for a boot"),
         ("zone" = Option<String>, Query, min_length = 1, max_length = 128),
         ("instance" = Option<String>, Query, min_length = 1, max_length = 128)),
@@ -50,6 +53,7 @@ use wire::{
         BadRequest, Unauthenticated, NotFound))]
 pub(super) async fn explain(
     State(host): State<Arc<Host>>,
+    State(readers): State<Readers>,
     headers: HeaderMap,
     Named(id): Named,
     RawQuery(query): RawQuery,
@@ -59,25 +63,32 @@ pub(super) async fn explain(
     let environment = environment(&caller, query.as_deref())?
         .ok_or_else(|| Problem::bad_request("name the environment with ?environment="))?;
     let deployment = id.parse().map_err(|_| Problem::not_found())?;
-    let prepared = served.prepared(&deployment, &environment).ok_or_else(Problem::not_found)?;
     let key = parameter(query.as_deref(), "key")?;
+    if let Some(id) = parameter(query.as_deref(), "boot")? {
+        let place = (caller.workspace(query.as_deref())?, deployment, environment);
+        return boot::explain(&host, &readers, place, &id, key.as_deref()).await;
+    }
+    let prepared = served.prepared(&deployment, &environment).ok_or_else(Problem::not_found)?;
     let facts = prepared.chain.vary().narrow(&told(query.as_deref())?);
 
     let (verdict, decided) = caller.live.explain(served, prepared, &facts).await;
     let explanation = Explanation::new(prepared, verdict, &decided, caller.live.capsule_key());
-    let variables = prepared.plan.variables.iter().enumerate();
-    let asked = variables.filter(|(_, one)| key.as_deref().is_none_or(|key| key == one.name.as_str()));
-    let keys: Vec<_> = asked.map(|(index, one)| explanation.key(index, one)).collect();
-    if keys.is_empty() && key.is_some() {
-        return Err(Problem::not_found());
-    }
+    let keys = asked(&explanation, key.as_deref())?;
     let revision = served.snapshot.revision.0;
     Ok(tagged(revision, explanation.whole(revision, keys)))
 }
 
+/// The keys that are asked about, or all.
+fn asked(explanation: &Explanation<'_>, key: Option<&str>) -> Result<Vec<ExplainedKey>, Problem> {
+    let variables = explanation.prepared.plan.variables.iter().enumerate();
+    let asked = variables.filter(|(_, one)| key.is_none_or(|key| key == one.name.as_str()));
+    let keys: Vec<_> = asked.map(|(index, one)| explanation.key(index, one)).collect();
+    if keys.is_empty() && key.is_some() { Err(Problem::not_found()) } else { Ok(keys) }
+}
+
 /// The instance's facts, among the parameters of the question itself.
 fn told(query: Option<&str>) -> Result<Facts, Problem> {
-    let own = ["workspace", "environment", "key"];
+    let own = ["workspace", "environment", "key", "boot"];
     let pairs = query.unwrap_or("").split('&');
     let of_instance: Vec<_> =
         pairs.filter(|pair| !own.contains(&pair.split('=').next().unwrap_or(""))).collect();
@@ -122,6 +133,7 @@ impl<'a> Explanation<'a> {
             missing: self.missing(),
             warnings: grant.map(|grant| grant.warnings.clone()).unwrap_or_default(),
             annotations: grant.map(|grant| labels(grant.annotations.iter())).unwrap_or_default(),
+            boot: None,
         }
     }
 

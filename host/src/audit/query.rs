@@ -46,6 +46,8 @@ pub struct Query {
     pub kind: Option<String>,
     /// Of these environments alone: what names none, or another one too, is left out.
     pub within: Option<BTreeSet<EnvironmentName>>,
+    /// The boot of that id.
+    pub boot: Option<String>,
     /// Not before.
     pub since: Option<UnixSeconds>,
     /// Not after.
@@ -191,6 +193,7 @@ impl Query {
         };
         let is_wanted = is("principal", self.principal.as_deref())
             && is("kind", self.kind.as_deref())
+            && is("id", self.boot.as_deref())
             && is("environment", self.environment.as_ref().map(EnvironmentName::as_str))
             && is("workspace", self.workspace.as_ref().map(WorkspaceId::as_str))
             && self.since.is_none_or(|since| at >= since.0)

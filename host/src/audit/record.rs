@@ -29,7 +29,7 @@ impl fmt::Display for BootId {
 #[derive(Debug, Clone)]
 pub struct KeySet {
     line: Arc<KeysLine>,
-    /// `,"keys":"<digest>"`, as a boot's record refers to them.
+    /// `,"keys":"<digest>","answer":"<digest>"`, as a boot's record refers to them and to the answer.
     mention: String,
 }
 
@@ -43,9 +43,9 @@ pub(super) struct KeysLine {
 }
 
 impl KeySet {
-    /// The set of `names`.
+    /// The set of `names`, of an answer of that digest.
     #[must_use]
-    pub fn new(names: &[VariableName]) -> Self {
+    pub fn new(names: &[VariableName], answer: &Digest) -> Self {
         let hash = Canonical::new("bootlace key set 1");
         let digest = hash.each(names.iter(), |hash, name| hash.text(name.as_str())).finish();
         let mut line = Vec::new();
@@ -53,7 +53,7 @@ impl KeySet {
         let record = serde_json::json!({ "kind": "keys", "keys": digest.to_string(), "names": listed });
         write_json(&mut line, &record);
         line.push(b'\n');
-        let mention = format!(r#","keys":"{digest}""#);
+        let mention = format!(r#","keys":"{digest}","answer":"{answer}""#);
         Self { line: Arc::new(KeysLine { digest, line }), mention }
     }
 

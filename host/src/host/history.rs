@@ -50,6 +50,12 @@ pub enum LookBackError {
     /// A part of it cannot be had.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// It does not plan any more, or its policies do not load.
+    #[error("what was served then cannot be put together again: {0}")]
+    Unplanned(String),
+    /// The host is on its way down.
+    #[error("interrupted")]
+    Interrupted,
     /// The ledger refuses.
     #[error(transparent)]
     Ledger(#[from] ControlError),

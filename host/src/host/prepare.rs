@@ -138,6 +138,14 @@ impl Workshop {
         if refused.is_empty() { Ok(admitted) } else { Err(PrepareError::Policies(refused)) }
     }
 
+    /// The policies of a configuration that served before.
+    pub(super) fn admitted(
+        &self,
+        configuration: &Configuration<SealedValue>,
+    ) -> Result<BTreeMap<PolicyName, Arc<Loaded>>, PrepareError> {
+        self.admit(configuration, true)
+    }
+
     fn admit_one(
         &self,
         configuration: &Configuration<SealedValue>,
@@ -154,7 +162,7 @@ impl Workshop {
         Ok(loaded)
     }
 
-    fn prepare_plan(
+    pub(super) fn prepare_plan(
         &self,
         plan: Plan<SealedValue>,
         policies: &BTreeMap<PolicyName, Arc<Loaded>>,

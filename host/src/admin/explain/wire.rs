@@ -32,6 +32,24 @@ pub(in crate::admin) struct ExplainedPair {
     pub(super) warnings: Vec<String>,
     /// What the policies noted.
     pub(super) annotations: BTreeMap<String, String>,
+    /// The boot that was run again; null where none was asked for.
+    #[schema(required = true)]
+    pub(super) boot: Option<ReplayedBoot>,
+}
+
+/// A boot of the audit log, and whether it comes to the same again.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct ReplayedBoot {
+    pub(super) id: String,
+    /// What was answered then: `allowed`, `unchanged`, or a problem's code.
+    pub(super) outcome: String,
+    /// The digest of the answer; null where nothing was handed out.
+    #[schema(required = true)]
+    pub(super) answer: Option<String>,
+    /// Whether everything is as it was recorded.
+    pub(super) same: bool,
+    /// What is not: of `plan`, `policies`, `outcome` and `answer`.
+    pub(super) differs: Vec<String>,
 }
 
 /// A policy that was asked.

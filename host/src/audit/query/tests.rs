@@ -3,7 +3,10 @@ use crate::audit::{BootRecord, ChangeRecord, KeySet, tests::Place};
 use crate::{id::Revision, model::question::Facts};
 
 fn keys(names: &[&str]) -> KeySet {
-    KeySet::new(&names.iter().map(|name| name.parse().unwrap()).collect::<Vec<_>>())
+    KeySet::new(
+        &names.iter().map(|name| name.parse().unwrap()).collect::<Vec<_>>(),
+        &crate::id::Digest([7; 32]),
+    )
 }
 
 /// Ten days with two boots and a change each.

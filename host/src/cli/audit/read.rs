@@ -139,6 +139,7 @@ impl Filter {
             environment: self.environment.clone(),
             workspace: self.workspace.clone(),
             kind: self.kind.clone(),
+            boot: None,
             within: None,
             since: self.since,
             until: self.until,
