@@ -9,6 +9,7 @@ mod admin;
 mod audit;
 mod blind;
 mod boots;
+mod cli_env;
 mod crash;
 mod deploy;
 mod environments;

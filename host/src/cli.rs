@@ -6,10 +6,14 @@
 
 pub mod audit;
 pub mod boot;
+pub(crate) mod change;
+pub(crate) mod choice;
 pub mod completions;
+pub(crate) mod confirm;
 pub mod connection;
 pub mod demo;
 pub(crate) mod directory;
+pub mod env;
 pub mod exit;
 pub mod explain;
 pub mod facts;
@@ -68,6 +72,8 @@ pub enum Verb {
     Keygen(keygen::Args),
     /// Seal a secret to an environment
     Seal(seal::Args),
+    /// List, make, change and delete environments
+    Env(env::Args),
     /// Build, push and compare a workspace's configuration
     Snapshot(snapshot::Args),
     /// Mint, list and revoke tokens
@@ -153,6 +159,7 @@ impl Verb {
             Self::Init(args) => args.run(output),
             Self::Keygen(args) => args.run(output),
             Self::Seal(args) => args.run(output),
+            Self::Env(args) => args.run(output),
             Self::Snapshot(args) => args.run(output),
             Self::Token(args) => args.run(output),
             Self::Serve(args) => args.run(output),

@@ -27,6 +27,13 @@ pub(crate) fn bootlace() -> Command {
     command
 }
 
+/// The same, asking the control API there.
+pub(crate) fn asking(admin: SocketAddr, token: &str) -> Command {
+    let mut command = bootlace();
+    command.env("BOOTLACE_ADMIN_URL", format!("http://{admin}")).env("BOOTLACE_TOKEN", token);
+    command
+}
+
 /// What an operator prepares before a host can start: a root key, a trusted signer, a data
 /// directory.
 pub(crate) struct Premises {

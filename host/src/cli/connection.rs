@@ -11,9 +11,9 @@ use clap::{
     builder::{OsStringValueParser, TypedValueParser},
 };
 
-use super::exit::Misuse;
+use super::{block_on, exit::Misuse};
 use crate::{
-    client::{Access, BearerToken, Client, Limits, Request, Roots},
+    client::{Access, Answer, BearerToken, Client, Limits, Request, Roots},
     id::WorkspaceId,
 };
 
@@ -109,6 +109,16 @@ impl AdminHost {
     pub fn client(&self) -> anyhow::Result<Client> {
         let token = Some(self.credentials.token()?);
         self.credentials.client("BOOTLACE_ADMIN_URL", &self.admin_url, token, Limits::default())
+    }
+
+    /// Sends one request, in the workspace that an operator named, over a connection of its own: one
+    /// that waited while somebody typed may be gone.
+    ///
+    /// # Errors
+    /// As [`AdminHost::client`], and as [`Client::send`].
+    pub fn ask(&self, request: Request) -> anyhow::Result<Answer> {
+        let (client, request) = (self.client()?, self.within(request));
+        block_on(async { Ok(client.send(&request).await?) })
     }
 
     /// The request, in the workspace that an operator named.

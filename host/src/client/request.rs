@@ -49,6 +49,12 @@ impl Request {
         Self::new(Method::PUT, segments)
     }
 
+    /// Changes a part of something.
+    #[must_use]
+    pub fn patch(segments: &[&str]) -> Self {
+        Self::new(Method::PATCH, segments)
+    }
+
     /// Removes something.
     #[must_use]
     pub fn delete(segments: &[&str]) -> Self {
@@ -87,6 +93,12 @@ impl Request {
     pub fn if_match(self, revision: u64) -> Self {
         let tag = HeaderValue::from_str(&format!("\"{revision}\"")).expect("digits and quotes");
         self.header(header::IF_MATCH, tag)
+    }
+
+    /// Only if the resource is not there yet.
+    #[must_use]
+    pub fn if_absent(self) -> Self {
+        self.if_none_match("*")
     }
 
     /// Only if the answer is not the one of that identity; else the host says 304.

@@ -17,16 +17,6 @@ pub(super) struct Served {
     pub(super) plans: Vec<PlanManifest>,
 }
 
-/// The answer to a push or a rollback.
-#[derive(Debug, Deserialize)]
-pub(super) struct Changed {
-    pub(super) workspace: String,
-    pub(super) revision: u64,
-    pub(super) digest: String,
-    #[serde(default)]
-    pub(super) warnings: Vec<String>,
-}
-
 /// The plans that the host serves of `workspace`; revision 0 and none, where it serves nothing of
 /// it yet.
 pub(super) async fn served(

@@ -7,12 +7,11 @@ use serde_json::json;
 
 use super::{
     build::{self, envelope},
-    content,
-    host::{self, Changed},
+    content, host,
 };
 use crate::{
     bundle,
-    cli::{block_on, connection::AdminHost, directory, exit::Misuse, files, output::Output},
+    cli::{block_on, change::report, connection::AdminHost, directory, exit::Misuse, files, output::Output},
     client::{Answer, Client, Error, Request},
     clock::Clock,
     signing::OperatorKey,
@@ -143,17 +142,4 @@ impl Rollback {
 async fn send(client: &Client, bytes: Vec<u8>, parent: u64) -> Result<Answer, Error> {
     let request = Request::put(&["api", "v1", "snapshot"]).body(BUNDLE, bytes).if_match(parent);
     client.send(&request.patience(HOST_AT_WORK)).await
-}
-
-fn report(answer: &Answer, what: &str, output: &Output) -> anyhow::Result<()> {
-    if output.is_json() {
-        return Ok(output.raw(&answer.body)?);
-    }
-    let changed: Changed = answer.json()?;
-    let mut page = output.page();
-    page.heading(&format!("{} revision {}", changed.workspace, changed.revision), what);
-    page.fields(&[("digest", changed.digest)]);
-    output.show(&page)?;
-    changed.warnings.iter().for_each(|warning| output.warning(warning));
-    Ok(())
 }
