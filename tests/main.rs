@@ -10,6 +10,8 @@ mod audit;
 mod blind;
 mod boots;
 mod cli_env;
+mod cli_import;
+mod cli_var;
 mod crash;
 mod deploy;
 mod environments;

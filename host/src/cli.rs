@@ -30,6 +30,8 @@ pub mod serve;
 pub(crate) mod signers;
 pub mod snapshot;
 pub mod token;
+pub(crate) mod value;
+pub mod var;
 
 use std::process::ExitCode;
 
@@ -74,6 +76,8 @@ pub enum Verb {
     Seal(seal::Args),
     /// List, make, change and delete environments
     Env(env::Args),
+    /// List, set and import a deployment's variables and secrets
+    Var(var::Args),
     /// Build, push and compare a workspace's configuration
     Snapshot(snapshot::Args),
     /// Mint, list and revoke tokens
@@ -160,6 +164,7 @@ impl Verb {
             Self::Keygen(args) => args.run(output),
             Self::Seal(args) => args.run(output),
             Self::Env(args) => args.run(output),
+            Self::Var(args) => args.run(output),
             Self::Snapshot(args) => args.run(output),
             Self::Token(args) => args.run(output),
             Self::Serve(args) => args.run(output),

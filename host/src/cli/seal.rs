@@ -1,7 +1,6 @@
 //! `bootlace seal`: a secret for a workspace directory.
 
 mod paste;
-mod value;
 
 use std::{
     io::{self, IsTerminal as _},
@@ -13,7 +12,7 @@ use clap::ArgGroup;
 use serde_json::json;
 
 use self::paste::{Target, ToolCredential};
-use super::{directory, exit::Misuse, hardening::forbid_dumps, output::Output, signers};
+use super::{directory, exit::Misuse, hardening::forbid_dumps, output::Output, signers, value};
 use crate::{
     entropy::Entropy,
     id::{DeploymentId, EnvironmentName, ServiceId, Uid, VariableName},
@@ -91,7 +90,7 @@ impl Args {
         let target = self.target()?;
         let (public, address) = self.place(&directory, &target)?;
         let what = format!("{target} in {}", self.environment);
-        let value = value::read(self.from.as_deref(), self.keep_newline, &what)?;
+        let value = value::read(self.from.as_deref(), self.keep_newline, &what, "--from")?;
         let sealed = sealed(&public, &address, &value, &mut system::entropy)?;
         self.report(&target, &sealed, output)
     }

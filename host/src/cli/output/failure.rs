@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::page::{ERROR, STRONG, clean};
 use crate::{
-    cli::exit,
+    cli::{exit, var::Unread},
     client,
-    source::{Problem, Problems},
+    source::Problems,
     upload::{Refusal, UploadError},
 };
 
@@ -26,8 +26,8 @@ pub(super) fn text(error: &anyhow::Error) -> String {
         }
         said = cause;
     }
-    for problem in mistakes(error) {
-        put(&mut text, format_args!("\n  {}", clean(&problem.to_string())));
+    for mistake in mistakes(error) {
+        put(&mut text, format_args!("\n  {}", clean(&mistake)));
     }
     for rule in rules(error) {
         put(&mut text, format_args!("\n  - {}", clean(&format!("{} ({})", rule.message, rule.code))));
@@ -45,28 +45,33 @@ pub(super) fn text(error: &anyhow::Error) -> String {
 /// The same as one JSON object on one line.
 pub(super) fn json(error: &anyhow::Error) -> String {
     let causes: Vec<String> = chain(error).skip(1).map(ToString::to_string).collect();
-    let mistakes: Vec<String> = mistakes(error).iter().map(ToString::to_string).collect();
     let problem = refusal(error).map(|refusal| &refusal.problem);
     let rules: Vec<_> =
         rules(error).iter().map(|rule| json!({ "code": rule.code, "message": rule.message })).collect();
     let error = json!({
         "error": error.to_string(), "causes": causes, "exit": exit::code(error), "problem": problem,
-        "mistakes": mistakes, "rules": rules,
+        "mistakes": mistakes(error), "rules": rules,
     });
     format!("{error}\n")
 }
 
-/// What went wrong, from the outside in; the mistakes in a directory and the rules that a policy
-/// breaks are listed apart.
+/// What went wrong, from the outside in; the mistakes in a directory or a file and the rules that a
+/// policy breaks are listed apart.
 fn chain(error: &anyhow::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     let listed = |cause: &(dyn std::error::Error + 'static)| {
-        cause.is::<Problems>() || matches!(cause.downcast_ref(), Some(UploadError::Refused(_)))
+        cause.is::<Problems>()
+            || cause.is::<Unread>()
+            || matches!(cause.downcast_ref(), Some(UploadError::Refused(_)))
     };
     error.chain().filter(move |cause| !listed(*cause))
 }
 
-fn mistakes(error: &anyhow::Error) -> &[Problem] {
-    error.downcast_ref::<Problems>().map_or(&[], |problems| &problems.0)
+fn mistakes(error: &anyhow::Error) -> Vec<String> {
+    if let Some(Unread(problems)) = error.downcast_ref() {
+        return problems.iter().map(ToString::to_string).collect();
+    }
+    let problems = error.downcast_ref::<Problems>().map_or(&[][..], |problems| &problems.0);
+    problems.iter().map(ToString::to_string).collect()
 }
 
 fn rules(error: &anyhow::Error) -> &[Refusal] {

@@ -1,5 +1,5 @@
-//! Where the secret comes from: a file, standard input, or a person at a terminal. Never an
-//! argument, which every user of the machine could read.
+//! Where a secret comes from: a file, standard input, or a person at a terminal. Never an argument,
+//! which every user of the machine could read.
 
 use std::{
     fs::File,
@@ -14,26 +14,28 @@ use zeroize::Zeroizing;
 
 use crate::{cli::exit::Misuse, seal::MAX_VALUE_BYTES};
 
-/// The secret, without the one newline that editors and `echo` put at the end.
-pub(super) fn read(
+/// The secret, without the one newline that editors and `echo` put at the end. `what` it is, and the
+/// `option` that names its file, are for a person.
+pub(crate) fn read(
     from: Option<&Path>,
     keep_newline: bool,
     what: &str,
+    option: &str,
 ) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let mut value = match from {
         Some(path) => {
             let file = File::open(path).with_context(|| Misuse(format!("cannot read {}", path.display())))?;
-            bounded(file).with_context(|| format!("cannot seal {}", path.display()))?
+            bounded(file).with_context(|| format!("cannot take the value from {}", path.display()))?
         }
         None if io::stdin().is_terminal() => return typed(what),
-        None => bounded(unbuffered()?).context("cannot seal what came on standard input")?,
+        None => bounded(unbuffered()?).context("cannot take the value from standard input")?,
     };
     if !keep_newline {
         strip_newline(&mut value);
     }
     if value.is_empty() {
         return Err(Misuse(format!(
-            "no value came for {what}; give it on standard input, or name its file with --from"
+            "no value came for {what}; give it on standard input, or name its file with {option}"
         ))
         .into());
     }
@@ -77,8 +79,8 @@ fn typed(what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     writeln!(stderr)?;
     match line.context("cannot read from the terminal")? {
         Some(line) if !line.is_empty() => Ok(line),
-        Some(_) => Err(Misuse("nothing was typed, so nothing is sealed".into()).into()),
-        None => Err(Misuse("given up; nothing is sealed".into()).into()),
+        Some(_) => Err(Misuse("nothing was typed, and nothing is changed".into()).into()),
+        None => Err(Misuse("given up; nothing is changed".into()).into()),
     }
 }
 

@@ -1,0 +1,168 @@
+//! `bootlace var set`: plain values as arguments, everything else from standard input or a file.
+
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    str,
+};
+
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{place::Place, wire::Values};
+use crate::{
+    change::MAX_EDITS,
+    cli::{
+        change::{Etag, report},
+        exit::Misuse,
+        hardening::forbid_dumps,
+        output::Output,
+        value,
+    },
+    client::Request,
+    id::VariableName,
+};
+
+/// Set one variable, or several plain ones at once
+///
+/// NAME=VALUE is for plain values: every user of the machine can read arguments. With NAME alone the
+/// value comes from standard input or a file, or is asked for. Several are set all or none.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bootlace var set -d checkout -e staging LOG_LEVEL=debug WORKERS=4
+  bootlace var set -d checkout PAGE_SIZE=20 --description 'of lists'         in the base
+  bootlace var set -d checkout -e staging STRIPE_KEY --secret --description 'calls Stripe'
+  bootlace var set -d checkout -e staging STRIPE_KEY --secret < key.txt      a new version of it
+  bootlace var set -d checkout -e staging CA_BUNDLE --from-file ca.pem --keep-newline
+  bootlace var set -d checkout -e staging LOG_LEVEL=debug --if-match 42      only if nobody set it since")]
+pub struct Args {
+    /// What to set
+    #[arg(value_name = "NAME[=VALUE]", required = true)]
+    what: Vec<String>,
+
+    /// It is a secret: it is asked for, or read from standard input or a file
+    #[arg(long)]
+    secret: bool,
+
+    /// Read the value from this file
+    #[arg(long, value_name = "FILE")]
+    from_file: Option<PathBuf>,
+
+    /// Keep the newline at the end of what is read
+    #[arg(long)]
+    keep_newline: bool,
+
+    /// What it is for; every secret has one, and what it has stays
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+
+    /// Only if it still has this etag, which `var list` tells
+    #[arg(long, value_name = "ETAG", conflicts_with = "if_absent")]
+    if_match: Option<Etag>,
+
+    /// Only if it is not set there yet
+    #[arg(long)]
+    if_absent: bool,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Args {
+    pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
+        let _dumps_off = forbid_dumps()?;
+        let body = match self.what.as_slice() {
+            [name] if !name.contains('=') => self.read(name)?,
+            several => self.given(several)?,
+        };
+        let what = match body.as_slice() {
+            [(name, _)] => format!("{name} of {} is set", self.place),
+            several => format!("{} values of {} are set", several.len(), self.place),
+        };
+        let body: Vec<_> = body.into_iter().map(|(_, wanted)| wanted).collect();
+        let body = serde_json::to_vec(&body)?;
+        let mut request = Request::post(&self.place.path()).body("application/json", body);
+        if let Some(Etag(revision)) = self.if_match {
+            request = request.if_match(revision);
+        }
+        if self.if_absent {
+            request = request.if_absent();
+        }
+        let answer = self.place.host.ask(request)?;
+        report(&answer, &what, output)
+    }
+
+    /// One value that is no argument.
+    fn read(&self, name: &str) -> anyhow::Result<Vec<(VariableName, Value)>> {
+        let name = parsed(name)?;
+        if self.secret {
+            self.place.takes_secrets()?;
+        } else if self.from_file.is_none() && io::stdin().is_terminal() {
+            let advice =
+                format!("give {name}=VALUE, or a file with --from-file, or say --secret to be asked for it");
+            return Err(Misuse(advice).into());
+        }
+        let what = format!("{name} of {}", self.place);
+        let value = value::read(self.from_file.as_deref(), self.keep_newline, &what, "--from-file")?;
+        let value = Zeroizing::new(str::from_utf8(&value).map(str::to_owned).map_err(|_| {
+            Misuse(format!("the value of {name} is not UTF-8 text; encode it, as base64 for example"))
+        })?);
+        // Without the word it stays what it is: a secret that gets its next version.
+        let wanted = self.wanted(&name, &value, self.secret.then_some(true));
+        Ok(vec![(name, wanted)])
+    }
+
+    /// Values that are arguments.
+    fn given(&self, several: &[String]) -> anyhow::Result<Vec<(VariableName, Value)>> {
+        let misuse = |advice: String| anyhow::Error::new(Misuse(advice));
+        if self.secret || self.from_file.is_some() {
+            let advice =
+                "a value that is secret or comes from a file is no argument: give one NAME, without `=`";
+            return Err(misuse(advice.to_owned()));
+        }
+        if several.len() > MAX_EDITS {
+            return Err(misuse(format!(
+                "at most {MAX_EDITS} are set at once; `bootlace var import` sets more"
+            )));
+        }
+        if several.len() > 1 && self.if_match.is_some() {
+            return Err(misuse("--if-match is about one variable; set it alone".to_owned()));
+        }
+        let pairs = several.iter().map(|text| {
+            let advice = "several at once are written as NAME=VALUE each; what is to be read is set alone";
+            let (name, value) = text.split_once('=').ok_or_else(|| misuse(advice.to_owned()))?;
+            Ok((parsed(name)?, value))
+        });
+        let pairs: Vec<(VariableName, &str)> = pairs.collect::<anyhow::Result<_>>()?;
+        let there: Values = self.place.host.ask(self.place.values(false))?.json()?;
+        let is_secret = |name: &VariableName| {
+            there.variables.iter().any(|one| one.is_secret && one.name == name.as_str())
+        };
+        if let Some((name, _)) = pairs.iter().find(|(name, _)| is_secret(name)) {
+            return Err(misuse(format!(
+                "{name} is a secret, and every user of this machine can read arguments: give {name} without \
+                 `=`, and its value on standard input or with --from-file"
+            )));
+        }
+        Ok(pairs
+            .into_iter()
+            .map(|(name, value)| {
+                let wanted = self.wanted(&name, value, None);
+                (name, wanted)
+            })
+            .collect())
+    }
+
+    fn wanted(&self, name: &VariableName, value: &str, is_secret: Option<bool>) -> Value {
+        json!({
+            "environment": self.place.environment(), "name": name.as_str(), "value": value,
+            "is_secret": is_secret, "description": self.description,
+        })
+    }
+}
+
+/// A name. What is none is not quoted: it may be a value in the wrong place.
+fn parsed(name: &str) -> anyhow::Result<VariableName> {
+    name.parse().map_err(|error| Misuse(format!("{error}")).into())
+}

@@ -1,0 +1,100 @@
+//! `bootlace var versions`.
+
+use serde::Deserialize;
+
+use super::place::Place;
+use crate::{
+    cli::output::{Output, Page, Table},
+    client::Request,
+    id::VariableName,
+};
+
+/// Show how a value came to be: its versions, the newest first, without values
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bootlace var versions -d checkout -e staging STRIPE_KEY
+  bootlace var versions -d checkout -e staging STRIPE_KEY --json | jq '.versions[0].set'")]
+pub struct Args {
+    /// The variable
+    #[arg(value_name = "NAME")]
+    name: VariableName,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+/// `GET /api/v1/deployments/{id}/env/{name}/versions`.
+#[derive(Debug, Deserialize)]
+struct Versions {
+    name: String,
+    #[serde(default)]
+    owner: String,
+    versions: Vec<Version>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Version {
+    version: u64,
+    current: bool,
+    is_secret: bool,
+    /// None where a directory owns it.
+    #[serde(default)]
+    set: Option<Change>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Change {
+    revision: u64,
+    at: String,
+    by: String,
+}
+
+impl Args {
+    pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
+        let [api, version, deployments, id, values] = self.place.path();
+        let path = [api, version, deployments, id, values, self.name.as_str(), "versions"];
+        let answer = self.place.host.ask(self.place.here(Request::get(&path)))?;
+        if output.is_json() {
+            return Ok(output.raw(&answer.body)?);
+        }
+        let mut page = output.page();
+        list(&answer.json()?, &mut page);
+        Ok(output.show(&page)?)
+    }
+}
+
+fn list(told: &Versions, page: &mut Page) {
+    page.heading(&told.name, &format!("owned by the {}", told.owner));
+    let mut table = Table::new(&["CURRENT", "VERSION", "KIND", "REVISION", "SET", "BY"]);
+    for one in &told.versions {
+        let (current, kind) =
+            (if one.current { "*" } else { "" }, if one.is_secret { "secret" } else { "plain" });
+        let revision = one.set.as_ref().map(|set| set.revision.to_string()).unwrap_or_default();
+        let (at, by) = one.set.as_ref().map_or(("", ""), |set| (set.at.as_str(), set.by.as_str()));
+        table.row(&[current, &one.version.to_string(), kind, &revision, at, by]);
+    }
+    page.table(&table);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::Layout;
+
+    #[test]
+    fn the_current_one_is_marked_and_a_directorys_says_nothing_of_who() {
+        let answer = r#"{"name":"KEY","owner":"api","etag":"\"5\"","versions":[
+            {"version":2,"current":true,"is_secret":true,"set":{"revision":5,"at":"2026-11-22T12:00:00Z","by":"ada"}},
+            {"version":1,"current":false,"is_secret":false,"set":null}]}"#;
+        let mut page = Page::new(Layout::Pipe);
+        list(&serde_json::from_str(answer).unwrap(), &mut page);
+        let expected = "\
+KEY  owned by the api
+CURRENT\tVERSION\tKIND\tREVISION\tSET\tBY
+*\t2\tsecret\t5\t2026-11-22T12:00:00Z\tada
+\t1\tplain\t\t\t
+";
+        assert_eq!(anstream::adapter::strip_str(page.as_str()).to_string(), expected);
+    }
+}
