@@ -30,6 +30,7 @@ pub mod serve;
 pub(crate) mod signers;
 pub mod snapshot;
 pub mod token;
+pub mod usage;
 pub(crate) mod value;
 pub mod var;
 
@@ -92,6 +93,8 @@ pub enum Verb {
     Run(run::Args),
     /// Say where a value comes from, and why
     Explain(explain::Args),
+    /// Say how each environment is used
+    Usage(usage::Args),
     /// Read and verify a host's audit log
     Audit(audit::Args),
     /// Write, check and test Wasm policies
@@ -171,6 +174,7 @@ impl Verb {
             Self::Health(args) => args.run(output),
             Self::Boot(args) => args.run(output),
             Self::Explain(args) => args.run(output),
+            Self::Usage(args) => args.run(output),
             Self::Audit(args) => args.run(output),
             Self::Policy(args) => args.run(output),
             Self::Completions(args) => args.run(output),
@@ -201,11 +205,19 @@ mod tests {
 
     #[test]
     fn every_verb_is_well_formed_and_shows_examples() {
+        /// What can be done is shown where it is explained, or a verb above it.
+        fn check(path: &str, mut verb: Command, above: &str) {
+            let help = format!("{above}{}", verb.render_long_help());
+            assert!(help.contains("Examples:\n") && help.contains(&format!("  bootlace {path}")), "{path}");
+            verb.clone().debug_assert();
+            for below in verb.get_subcommands().filter(|below| below.get_name() != "help") {
+                check(&format!("{path} {}", below.get_name()), below.clone(), &help);
+            }
+        }
         Cli::command().debug_assert();
-        for mut verb in verbs() {
-            let help = verb.render_long_help().to_string();
-            assert!(help.contains("Examples:\n"), "{}", verb.get_name());
-            verb.debug_assert();
+        for verb in verbs() {
+            let name = verb.get_name().to_owned();
+            check(&name, verb, "");
         }
     }
 

@@ -1,5 +1,7 @@
-//! `bootlace audit`: a host's log, read from its data directory; the host may run meanwhile.
+//! `bootlace audit`: a host's log, read from its data directory, where the host may run meanwhile, or
+//! asked of the host.
 
+mod query;
 mod read;
 mod verify;
 
@@ -13,7 +15,8 @@ use crate::audit;
 
 /// Read and verify a host's audit log
 ///
-/// Works on the data directory itself, or on a copy of its directory `audit`.
+/// Works on the data directory itself, or on a copy of its directory `audit`; `query --host` asks a host
+/// that runs elsewhere.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -21,6 +24,7 @@ Examples:
   bootlace audit verify --data copy/ --signer audit.signer --checkpoint kept.jsonl
   bootlace audit checkpoint --data /var/lib/bootlace >> kept.jsonl
   bootlace audit query --data /var/lib/bootlace --key-name DATABASE_URL -e production
+  bootlace audit query --host --kind change --principal alice@acme.example
   bootlace audit export --data /var/lib/bootlace --since 2026-03-01T00:00:00Z > march.jsonl")]
 pub struct Args {
     /// What to do
@@ -34,7 +38,7 @@ pub enum Action {
     /// Find what was changed, dropped, moved or cut off since it was written
     Verify(verify::Args),
     /// Show records, the newest first
-    Query(read::Query),
+    Query(query::Args),
     /// Write records as JSON lines, the oldest first
     Export(read::Export),
     /// Print the newest signed checkpoint, to be kept where the host cannot reach it

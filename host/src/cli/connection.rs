@@ -33,19 +33,29 @@ pub struct BootHost {
 /// The listener where tenants and operators work.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
-pub struct AdminHost {
+pub struct AdminListener {
     /// Where tenants and operators work
     #[arg(long, global = true, env = "BOOTLACE_ADMIN_URL", hide_env_values = true, value_name = "URL")]
     #[arg(default_value = "http://127.0.0.1:7301")]
     admin_url: String,
 
-    /// The workspace, for operators; a tenant's token implies its own
-    #[arg(long, global = true, env = "BOOTLACE_WORKSPACE", hide_env_values = true, value_name = "NAME")]
-    workspace: Option<WorkspaceId>,
-
     #[command(flatten)]
     credentials: Credentials,
 }
+
+/// The same, and a workspace there.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct AdminHost {
+    /// The workspace, for operators; a tenant's token implies its own
+    #[arg(long, global = true, env = WORKSPACE, hide_env_values = true, value_name = "NAME")]
+    workspace: Option<WorkspaceId>,
+
+    #[command(flatten)]
+    listener: AdminListener,
+}
+
+const WORKSPACE: &str = "BOOTLACE_WORKSPACE";
 
 /// Who asks, and whom to believe.
 #[derive(Debug, Args)]
@@ -101,7 +111,7 @@ impl BootHost {
     }
 }
 
-impl AdminHost {
+impl AdminListener {
     /// A client for the admin listener.
     ///
     /// # Errors
@@ -109,6 +119,28 @@ impl AdminHost {
     pub fn client(&self) -> anyhow::Result<Client> {
         let token = Some(self.credentials.token()?);
         self.credentials.client("BOOTLACE_ADMIN_URL", &self.admin_url, token, Limits::default())
+    }
+
+    /// This listener, and the workspace that was named: by an option of the verb's own, or else as
+    /// [`AdminHost`] takes it.
+    ///
+    /// # Errors
+    /// `BOOTLACE_WORKSPACE` is no name: wrong usage.
+    pub fn with_workspace(self, workspace: Option<WorkspaceId>) -> anyhow::Result<AdminHost> {
+        let inherited = env::var(WORKSPACE).ok().filter(|_| workspace.is_none());
+        let misuse = || Misuse(format!("cannot take a workspace's name from {WORKSPACE}"));
+        let inherited = inherited.map(|name| name.parse().with_context(misuse));
+        Ok(AdminHost { workspace: workspace.or(inherited.transpose()?), listener: self })
+    }
+}
+
+impl AdminHost {
+    /// A client for the admin listener.
+    ///
+    /// # Errors
+    /// As [`BootHost::client`].
+    pub fn client(&self) -> anyhow::Result<Client> {
+        self.listener.client()
     }
 
     /// Sends one request, in the workspace that an operator named, over a connection of its own: one

@@ -1,14 +1,14 @@
-//! `bootlace audit query`, `export` and `checkpoint`.
+//! Which records are meant; `bootlace audit export` and `checkpoint`.
 
 use std::io::{self, BufWriter, Write as _};
 
 use anyhow::{Context as _, anyhow};
-use serde_json::{Value, json};
 
 use super::Place;
 use crate::{
-    audit::{self, Cursor, MAX_PAGE, RecordPage},
-    cli::output::{Output, Table},
+    audit,
+    cli::output::Output,
+    client::Request,
     clock::rfc3339,
     id::{EnvironmentName, UnixSeconds, VariableName, WorkspaceId},
 };
@@ -28,13 +28,13 @@ pub(super) struct Filter {
     #[arg(long, short, value_name = "NAME")]
     environment: Option<EnvironmentName>,
 
-    /// What was done: boot, push, rollback, token-mint, token-revoke, start
+    /// What was done: boot, push, rollback, change, reveal, token-mint, token-revoke, start
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
 
-    /// The workspace
+    /// The workspace; of a host, an operator names one
     #[arg(long, value_name = "NAME")]
-    workspace: Option<WorkspaceId>,
+    pub(super) workspace: Option<WorkspaceId>,
 
     /// Not before this time, such as 2026-03-01T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -43,24 +43,6 @@ pub(super) struct Filter {
     /// Not after this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<UnixSeconds>,
-}
-
-/// Arguments of `query`.
-#[derive(Debug, clap::Args)]
-pub struct Query {
-    #[command(flatten)]
-    place: Place,
-
-    #[command(flatten)]
-    filter: Filter,
-
-    /// How many records at most
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=MAX_PAGE as i64))]
-    limit: u16,
-
-    /// Go on where a page ended
-    #[arg(long, value_name = "CURSOR")]
-    after: Option<Cursor>,
 }
 
 /// Arguments of `export`.
@@ -78,34 +60,6 @@ pub struct Export {
 pub struct Checkpoint {
     #[command(flatten)]
     place: Place,
-}
-
-impl Query {
-    pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let directory = self.place.directory()?;
-        let page = self.filter.query().page(&directory, self.after, usize::from(self.limit));
-        let RecordPage { records, next, .. } = page.with_context(|| reading(&directory))?;
-        let records: Vec<Value> =
-            records.iter().filter_map(|record| serde_json::from_str(record).ok()).collect();
-        let next = next.map(|next| next.to_string());
-        if output.is_json() {
-            return Ok(output.json(&json!({ "records": records, "next": next }))?);
-        }
-        let mut table = Table::new(&["TIME", "WHAT", "OUTCOME", "PRINCIPAL", "ENVIRONMENT", "ID"]);
-        for record in &records {
-            let text = |name: &str| record[name].as_str().or(record["details"][name].as_str()).unwrap_or("");
-            let at = rfc3339(UnixSeconds(record["at"].as_i64().unwrap_or_default()));
-            let id = if text("id").is_empty() { text("token") } else { text("id") };
-            table.row(&[&at, text("kind"), text("outcome"), text("principal"), text("environment"), id]);
-        }
-        let mut page = output.page();
-        page.table(&table);
-        output.show(&page)?;
-        if let Some(next) = next {
-            output.note(&format!("older records: --after {next}"));
-        }
-        Ok(())
-    }
 }
 
 impl Export {
@@ -132,7 +86,19 @@ impl Checkpoint {
 }
 
 impl Filter {
-    fn query(&self) -> audit::Query {
+    /// The same, asked of a host; the workspace is asked for apart.
+    pub(super) fn ask(&self, request: Request) -> Request {
+        let time = |time: Option<UnixSeconds>| time.map(rfc3339);
+        request
+            .query_if("principal", self.principal.as_deref())
+            .query_if("key", self.key_name.as_ref().map(VariableName::as_str))
+            .query_if("environment", self.environment.as_ref().map(EnvironmentName::as_str))
+            .query_if("kind", self.kind.as_deref())
+            .query_if("since", time(self.since).as_deref())
+            .query_if("until", time(self.until).as_deref())
+    }
+
+    pub(super) fn query(&self) -> audit::Query {
         audit::Query {
             principal: self.principal.clone(),
             key: self.key_name.clone(),
@@ -147,7 +113,7 @@ impl Filter {
     }
 }
 
-fn reading(directory: &std::path::Path) -> String {
+pub(super) fn reading(directory: &std::path::Path) -> String {
     format!("cannot read the audit log in {}", directory.display())
 }
 
