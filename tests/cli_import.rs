@@ -24,7 +24,7 @@ async fn a_file_is_read_as_the_program_that_is_named_reads_it() {
         ("node", "a b", "x$$y", "one\ntwo", "it is"),
     ] {
         let said = world.var("import", &[&file, "--dialect", dialect], "").await;
-        assert!(said.contains("4 values of checkout in staging are set"), "{said}");
+        assert!(said.contains("4 values of checkout in staging set"), "{said}");
         let staging = world.environment("staging").await;
         let given = ["QUOTED", "DOLLAR", "ESCAPED", "SINGLE"].map(|name| staging[name].as_str());
         assert_eq!(given, [quoted, dollar, escaped, single], "{dialect}");
@@ -120,7 +120,7 @@ async fn many_values_are_set_in_several_changes_and_a_dry_run_sets_none() {
     // A secret stays one, whether it is named again or not.
     let again = world.var("import", &[&file], "").await;
     assert!(
-        again.contains("72 values of checkout in staging are set") && again.contains("secrets\t2\n"),
+        again.contains("72 values of checkout in staging set") && again.contains("secrets\t2\n"),
         "{again}"
     );
     let list = world.var("list", &["--reveal"], "").await;
@@ -146,7 +146,7 @@ async fn an_import_that_is_refused_half_way_says_how_far_it_came_and_goes_on_fro
     assert_eq!((staging["RETRIES"].as_str(), staging.contains_key("KEY_32")), ("3", false));
     let mended = world.file("app.env", &format!("{numbered}RETRIES=5\n"));
     let rest = world.var("import", &[&mended, "--keep-existing"], "").await;
-    assert!(rest.contains("9 values of checkout in staging are set"), "{rest}");
+    assert!(rest.contains("9 values of checkout in staging set"), "{rest}");
     assert_eq!(world.environment("staging").await["RETRIES"], "5");
 }
 
@@ -158,7 +158,7 @@ async fn what_stands_there_is_replaced_kept_or_changed_in_its_directory() {
     let dry = world.var("import", &[&file, "--dry-run"], "").await;
     assert_eq!(dry, "NAME\tKIND\tACTION\tLINE\nOURS\tplain\treplace\t1\nNEW\tplain\tadd\t2\n");
     let kept = world.var("import", &[&file, "--keep-existing"], "").await;
-    assert!(kept.contains("1 values of checkout") && kept.contains("kept as they were\t1\n"), "{kept}");
+    assert!(kept.contains("1 value of checkout") && kept.contains("kept as they were\t1\n"), "{kept}");
     let staging = world.environment("staging").await;
     assert_eq!((staging["OURS"].as_str(), staging["NEW"].as_str()), ("before", "1"));
     world.var("import", &[&file, "--description", "of the import"], "").await;

@@ -11,6 +11,7 @@ mod blind;
 mod boots;
 mod cli_env;
 mod cli_import;
+mod cli_terminal;
 mod cli_usage;
 mod cli_var;
 mod crash;

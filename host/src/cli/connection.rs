@@ -47,12 +47,12 @@ pub struct AdminListener {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct AdminHost {
+    #[command(flatten)]
+    listener: AdminListener,
+
     /// The workspace, for operators; a tenant's token implies its own
     #[arg(long, global = true, env = WORKSPACE, hide_env_values = true, value_name = "NAME")]
     workspace: Option<WorkspaceId>,
-
-    #[command(flatten)]
-    listener: AdminListener,
 }
 
 const WORKSPACE: &str = "BOOTLACE_WORKSPACE";

@@ -70,12 +70,11 @@ fn strip_newline(value: &mut Vec<u8>) {
 /// from a file.
 fn typed(what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let mut stderr = io::stderr();
+    // Silent before it asks: who answers at once is not to be shown, or thrown away, either.
+    let silence = Silence::begin().map_err(io::Error::from).context("cannot read from the terminal")?;
     write!(stderr, "{what} (not shown): ").and_then(|()| stderr.flush())?;
-    let line = Silence::begin().map_err(io::Error::from).and_then(|silence| {
-        let line = line(unbuffered()?);
-        drop(silence);
-        line
-    });
+    let line = unbuffered().and_then(line);
+    drop(silence);
     writeln!(stderr)?;
     match line.context("cannot read from the terminal")? {
         Some(line) if !line.is_empty() => Ok(line),

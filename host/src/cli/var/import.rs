@@ -147,14 +147,19 @@ impl Args {
             }))?);
         }
         let secrets = set.iter().filter(|item| item.is_secret()).count();
+        let counted = |count: usize| if count == 0 { String::new() } else { count.to_string() };
         let mut page = output.page();
         page.heading(
             &format!("revision {revision}"),
-            &format!("{} values of {} are set", set.len(), self.place),
+            &format!("{} of {} set", values(set.len()), self.place),
         );
-        page.fields(&[("secrets", secrets.to_string()), ("kept as they were", kept.len().to_string())]);
+        page.fields(&[("secrets", counted(secrets)), ("kept as they were", counted(kept.len()))]);
         Ok(output.show(&page)?)
     }
+}
+
+fn values(count: usize) -> String {
+    if count == 1 { "1 value".to_owned() } else { format!("{count} values") }
 }
 
 fn told(warnings: &[Warning]) -> Value {

@@ -113,6 +113,12 @@ mod tests {
         compare(assignments.collect(), &there(), LayerName::DeploymentInEnvironment, keep_existing)
     }
 
+    impl Standing {
+        pub(in super::super) fn at(etag: Etag) -> Self {
+            Self { etag, is_secret: false, is_described: false }
+        }
+    }
+
     #[test]
     fn what_is_there_is_replaced_as_it_was_seen_and_what_another_layer_sets_is_new_here() {
         let items = items(&["NEW", "OURS", "BELOW"], false).unwrap();

@@ -122,7 +122,7 @@ fn wanted(environment: Option<&str>, item: &Item, described: &Described) -> Zero
 mod tests {
     use serde_json::Value;
 
-    use super::*;
+    use super::{super::compare::Standing, *};
 
     fn item(number: usize, value: &str, to_be_secret: bool) -> Item {
         Item {
@@ -148,6 +148,23 @@ mod tests {
         assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [MAX_EDITS, MAX_EDITS, 1]);
         let names = sent.iter().flatten().map(|one| one["name"].as_str().unwrap().to_owned());
         assert!(names.eq(items.iter().map(|item| item.name.to_string())), "each once, in order");
+    }
+
+    #[test]
+    fn what_was_changed_apart_is_replaced_apart_and_what_is_new_goes_first() {
+        let standing =
+            |number, etag| Item { there: Some(Standing::at(Etag(etag))), ..item(number, "x", false) };
+        let items = [standing(0, 7), standing(1, 5), item(2, "x", false), standing(3, 7)];
+        let described = Described { said: None, origin: String::new() };
+        let changes = changes(None, &items, &described);
+        let told: Vec<_> = changes
+            .iter()
+            .map(|change| {
+                (change.etag, change.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+            })
+            .collect();
+        let expected = [(None, "KEY_2"), (Some(Etag(5)), "KEY_1"), (Some(Etag(7)), "KEY_0 KEY_3")];
+        assert_eq!(told, expected.map(|(etag, names)| (etag, names.to_owned())));
     }
 
     #[test]
