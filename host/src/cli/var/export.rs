@@ -1,5 +1,7 @@
 //! `bootlace var export`: plain values for other programs. A secret is a boot's alone.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, json};
 
 use super::{place::Place, wire::Values};
@@ -75,7 +77,7 @@ impl Args {
 /// What is printed.
 #[derive(Debug, PartialEq, Eq)]
 struct Exported {
-    variables: Vec<(String, String)>,
+    variables: BTreeMap<String, String>,
     /// Those of them that are a mask.
     masked: Vec<String>,
     /// Those that have no value before a boot.
@@ -84,16 +86,16 @@ struct Exported {
 
 impl Exported {
     fn of(values: &Values, without_secrets: bool) -> Self {
-        let mut exported = Self { variables: Vec::new(), masked: Vec::new(), left_out: Vec::new() };
+        let mut exported = Self { variables: BTreeMap::new(), masked: Vec::new(), left_out: Vec::new() };
         for one in &values.variables {
             let name = one.name.clone();
             match one.whole() {
-                Some(whole) => exported.variables.push((name, whole.to_owned())),
+                Some(whole) => drop(exported.variables.insert(name, whole.to_owned())),
                 None if !one.is_secret => exported.left_out.push(name),
                 None if without_secrets => {}
                 None => {
                     exported.masked.push(name.clone());
-                    exported.variables.push((name, MASK.to_owned()));
+                    exported.variables.insert(name, MASK.to_owned());
                 }
             }
         }
@@ -116,8 +118,8 @@ mod tests {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let plain = [pair("ODD", "(template)"), pair("PLAIN", "a b")];
         let masked = Exported::of(&values, false);
-        assert_eq!(masked.variables, [vec![pair("KEY", MASK)], plain.to_vec()].concat());
+        assert_eq!(masked.variables, [&[pair("KEY", MASK)][..], &plain].concat().into_iter().collect());
         assert_eq!((masked.masked, masked.left_out), (vec!["KEY".to_owned()], vec!["URL".to_owned()]));
-        assert_eq!(Exported::of(&values, true).variables, plain);
+        assert_eq!(Exported::of(&values, true).variables, plain.into());
     }
 }
