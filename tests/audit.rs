@@ -18,7 +18,9 @@ pub(crate) fn records(data: &Path) -> Vec<Value> {
         fs::read_dir(data.join("audit")).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
-    let lines: Vec<_> = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    // A kill may leave the last line of a file torn.
+    let whole = texts.map(|text| text[..text.rfind('\n').map_or(0, |end| end + 1)].to_owned());
+    let lines: Vec<_> = whole.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
     let records =
         lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
     // What the log says about itself is apart.

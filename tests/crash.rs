@@ -11,12 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bootlace::{audit::Verifier, entropy::fresh, source::Directory, system::entropy};
+use bootlace::{
+    audit::{Report, Verifier},
+    entropy::fresh,
+    source::Directory,
+    system::entropy,
+};
 
+use crate::audit::records;
 use crate::world::{
     Site, blocking,
-    http::{Connection, prepared},
-    program::{Premises, Program, Running},
+    http::{self, Connection, prepared},
+    program::{Premises, Program, Ready, Running},
     small::{digest, told},
 };
 
@@ -77,7 +83,8 @@ async fn a_kill_at_any_moment_leaves_the_old_or_the_new_generation() {
         }
     }
     host.kill();
-    sound(&premises.data());
+    let report = sound(&premises.data());
+    assert!(report.files > KILLS as u64, "{report:#?}");
     let (boots, pushes) = recorded(&premises.data().join("audit"));
     let lost: Vec<_> = run.boots.difference(&boots).collect();
     assert!(lost.is_empty(), "{} of {} boots left no record: {lost:?}", lost.len(), run.boots.len());
@@ -234,14 +241,69 @@ async fn kill_while_starting(premises: &Premises, moment: Duration) {
 }
 
 /// However often the host was killed, its log is one chain.
-fn sound(data: &Path) {
+pub(crate) fn sound(data: &Path) -> Report {
     let key = fs::read_to_string(data.join("audit-verifier-00000001.key")).unwrap();
     let signer = fs::read_to_string(data.join("audit.signer")).unwrap();
     let verifier =
         Verifier { key: Some(key.parse().unwrap()), signer: Some(signer.parse().unwrap()), kept: Vec::new() };
     let report = verifier.verify(&data.join("audit")).unwrap();
     assert!(report.is_sound(), "{report:#?}");
-    assert!(report.files > KILLS as u64, "{report:#?}");
+    report
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_a_kill_kept_out_of_the_log_is_recorded_at_the_next_start() {
+    let Ready { mut host, operator, premises, .. } = Ready::new(&[]).await;
+    let (data, aside) = (premises.data(), premises.path("aside"));
+    let body = br#"{ "environment": "staging", "name": "LIMIT", "value": 5 }"#.to_vec();
+    let changes = [
+        ("change", "/api/v1/deployments/checkout/env?workspace=acme", body),
+        ("token-mint", "/api/v1/tokens?workspace=acme", mint_request()),
+    ];
+    for (kind, path, body) in changes {
+        // As the disk is between the ledger's commit and the log's line: the ledger of after, the log
+        // of before.
+        copy_log(&data, &aside);
+        let made = http::request(host.admin, "POST", path, Some(&operator), &[], body).await;
+        assert!(made.status < 300, "{}", made.text());
+        blocking(|| host.kill()).await;
+        let last = |data: &Path| {
+            let records = records(data).into_iter();
+            records.filter(|record| record["kind"] == kind && record["outcome"] == "done").collect::<Vec<_>>()
+        };
+        let told = last(&data);
+        copy_log(&aside, &data);
+        assert_eq!(last(&data), told[..told.len() - 1], "the log of before");
+        for start in ["finds it missing", "finds it there"] {
+            blocking({
+                let program = premises.command(&[]);
+                || Program::start(program).kill()
+            })
+            .await;
+            assert_eq!(last(&data), told, "a start that {start}");
+        }
+        sound(&data);
+        host = started(&premises).await;
+    }
+}
+
+fn mint_request() -> Vec<u8> {
+    br#"{ "kind": "instance", "principal": "x", "deployment": "checkout", "environment": "staging" }"#
+        .to_vec()
+}
+
+/// The audit log, and nothing that was begun in `to` after it.
+fn copy_log(from: &Path, to: &Path) {
+    let log = to.join("audit");
+    if log.exists() {
+        fs::remove_dir_all(&log).unwrap();
+    }
+    fs::create_dir_all(&log).unwrap();
+    for file in fs::read_dir(from.join("audit")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), log.join(file.file_name())).unwrap();
+    }
+    fs::copy(from.join("audit.state"), to.join("audit.state")).unwrap();
 }
 
 /// The allowed boots and the pushes that the audit log has. Only a file's last line may be cut.

@@ -4,11 +4,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
+use crate::audit::records;
 use crate::world::{
     Answer, blocking,
     http::{Connection, prepared},
@@ -68,6 +70,8 @@ async fn eight_writers_of_the_same_keys_lose_nothing_and_leave_no_gap() {
         assert_eq!(versions.last_key_value().unwrap().0, &found[key].counter, "{key}");
         told.insert(key, versions);
     }
+    let logged = recorded(&premises.data());
+    assert_eq!(logged, (before + 1..=last).collect::<Vec<_>>(), "each change is in the audit log, and once");
     let counted = sound(&made, before);
     let sum: u64 = found.values().map(|one| one.counter).sum();
     let acknowledged = made.len() as u64;
@@ -135,6 +139,16 @@ fn sound(made: &[Change], before: u64) -> BTreeMap<&'static str, u64> {
     let counts: BTreeSet<_> = made.iter().map(|change| (change.key, change.counter)).collect();
     assert_eq!(counts.len(), made.len(), "an update was lost: two writers made the same of one value");
     counted
+}
+
+/// The revisions of the changes that the audit log has, in order.
+fn recorded(data: &Path) -> Vec<u64> {
+    let records = records(data).into_iter();
+    let changes = records.filter(|record| record["kind"] == "change" && record["outcome"] == "done");
+    let mut revisions: Vec<_> =
+        changes.map(|record| record["details"]["revision"].as_u64().unwrap()).collect();
+    revisions.sort_unstable();
+    revisions
 }
 
 /// One acknowledged change.

@@ -34,6 +34,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::task::yield_now;
 
+use backwards::Backwards;
 use batch::{Batch, Gathering, PATIENCE, Part};
 pub use checkpoint::{InvalidCheckpoint, KeptCheckpoint};
 pub use frames::is_log;
@@ -54,6 +55,10 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 const RETAIN_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How long records are kept, in days.
 pub const RETENTION_DAYS: u32 = 90;
+
+/// How much of the log a start looks through for the last change: a change's record follows it at
+/// once, and no boots that fill this come in between.
+const LOOK_BYTES: u64 = 16 << 20;
 
 /// The record could not be written, so nothing may be handed out.
 #[derive(Debug, thiserror::Error)]
@@ -167,9 +172,36 @@ impl Audit {
     /// # Errors
     /// As [`Audit::append`].
     pub fn append_change(&self, change: &ChangeRecord<'_>) -> Result<(), AuditUnavailable> {
-        let joined = self.gathering.lock().join(None, |lines| change.write(lines));
+        self.append_line(&change.line())
+    }
+
+    /// Writes a change's line as it stands.
+    ///
+    /// # Errors
+    /// As [`Audit::append`].
+    pub fn append_line(&self, line: &[u8]) -> Result<(), AuditUnavailable> {
+        let joined = self.gathering.lock().join(None, |lines| lines.extend_from_slice(line));
         self.flush();
         joined.settled()
+    }
+
+    /// Whether the log has the line of the last change. Of a log that grew by more than
+    /// `LOOK_BYTES` since then the host was alive to write it.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn holds(&self, line: &[u8]) -> io::Result<bool> {
+        let (line, mut read) = (line.strip_suffix(b"\n").unwrap_or(line), 0);
+        for number in frames::numbers(&self.directory)?.into_iter().rev() {
+            let mut lines = Backwards::open(&frames::path(&self.directory, number), None)?;
+            while let Some((_, found)) = lines.next()? {
+                read += found.len() as u64 + 1;
+                if found == line || read > LOOK_BYTES {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Writes the open batch. Whoever joined a batch and then flushed finds it settled: it was

@@ -4,6 +4,7 @@
 mod change;
 mod history;
 mod kept;
+mod noted;
 mod prepare;
 mod push;
 mod quarantine;
@@ -238,8 +239,15 @@ impl Host {
     /// Records a change that was made or refused. A change that was made stays made: its record
     /// is also in the data directory's history.
     fn record(&self, kind: &str, outcome: &str, principal: &str, details: serde_json::Value) {
-        let record = ChangeRecord { at: self.clock.now(), kind, outcome, principal, details };
-        if let Err(error) = self.audit.append_change(&record) {
+        self.append(&ChangeRecord { at: self.clock.now(), kind, outcome, principal, details });
+    }
+
+    fn append(&self, record: &ChangeRecord<'_>) {
+        self.appended(record.kind, self.audit.append_change(record));
+    }
+
+    fn appended(&self, kind: &str, appended: Result<(), AuditUnavailable>) {
+        if let Err(error) = appended {
             self.metrics.audit_failures.inc();
             tracing::error!(error = %error, kind, "a change could not be recorded in the audit log");
         }

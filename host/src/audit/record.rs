@@ -156,7 +156,15 @@ pub fn reason(error: &dyn fmt::Display) -> String {
 }
 
 impl ChangeRecord<'_> {
-    pub(super) fn write(&self, line: &mut Vec<u8>) {
+    /// The line that the log has of it.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        let mut line = Vec::new();
+        self.write(&mut line);
+        line
+    }
+
+    fn write(&self, line: &mut Vec<u8>) {
         write_json(
             line,
             &serde_json::json!({

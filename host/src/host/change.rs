@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{ChangeError, Changed, Host, Writer, prepare::Ingredients, push::changed};
 use crate::{
+    audit::ChangeRecord,
     change::{Draft, Edit, EditError, MAX_EDITS, Precondition, Reach},
     control::ControlError,
     history,
@@ -45,19 +46,16 @@ impl Host {
         edits: &[Edit],
         precondition: Precondition,
     ) -> Result<Changed, ChangeError> {
-        let changed = self.try_change(principal, workspace, edits, precondition);
-        let named = |verb: &str| {
-            let done = edits.iter().filter(|edit| edit.verb() == verb);
-            done.map(Edit::subject).collect::<Vec<_>>()
-        };
-        let details = json!({
-            "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
-            "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
-            "revision": changed.as_ref().ok().map(|changed| changed.revision.0),
-            "digest": changed.as_ref().ok().map(|changed| changed.digest.to_string()),
-            "reason": changed.as_ref().err().map(ToString::to_string),
-        });
-        self.finished("change", principal, details, changed)
+        match self.try_change(principal, workspace, edits, precondition) {
+            Ok(changed) => {
+                Self::tell("change", &changed);
+                Ok(changed)
+            }
+            Err(error) => {
+                let details = details(workspace, edits, Err(&error));
+                Err(self.refused("change", principal, details, error))
+            }
+        }
     }
 
     fn try_change(
@@ -114,7 +112,10 @@ impl Host {
         let pieces = history::changed_by(&draft.subjects, &draft.touched);
         let mut entry = writer.history_of(&next, &active, Some(pieces))?;
         records.append(&mut entry.records);
-        self.write(&writer, &records, std::mem::take(&mut entry.blobs))?;
+        let details = details(workspace, edits, Ok(&changed));
+        let record =
+            ChangeRecord { at: self.clock.now(), kind: "change", outcome: "done", principal, details };
+        self.write_noted(&writer, records, std::mem::take(&mut entry.blobs), &record)?;
         writer.kept(workspace, entry);
         writer.made.insert(workspace.clone(), made);
         let generation = self.store.load_full().with_workspace(writer.sequence(), next);
@@ -177,6 +178,25 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// What is recorded of a change.
+fn details(
+    workspace: &WorkspaceId,
+    edits: &[Edit],
+    changed: Result<&Changed, &ChangeError>,
+) -> serde_json::Value {
+    let named = |verb: &str| {
+        let done = edits.iter().filter(|edit| edit.verb() == verb);
+        done.map(Edit::subject).collect::<Vec<_>>()
+    };
+    json!({
+        "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
+        "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
+        "revision": changed.ok().map(|changed| changed.revision.0),
+        "digest": changed.ok().map(|changed| changed.digest.to_string()),
+        "reason": changed.err().map(ToString::to_string),
+    })
 }
 
 impl Writer {

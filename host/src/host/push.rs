@@ -334,17 +334,21 @@ impl Host {
         match result {
             Ok(changed) => {
                 self.record(kind, "done", principal, details);
-                tracing::info!(
-                    kind, workspace = %changed.workspace, revision = changed.revision.0,
-                    digest = %changed.digest, "a new generation is served"
-                );
+                Self::tell(kind, &changed);
                 Ok(changed)
             }
             Err(error) => Err(self.refused(kind, principal, details, error)),
         }
     }
 
-    fn refused(
+    pub(super) fn tell(kind: &str, changed: &Changed) {
+        tracing::info!(
+            kind, workspace = %changed.workspace, revision = changed.revision.0,
+            digest = %changed.digest, "a new generation is served"
+        );
+    }
+
+    pub(super) fn refused(
         &self,
         kind: &str,
         principal: &str,

@@ -190,6 +190,7 @@ impl Host {
             tracing::error!(reason, "degraded: the last known good on disk is not as it should be");
         }
         host.note_degraded();
+        host.record_noted()?;
         host.record("start", "done", "host", json!({ "sequence": sequence, "degraded": host.degraded() }));
         Ok(host)
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{ChangeError, Host, Writer};
 use crate::{
+    audit::ChangeRecord,
     entropy::fresh_key,
     id::{EnvironmentName, UnixSeconds, WorkspaceId},
     model::{Scope, TokenHash, TokenRecord},
@@ -107,24 +108,16 @@ impl Host {
         let mut next = writer.state.clone();
         next.forget_expired(self.clock.now());
         change(&mut next)?;
-        self.alter(&mut writer, next)?;
+        let at = self.clock.now();
+        let record = ChangeRecord { at, kind, outcome: "done", principal, details };
+        self.write_noted(&writer, next.since(&writer.state), Vec::new(), &record)?;
+        writer.state = next;
         let sequence = writer.sequence();
         let live = self.store.load_full();
         let tokens = Arc::new(index(&writer.state));
         let generation = live.with_tokens(sequence, tokens);
         self.store.publish(Arc::new(generation));
         self.metrics.swaps.inc();
-        self.record(kind, "done", principal, details);
-        Ok(())
-    }
-}
-
-impl Host {
-    /// Makes another state durable: the records that differ, and no others.
-    fn alter(&self, writer: &mut Writer, next: State) -> Result<(), ChangeError> {
-        let changes = next.since(&writer.state);
-        self.write(writer, &changes, Vec::new())?;
-        writer.state = next;
         Ok(())
     }
 }
