@@ -3,6 +3,7 @@
 //! outside of its token's scope.
 
 mod names;
+mod spelling;
 
 use bootlace::{
     model::{EnvironmentType, Role, TokenKind},
