@@ -257,7 +257,12 @@ async fn everything(pair: &Pair) -> Vec<Value> {
     for workspace in ["acme", "other"] {
         for path in ["environments", "tokens", "snapshots"] {
             let path = format!("/api/v1/{path}?workspace={workspace}");
-            found.push(pair.world.admin("GET", &path, &pair.world.operator, "").await.json());
+            let mut list = pair.world.admin("GET", &path, &pair.world.operator, "").await.json();
+            // A token that asks is used.
+            for token in list["tokens"].as_array_mut().into_iter().flatten() {
+                token["last_used"].take();
+            }
+            found.push(list);
         }
     }
     for place in Pair::places().filter(|place| place.environment != "development") {
