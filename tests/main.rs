@@ -46,5 +46,6 @@ mod tokens;
 mod torn;
 mod values;
 mod workspace;
+mod workspaces;
 mod writers;
 mod wrong_input;

@@ -22,7 +22,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 31] = [
+const ROUTES: [Route; 32] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -34,6 +34,7 @@ const ROUTES: [Route; 31] = [
     (Listener::Admin, "POST", "/api/v1/snapshot/rollback"),
     (Listener::Admin, "GET", "/api/v1/snapshots"),
     (Listener::Admin, "GET", "/api/v1/workspaces"),
+    (Listener::Admin, "POST", "/api/v1/workspaces"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/explain"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/env"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/env"),
@@ -103,7 +104,7 @@ impl Who {
             (_, "/v1/boot") => listener == Listener::Boot && matches!(self, Self::Instance(_)),
             (_, "/api/v1/snapshot/bundle" | "/metrics") => operator,
             ("GET", "/api/v1/snapshot" | "/api/v1/snapshot/plans" | "/api/v1/snapshots") => operator || own,
-            (_, "/api/v1/workspaces") => operator || matches!(self, Self::Tenant { .. }),
+            ("GET", "/api/v1/workspaces") => operator || matches!(self, Self::Tenant { .. }),
             (_, "/api/v1/deployments/{id}/explain") => {
                 (operator || own) && self.sees(place) && place.environment != "development"
             }
@@ -222,6 +223,8 @@ fn body(route: (&str, &str), names: &Names) -> String {
         ("POST", "/api/v1/deployments/{id}/env") => {
             json!({ "environment": environment, "name": PROBE, "value": "x" })
         }
+        // There is one of that name.
+        ("POST", "/api/v1/workspaces") => json!({ "name": names.workspace.text }),
         ("POST", "/api/v1/environments") => {
             json!({ "name": environment, "type": "test", "deployments": [deployment] })
         }

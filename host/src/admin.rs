@@ -13,6 +13,7 @@ mod snapshot;
 mod tokens;
 mod usage;
 mod values;
+mod workspaces;
 
 use std::{sync::Arc, time::Duration};
 
@@ -93,7 +94,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/snapshot/plans", get(snapshot::plans))
         .route("/api/v1/snapshot/rollback", post(snapshot::rollback))
         .route("/api/v1/snapshots", get(snapshot::history))
-        .route("/api/v1/workspaces", get(snapshot::workspaces))
+        .route("/api/v1/workspaces", get(workspaces::list).post(workspaces::create))
         .route("/api/v1/deployments/{id}/explain", get(explain::explain))
         .route("/api/v1/deployments/{id}/env", get(values::list).post(values::set))
         .route("/api/v1/deployments/{id}/env/{name}", delete(values::unset))

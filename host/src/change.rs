@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The most edits of one change.
-pub const MAX_EDITS: usize = 32;
+pub const MAX_EDITS: usize = 30;
 
 /// One thing to be changed.
 pub enum Edit {

@@ -33,6 +33,7 @@ pub mod token;
 pub mod usage;
 pub(crate) mod value;
 pub mod var;
+pub mod workspace;
 
 use std::process::ExitCode;
 
@@ -79,6 +80,8 @@ pub enum Verb {
     Env(env::Args),
     /// List, set and import a deployment's variables and secrets
     Var(var::Args),
+    /// List and make workspaces
+    Workspace(workspace::Args),
     /// Build, push and compare a workspace's configuration
     Snapshot(snapshot::Args),
     /// Mint, list and revoke tokens
@@ -168,6 +171,7 @@ impl Verb {
             Self::Seal(args) => args.run(output),
             Self::Env(args) => args.run(output),
             Self::Var(args) => args.run(output),
+            Self::Workspace(args) => args.run(output),
             Self::Snapshot(args) => args.run(output),
             Self::Token(args) => args.run(output),
             Self::Serve(args) => args.run(output),

@@ -11,6 +11,7 @@ mod quarantine;
 mod replay;
 mod restore;
 mod tokens;
+mod workspaces;
 
 use std::{
     collections::BTreeMap,

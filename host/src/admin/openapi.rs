@@ -21,7 +21,7 @@ use super::{
     audit, environments, explain,
     idempotency::MAX_KEY_BYTES,
     query::{MAX_PAGE, PAGE},
-    snapshot, tokens, usage, values,
+    snapshot, tokens, usage, values, workspaces,
 };
 pub(crate) use refusals::{
     BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, TooLarge, Unauthenticated, Unavailable,
@@ -34,7 +34,7 @@ pub(crate) use refusals::{
     paths(
         boot::boot, boot::boot_with_facts,
         snapshot::push, snapshot::show, snapshot::bundle, snapshot::plans, snapshot::rollback,
-        snapshot::history, snapshot::workspaces, explain::explain,
+        snapshot::history, workspaces::list, workspaces::create, explain::explain,
         environments::list, environments::create, environments::show, environments::patch, environments::delete,
         values::list, values::set, values::unset, values::versions,
         tokens::list, tokens::mint, tokens::revoke, audit::query, usage::show,

@@ -28,9 +28,8 @@ use super::{
 };
 use crate::{
     clock::rfc3339,
-    generation::Served,
     host::{Changed, Host},
-    id::{Revision, WorkspaceId},
+    id::Revision,
     manifest::{self, PlanManifest},
     serve::respond::Problem,
     slots::KeptRevision,
@@ -264,55 +263,6 @@ fn history_entry(kept: &KeptRevision) -> HistoryEntry {
         created: rfc3339(kept.created),
         bundle: kept.pushed.map(|pushed| pushed.digest.to_string()),
         signer: kept.pushed.map(|pushed| pushed.signer.to_string()),
-    }
-}
-
-/// What is served.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Workspaces {
-    workspaces: Vec<WorkspaceEntry>,
-    /// The cursor of the entries behind these; null where there are none.
-    #[schema(required = true)]
-    next: Option<String>,
-}
-
-/// A workspace that has a snapshot.
-#[derive(Serialize, ToSchema)]
-pub(super) struct WorkspaceEntry {
-    workspace: String,
-    revision: u64,
-    created: String,
-    /// Left out for a token that is limited to environments.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-}
-
-/// An operator's all, a tenant's own.
-#[utoipa::path(get, path = "/api/v1/workspaces", tag = "snapshot", operation_id = "list_workspaces", params(InPages),
-    responses((status = 200, description = "Those that the token sees", body = Workspaces),
-        BadRequest, Unauthenticated))]
-pub(super) async fn workspaces(
-    State(host): State<Arc<Host>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Answer {
-    let caller = Caller::of(&host, &headers)?;
-    let own = caller.operator().is_err().then(|| caller.workspace(None)).transpose()?;
-    let all = caller.live.workspaces().iter();
-    let visible = all.filter(|(name, _)| own.as_ref().is_none_or(|own| own == *name));
-    let paging: Paging<WorkspaceId> = Paging::asked(query.as_deref(), PAGE, MAX_PAGE)?;
-    let (page, next) = paging.of(visible, Ordering::Greater, |(name, _)| (*name).clone());
-    let workspaces = page.into_iter().map(|(_, served)| workspace_entry(&caller, served)).collect();
-    Ok(Json(Workspaces { workspaces, next }).into_response())
-}
-
-fn workspace_entry(caller: &Caller, served: &Served) -> WorkspaceEntry {
-    let snapshot = &served.snapshot;
-    WorkspaceEntry {
-        workspace: snapshot.configuration.workspace.to_string(),
-        revision: snapshot.revision.0,
-        created: rfc3339(snapshot.created),
-        digest: (!caller.is_limited()).then(|| snapshot.digest.to_string()),
     }
 }
 

@@ -377,7 +377,7 @@ impl Host {
     }
 
     /// The revision and id of a workspace that is on disk, served or not.
-    fn known(&self, workspace: &WorkspaceId) -> Option<(Revision, Uid)> {
+    pub(super) fn known(&self, workspace: &WorkspaceId) -> Option<(Revision, Uid)> {
         let writer = self.writer.lock();
         let root = writer.slots.root().workspaces.get(workspace)?;
         Some((root.current.revision.max(writer.made_in(workspace).revision), root.uid))

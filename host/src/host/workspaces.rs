@@ -1,0 +1,93 @@
+//! A workspace that begins without a directory: empty but for the three environments that most have, which
+//! belong to whoever changes them by API.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use serde_json::json;
+
+use super::{ChangeError, Changed, Host, prepare::Ingredients};
+use crate::{
+    audit,
+    change::{Edit, Precondition},
+    entropy::fresh,
+    id::{Revision, Uid, UnixSeconds, WorkspaceId},
+    keyring::Keyring,
+    model::{Configuration, Environment, EnvironmentType},
+    system,
+};
+
+/// The most workspaces of a host that operators make by API.
+const MAX_WORKSPACES: usize = 1_000;
+/// What nobody pushes is not meant to be replaced by any time: the end of the year 9999.
+const NEVER: UnixSeconds = UnixSeconds(253_402_300_799);
+/// The environments, each with the one that it promotes to.
+const DEFAULTS: [(&str, EnvironmentType, Option<&str>); 3] = [
+    ("production", EnvironmentType::Production, None),
+    ("staging", EnvironmentType::PreProduction, Some("production")),
+    ("development", EnvironmentType::Development, Some("staging")),
+];
+
+impl Host {
+    /// Makes a workspace with development, staging and production, in a chain; production is protected.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub fn create_workspace(&self, principal: &str, name: &WorkspaceId) -> Result<Changed, ChangeError> {
+        let made = self.try_create_workspace(name);
+        let details = json!({
+            "workspace": name.as_str(),
+            "revision": made.as_ref().ok().map(|made| made.revision.0),
+            "reason": made.as_ref().err().map(|error| audit::reason(error)),
+        });
+        self.finished("workspace", principal, details, made)?;
+        let environments: Vec<_> = DEFAULTS.into_iter().map(environment).collect();
+        self.change(principal, name, &environments, Precondition::Absent)
+    }
+
+    fn try_create_workspace(&self, name: &WorkspaceId) -> Result<Changed, ChangeError> {
+        let workshop = self.workshop.lock();
+        if let Some((current, _)) = self.known(name) {
+            let what = format!("workspace {name}");
+            return Err(ChangeError::Changed { what, current: Some(current) });
+        }
+        if self.store.load().workspaces().len() >= MAX_WORKSPACES {
+            let rule = format!("a host has at most {MAX_WORKSPACES} workspaces that are made by API");
+            return Err(ChangeError::Invalid(vec![rule]));
+        }
+        let uid = Uid(fresh(&mut system::entropy));
+        let keyring = Keyring::unwrap(uid, &[], &workshop.roots);
+        let active = BTreeMap::new();
+        let ingredients = Ingredients {
+            configuration: Configuration::new(name.clone(), uid),
+            keys: Vec::new(),
+            keyring: &keyring,
+            revision: Revision::default().next(),
+            created: self.clock.now(),
+            not_after: NEVER,
+            made: Arc::default(),
+            active: &active,
+            certified: false,
+            parent: None,
+            touched: None,
+        };
+        self.take_over(&workshop, ingredients, None)
+    }
+}
+
+fn environment((name, kind, promotes_to): (&str, EnvironmentType, Option<&str>)) -> Edit {
+    let named = |text: &str| text.parse().expect("the default environments have names");
+    let wanted = Environment {
+        name: named(name),
+        uid: Uid::NONE,
+        kind,
+        protected: kind == EnvironmentType::Production,
+        deprecated: false,
+        expires: None,
+        promotes_to: promotes_to.map(named),
+        labels: BTreeMap::new(),
+    };
+    Edit::CreateEnvironment { wanted, deployments: BTreeSet::new() }
+}
