@@ -194,7 +194,12 @@ fn ask_all(world: &World, look: impl Fn(&str, &[u8]) + Send + Sync + 'static) ->
         let code = engine.compile(&bytes).unwrap();
         let loaded = Loaded::new(&engine, sha256(&bytes), &code).unwrap();
         for subject in &subjects {
-            let link = Link { loaded: Arc::clone(&loaded), settings: settings.clone(), name: name.into() };
+            let link = Link {
+                loaded: Arc::clone(&loaded),
+                settings: settings.clone(),
+                name: name.into(),
+                tally: Arc::default(),
+            };
             let chain = Chain::new(&engine, vec![link], Arc::clone(subject)).unwrap();
             let before = looked.load(Ordering::Relaxed);
             let verdict = chain.decide(&facts()).unwrap_or_else(|failure| panic!("{name}: {failure}"));

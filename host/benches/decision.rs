@@ -100,6 +100,6 @@ fn chain(guest: &str) -> Chain {
     let component = fs::read(root.join(format!("policies/dist/{guest}.wasm"))).expect("a guest");
     let code = engine.compile(&component).expect("the sample compiles");
     let loaded = Loaded::new(&engine, Digest([0; 32]), &code).expect("the sample is a policy");
-    let link = Link { loaded, settings: Vec::new(), name: guest.into() };
+    let link = Link { loaded, settings: Vec::new(), name: guest.into(), tally: Arc::default() };
     Chain::new(&engine, vec![link], subject(8, 32)).expect("a chain of one")
 }

@@ -3,10 +3,12 @@
 //! is durable or served: that is [`crate::host::Host::change`]'s.
 
 mod environment;
+mod places;
 mod resource;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use places::{RunsIn, runs_in};
 pub use resource::ResourceEdit;
 
 use crate::{
@@ -65,6 +67,8 @@ pub enum Edit {
     },
     /// Something else comes to be, is replaced or goes.
     Resource(ResourceEdit),
+    /// Nothing is changed: what the edits beside it were allowed on.
+    Expect(RunsIn),
     /// A value is not set there any more.
     UnsetValue {
         /// Where and which.
@@ -158,6 +162,7 @@ impl Edit {
             Self::PatchEnvironment { .. } => "patched",
             Self::DeleteEnvironment { .. } => "deleted",
             Self::Resource(edit) => edit.verb(),
+            Self::Expect(_) => "expected",
         }
     }
 
@@ -169,7 +174,8 @@ impl Edit {
             Self::CreateEnvironment { wanted: Environment { name, .. }, .. }
             | Self::PatchEnvironment { name, .. }
             | Self::DeleteEnvironment { name } => format!("environment {name}"),
-            Self::Resource(edit) => edit.key().to_string(),
+            Self::Resource(edit) => edit.subject(),
+            Self::Expect(expected) => expected.of.to_string(),
         }
     }
 }
@@ -225,6 +231,7 @@ impl<'a> Draft<'a> {
                 environment::apply(self, edit, precondition, entropy)?;
             }
             Edit::Resource(edit) => resource::apply(self, edit, precondition, entropy)?,
+            Edit::Expect(expected) => expected.check(self)?,
         }
         Ok(())
     }

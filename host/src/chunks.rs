@@ -156,6 +156,14 @@ impl Tree {
         index.leaves.get(key).map(|leaf| fetched(*leaf, fetch)).transpose()
     }
 
+    /// The digest of a key's leaf: for who only wants to know whether it is another one.
+    ///
+    /// # Errors
+    /// As [`Tree::get`].
+    pub fn leaf_of(&self, key: &str, fetch: &mut Fetch<'_>) -> Result<Option<Digest>, TreeError> {
+        Ok(self.index(node::bucket(key), fetch)?.leaves.get(key).copied())
+    }
+
     /// Every key and the digest of its leaf: for reading all of it, in the caller's order.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! The ledger is asynchronous, and a change is made by a thread that may block: it waits here.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     path::Path,
     pin::pin,
@@ -22,7 +22,7 @@ use crate::{
     id::Digest,
     keyring::{Mac, RecordKey},
     ledger::{
-        Blob, Compare, Key, Ledger, LedgerError, LedgerOpenError, MAX_BLOBS_PER_PUT,
+        Blob, Compare, Held, Key, Ledger, LedgerError, LedgerOpenError, MAX_BLOBS_PER_PUT,
         MAX_BLOBS_PER_TRANSACTION, MAX_OPERATIONS, Operation, Outcome, OverLimit, Read, RedbLedger,
         RedbSettings, Span, Transaction, Value,
     },
@@ -179,6 +179,15 @@ impl Control {
         Ok(())
     }
 
+    /// Makes blobs durable for the change that names them. Drop what this gives when that change has
+    /// answered, not before: until then nothing else keeps them from being swept.
+    ///
+    /// # Errors
+    /// When the ledger fails. Nothing names them then.
+    pub fn hold(&self, blobs: Vec<Blob>) -> Result<Held, ControlError> {
+        Ok(self.wait(self.ledger.put_blobs(blobs))?)
+    }
+
     /// What has that digest.
     ///
     /// # Errors
@@ -193,6 +202,16 @@ impl Control {
     /// When the ledger fails.
     pub fn has_blob(&self, digest: Digest) -> Result<bool, ControlError> {
         Ok(self.wait(self.ledger.has_blob(digest))?)
+    }
+
+    /// Deletes the blobs that are not in `live`, which is asked for when the sweep has begun: what is
+    /// put from then on is spared. Gives how many there were.
+    ///
+    /// # Errors
+    /// When the ledger fails.
+    pub fn sweep(&self, live: impl FnOnce() -> BTreeSet<Digest>) -> Result<u64, ControlError> {
+        let sweep = self.wait(self.ledger.begin_sweep())?;
+        Ok(self.wait(self.ledger.sweep_blobs(sweep, live()))?.blobs)
     }
 
     /// How many transactions there were, as far as this has seen.
@@ -307,6 +326,22 @@ mod tests {
         let second = control.change(&[("a", Expected::Absent)], &[put("a", "2")]);
         assert!(first.is_ok() && matches!(second, Err(ControlError::Conflict { name }) if name == "a"));
         assert_eq!(control.read("").unwrap()["a"], b"1");
+    }
+
+    #[test]
+    fn a_blob_stays_while_it_is_held_or_live() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = open(directory.path(), 1);
+        let blob = |byte, length| Blob::new(vec![byte; length]).unwrap();
+        let (small, large) = (blob(1, 10), blob(2, 300_000));
+        let (one, other) = (small.digest(), large.digest());
+        let held = control.hold(vec![small, large]).unwrap();
+        assert_eq!(control.sweep(BTreeSet::new).unwrap(), 0);
+        drop(held);
+        assert_eq!(control.sweep(|| [one].into()).unwrap(), 1);
+        assert_eq!(control.blob(one).unwrap(), [1; 10]);
+        let missing = control.blob(other);
+        assert!(matches!(missing, Err(ControlError::Ledger(LedgerError::BlobMissing { .. }))));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
     bundle::{self, BundleError},
     change::Pair,
     chunks::TreeError,
-    id::{DeploymentId, EnvironmentName, Uid, WorkspaceId},
+    id::{DeploymentId, Digest, EnvironmentName, Uid, WorkspaceId},
     made::{ResourceKey, Subject},
     model::{Configuration, NamespaceHere, Place, SealedValue},
 };
@@ -130,6 +130,17 @@ pub fn of_pair(
         }
     }
     Ok((pieces.whole, release))
+}
+
+/// The components that the policies of a revision have, from the piece that names them.
+///
+/// # Errors
+/// When it is none.
+pub fn components_of(policies: &[u8]) -> Result<BTreeSet<Digest>, HistoryError> {
+    let nobody = "none".parse().map_err(|_| HistoryError::Unknown)?;
+    let part = bundle::read_part(policies, &nobody, Uid::NONE);
+    let part = part.map_err(|source| HistoryError::Piece { key: PieceKey::Policies.to_string(), source })?;
+    Ok(part.policies.values().map(|policy| policy.digest).collect())
 }
 
 /// Puts pieces together.

@@ -2,6 +2,7 @@
 //! for a change; changes wait for each other.
 
 mod change;
+mod components;
 mod history;
 mod kept;
 mod noted;
@@ -34,7 +35,7 @@ use crate::{
     keyring::{HostKeys, RootKeys},
     made::Made,
     model::KeyId,
-    policy::{Engine, Limits, lanes::LaneSettings},
+    policy::{Engine, Limits, Tallies, lanes::LaneSettings},
     signing::TrustedSigners,
     slots::{FloorOverride, Slots},
     state::State,
@@ -93,8 +94,11 @@ pub struct Host {
     pub metrics: Arc<Metrics>,
     /// Who was given what.
     pub audit: Arc<Audit>,
+    /// How often policies were asked.
+    pub tallies: Arc<Tallies>,
     /// Bounds of a push.
     pub limits: BundleLimits,
+    uploads: Arc<Uploads>,
     workshop: Mutex<Workshop>,
     writer: Mutex<Writer>,
     engine: Arc<DecisionEngine>,
@@ -117,7 +121,8 @@ struct Doubts {
 /// What a configuration is made ready with. Held for a whole push: pushes wait for each other.
 struct Workshop {
     keys: Arc<HostKeys>,
-    uploads: Uploads,
+    uploads: Arc<Uploads>,
+    tallies: Arc<Tallies>,
     policies: Engine,
     roots: RootKeys,
     base_root: KeyId,

@@ -6,6 +6,7 @@
 //! for it: a value of a deployment that was pruned goes with the deployment.
 
 mod laying;
+mod policy;
 mod resource;
 mod wire;
 
@@ -22,6 +23,7 @@ use crate::{
     state::Alteration,
 };
 pub use laying::{Displaced, Found, is_taken, layer_of, nothing_special};
+pub use policy::{MadePolicy, POLICY_VERSIONS, PolicyVersion};
 pub use resource::{MadeResource, Resource, ResourceKey};
 pub use wire::MadeError;
 

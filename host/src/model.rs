@@ -27,7 +27,7 @@ pub use domain::{Domain, DomainHere};
 pub use environment::{Environment, EnvironmentType};
 pub use moment::Moment;
 pub use namespace::{NamespaceHere, NamespaceKind, UnknownNamespaceKind};
-pub use policy::{Attachment, Fallback, Place, Policy, PolicyKind};
+pub use policy::{Attachment, Fallback, Place, Policy, PolicyKind, UnknownFallback};
 pub use service::{Endpoint, Instance, Service, ServiceKind, Tls};
 pub use token::{LastUse, Role, Scope, TokenHash, TokenKind, TokenRecord};
 pub use tool::{Credential, Profile, Tool, ToolUse};

@@ -10,6 +10,7 @@
 //! - [`chain`]: the policies of one boot, asked in turn, each answer checked.
 //! - [`decisions`]: answers that are remembered.
 //! - [`lanes`]: which thread asks, so that no tenant can hold up another.
+//! - [`tally`]: how often a policy was asked, and what that cost.
 //!
 //! Every question gets a fresh store and a fresh instance, bounded in fuel, wall clock, memory,
 //! stack, host calls, log and answer ([`limits`]). The same question gets the same answer for the
@@ -32,6 +33,7 @@ mod memory;
 mod plain_thread;
 mod standing;
 mod tables;
+pub mod tally;
 #[cfg(test)]
 mod tests;
 mod ticker;
@@ -46,4 +48,5 @@ pub use lanes::{LaneSettings, Lanes, Share};
 pub use limits::Limits;
 pub use loaded::{Descriptor, LoadError, Loaded};
 pub use memory::MemoryObserver;
+pub use tally::{Tallied, Tallies, Tally};
 pub use wasi::INTERFACES as WASI_INTERFACES;

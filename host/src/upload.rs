@@ -154,30 +154,35 @@ impl Uploads {
         let configuration = self.engine.configuration();
         let stored = self.store.load(digest, configuration);
         // A stored artefact that no longer loads is doubt enough to compile again.
-        let loaded = match stored.and_then(|code| Loaded::new(&self.engine, digest, &code).ok()) {
-            Some(loaded) => loaded,
-            None => {
-                let code = self.compile(tenant, uploaded)?;
-                let loaded = Loaded::new(&self.engine, digest, &code)?;
-                // A full disk costs the next start a compilation, and this upload nothing.
-                let _ = self.store.save(&code, digest, configuration);
-                loaded
-            }
-        };
-        let mut known = self.loaded.lock();
-        known.retain(|_, loaded| loaded.strong_count() > 0);
-        known.insert(digest, Arc::downgrade(&loaded));
+        if let Some(loaded) = stored.and_then(|code| Loaded::new(&self.engine, digest, &code).ok()) {
+            return Ok(self.know(loaded));
+        }
+        let code = self.compile(tenant, uploaded)?;
+        // Known before it is stored: from then on no sweep takes it.
+        let loaded = self.know(Loaded::new(&self.engine, digest, &code)?);
+        // A full disk costs the next start a compilation, and this upload nothing.
+        let _ = self.store.save(&code, digest, configuration);
         Ok(loaded)
     }
 
-    /// Forgets what was compiled from components that nothing names any more. To be called when
-    /// no policy is being let in: what is served stays loaded, but what came in since `keep` was
-    /// made would have to be compiled again. Returns how many files were removed.
+    /// Forgets what was compiled from components that are neither loaded nor in `keep`. Returns how
+    /// many files were removed.
     ///
     /// # Errors
     /// When the directory cannot be read, or a file not removed.
-    pub fn sweep(&self, keep: &HashSet<Digest>) -> io::Result<usize> {
-        self.store.sweep(keep)
+    pub fn sweep(&self, keep: impl IntoIterator<Item = Digest>) -> io::Result<usize> {
+        let mut keep: HashSet<_> = keep.into_iter().collect();
+        let loaded = self.loaded.lock();
+        keep.extend(loaded.iter().filter(|(_, loaded)| loaded.strong_count() > 0).map(|(digest, _)| digest));
+        drop(loaded);
+        self.store.sweep(&keep)
+    }
+
+    fn know(&self, loaded: Arc<Loaded>) -> Arc<Loaded> {
+        let mut known = self.loaded.lock();
+        known.retain(|_, loaded| loaded.strong_count() > 0);
+        known.insert(loaded.digest(), Arc::downgrade(&loaded));
+        loaded
     }
 
     fn compile(&self, tenant: &WorkspaceId, uploaded: &[u8]) -> Result<Artefact, UploadError> {

@@ -1,15 +1,18 @@
 //! Edits of everything but values and environments. What is particular to a kind is in its own file; who
 //! owns it, whether it is as the change expects and what it touches is the same for all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Draft, EditError, Precondition};
 use crate::{
     entropy::{Entropy, fresh},
-    id::{DeploymentId, EnvironmentName, ServiceId, ToolName, Uid, VariableName},
-    made::{MadeResource, Resource, ResourceKey, Subject},
+    id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, ToolName, Uid, VariableName},
+    made::{MadePolicy, MadeResource, Resource, ResourceKey, Subject},
     model::{Attachment, Binding, Deployment, Place, Policy, SealedValue},
 };
+
+/// Places that are listed as a reason at most.
+const LISTED: usize = 20;
 
 /// One edit of a resource.
 pub enum ResourceEdit {
@@ -29,6 +32,8 @@ pub enum ResourceEdit {
     },
     /// A policy comes to be, or has another component.
     PutPolicy(Policy),
+    /// A policy has an earlier component again, because the one that is there keeps failing.
+    RestorePolicy(Policy),
     /// A policy is attached, or has other settings there.
     PutAttachment(Attachment),
     /// It goes.
@@ -44,9 +49,27 @@ impl ResourceEdit {
             Self::PutBinding { deployment, environment, name, .. } => {
                 ResourceKey::Binding(deployment.clone(), environment.clone(), name.clone())
             }
-            Self::PutPolicy(one) => ResourceKey::Policy(one.name.clone()),
+            Self::PutPolicy(one) | Self::RestorePolicy(one) => ResourceKey::Policy(one.name.clone()),
             Self::PutAttachment(one) => ResourceKey::Attachment(one.policy.clone(), one.place.clone()),
             Self::Delete(key) => key.clone(),
+        }
+    }
+
+    /// The component that it brings.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Policy> {
+        match self {
+            Self::PutPolicy(policy) | Self::RestorePolicy(policy) => Some(policy),
+            _ => None,
+        }
+    }
+
+    /// What it is about, for the audit log: of a policy also which component.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self.policy() {
+            Some(policy) => format!("{} ({})", self.key(), policy.digest),
+            None => self.key().to_string(),
         }
     }
 
@@ -74,9 +97,26 @@ pub(super) fn apply(
             put(draft, key, Resource::Deployment(wanted), none)
         }
         ResourceEdit::PutBinding { binding, .. } => put(draft, key, Resource::Binding(binding.clone()), none),
-        ResourceEdit::PutPolicy(policy) => put(draft, key, Resource::Policy(policy.clone()), none),
-        ResourceEdit::PutAttachment(one) => put(draft, key, Resource::Attachment(one.clone()), none),
-        ResourceEdit::Delete(_) => delete(draft, key),
+        ResourceEdit::PutPolicy(policy) | ResourceEdit::RestorePolicy(policy) => {
+            let failed = matches!(edit, ResourceEdit::RestorePolicy(_));
+            let (policy, set) = (policy.clone(), draft.stamp.clone());
+            let made = match draft.made.policy(&policy.name) {
+                Some(before) => before.followed_by(policy, set, failed),
+                None => MadePolicy::first(policy, set),
+            };
+            put(draft, key, Resource::Policy(made), none)
+        }
+        ResourceEdit::PutAttachment(one) => {
+            put(draft, key, Resource::Attachment(one.clone()), none)?;
+            order_attachments(draft);
+            Ok(())
+        }
+        ResourceEdit::Delete(_) => {
+            if let ResourceKey::Policy(name) = &key {
+                unattached(draft, name)?;
+            }
+            delete(draft, key)
+        }
     }
 }
 
@@ -113,6 +153,34 @@ fn delete(draft: &mut Draft<'_>, key: ResourceKey) -> Result<(), EditError> {
     key.take_out(&mut draft.configuration);
     draft.mark(Subject::Resource(key));
     Ok(())
+}
+
+/// The order that a restart gives them, too: a directory's as it says, then those made by API by name.
+fn order_attachments(draft: &mut Draft<'_>) {
+    let keys = draft.made.resources.keys().filter_map(|key| match key {
+        ResourceKey::Attachment(policy, place) => Some((policy, place)),
+        _ => None,
+    });
+    let made: BTreeSet<_> = keys.collect();
+    let by_name = |one: &Attachment, other: &Attachment| {
+        let of_one = made.get(&(&one.policy, &one.place));
+        of_one.cmp(&made.get(&(&other.policy, &other.place)))
+    };
+    draft.configuration.attachments.sort_by(by_name);
+}
+
+/// Refuses to delete a policy that is at work somewhere.
+fn unattached(draft: &Draft<'_>, name: &PolicyName) -> Result<(), EditError> {
+    let attached = draft.configuration.attachments.iter().filter(|one| one.policy == *name);
+    let mut places: Vec<_> = attached.map(|one| format!("{} ({})", one.place, one.id())).collect();
+    if places.is_empty() {
+        return Ok(());
+    }
+    let more = places.len().saturating_sub(LISTED);
+    places.truncate(LISTED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} places more") };
+    let rule = format!("policy {name} is attached to {}{more}; detach it first", places.join(", "));
+    Err(EditError::Invalid(rule))
 }
 
 /// The pairs that a resource has a say in. Called before and after, since either may be more.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{ChangeError, Changed, Host, Writer, prepare::Ingredients, push::changed};
+use super::{
+    ChangeError, Changed, Host, Writer, components::sweep_artefacts, prepare::Ingredients, push::changed,
+};
 use crate::{
     audit::ChangeRecord,
     change::{Draft, Edit, EditError, MAX_EDITS, Precondition, Reach},
@@ -46,7 +48,12 @@ impl Host {
         edits: &[Edit],
         precondition: Precondition,
     ) -> Result<Changed, ChangeError> {
-        match self.try_change(principal, workspace, edits, precondition) {
+        let changed = self.try_change(principal, workspace, edits, precondition);
+        if edits.iter().any(|edit| matches!(edit, Edit::Resource(edit) if edit.policy().is_some())) {
+            // What was refused after it was compiled leaves nothing behind, either.
+            sweep_artefacts(&self.uploads, &self.writer.lock());
+        }
+        match changed {
             Ok(changed) => {
                 Self::tell("change", &changed);
                 Ok(changed)
@@ -58,7 +65,7 @@ impl Host {
         }
     }
 
-    fn try_change(
+    pub(super) fn try_change(
         &self,
         principal: &str,
         workspace: &WorkspaceId,
@@ -69,6 +76,8 @@ impl Host {
             let rule = format!("a change is at most {MAX_EDITS} values; these are {}", edits.len());
             return Err(ChangeError::Invalid(vec![rule]));
         }
+        // Held until they are prepared with.
+        let _compiled = self.compile_early(workspace, edits)?;
         let workshop = self.workshop.lock();
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
@@ -110,16 +119,22 @@ impl Host {
         self.forget_displaced(&mut writer)?;
         writer.keep(served)?;
         let pieces = history::changed_by(&draft.subjects, &draft.touched);
+        let held = self.hold_components(&writer, &made, &draft.subjects)?;
         let mut entry = writer.history_of(&next, &active, Some(pieces))?;
         records.append(&mut entry.records);
         let details = details(workspace, edits, Ok(&changed));
         let record =
             ChangeRecord { at: self.clock.now(), kind: "change", outcome: "done", principal, details };
         self.write_noted(&writer, records, std::mem::take(&mut entry.blobs), &record)?;
+        drop(held);
         writer.kept(workspace, entry);
         writer.made.insert(workspace.clone(), made);
         let generation = self.store.load_full().with_workspace(writer.sequence(), next);
         self.store.publish(Arc::new(generation));
+        if draft.reach == Reach::Policies {
+            self.watch.forget(workspace);
+            writer.sweep_replaced(&served.made, workspace);
+        }
         self.metrics.swaps.inc();
         self.metrics.set_snapshot(workspace.as_str(), revision, snapshot.not_after);
         Ok(changed)
@@ -155,17 +170,21 @@ impl Host {
         records: &[Alteration],
         blobs: Vec<Blob>,
     ) -> Result<(), ChangeError> {
-        let written = writer.control.change_with(&[], records, blobs).inspect_err(|error| {
-            if let ControlError::Ledger(LedgerError::Unknown(_) | LedgerError::Stopped) = error {
-                self.doubt_ledger(error.to_string());
-            }
-        });
-        match written {
+        match self.told_by_ledger(writer.control.change_with(&[], records, blobs)) {
             Err(ControlError::Ledger(LedgerError::OverLimit(limit))) => {
                 Err(ChangeError::Invalid(vec![limit.to_string()]))
             }
             written => Ok(written?),
         }
+    }
+
+    /// What the ledger answered to a write; nothing more is written to one that is in doubt.
+    pub(super) fn told_by_ledger<T>(&self, answer: Result<T, ControlError>) -> Result<T, ControlError> {
+        answer.inspect_err(|error| {
+            if let ControlError::Ledger(LedgerError::Unknown(_) | LedgerError::Stopped) = error {
+                self.doubt_ledger(error.to_string());
+            }
+        })
     }
 
     /// Lets the ledger know what pushes displaced. Every change does this first, so that none of it

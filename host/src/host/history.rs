@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChangeError, Host, Writer};
 use crate::{
-    chunks::{FetchError, Tree},
+    chunks::{self, FetchError, Tree},
     control::{Control, ControlError},
     generation::Served,
     history::{self, HistoryError, PieceKey},
@@ -118,6 +118,27 @@ impl Writer {
             }
         }
         Ok(blobs)
+    }
+
+    /// Everything that an earlier revision is looked at with: its tree, and the components of its policies.
+    pub(super) fn history_blobs(&self) -> Result<BTreeSet<Digest>, LookBackError> {
+        let fetch = &mut |digest| fetched(&self.control, digest);
+        let mut roots = BTreeSet::new();
+        for (name, content) in self.control.read("workspace/")? {
+            let is_one = name.split('/').nth(2) == Some("revision");
+            let wire: Option<WireRevision> = is_one.then(|| serde_json::from_slice(&content).ok()).flatten();
+            roots.extend(wire.and_then(|wire| wire.root.parse::<Digest>().ok()));
+        }
+        let mut live = chunks::live(roots.iter().copied(), fetch).map_err(HistoryError::from)?;
+        let mut seen = BTreeSet::new();
+        for root in roots {
+            let tree = Tree::read(root, fetch).map_err(HistoryError::from)?;
+            let leaf = tree.leaf_of(&PieceKey::Policies.to_string(), fetch).map_err(HistoryError::from)?;
+            if let Some(leaf) = leaf.filter(|leaf| seen.insert(*leaf)) {
+                live.extend(history::components_of(&Tree::leaf(leaf, fetch).map_err(HistoryError::from)?)?);
+            }
+        }
+        Ok(live)
     }
 
     /// Notes that an entry is durable.

@@ -12,7 +12,7 @@ use super::{MintRequest, Minted, StartError, Writer};
 use crate::{
     canonical::sha256,
     control::Control,
-    id::UnixSeconds,
+    id::{Digest, UnixSeconds, WorkspaceId},
     made::Made,
     model::Scope,
     slots::{Change, Slots},
@@ -65,12 +65,27 @@ impl Kept {
         control.change(&[], &changes)?;
         let mut made = BTreeMap::new();
         for (workspace, root) in &slots.root().workspaces {
-            made.insert(workspace.clone(), Arc::new(Made::from_records(workspace, root.uid, &records)?));
+            let mut own = Made::from_records(workspace, root.uid, &records)?;
+            own.supply(|digest| component(&control, workspace, digest));
+            made.insert(workspace.clone(), Arc::new(own));
         }
         let mut writer =
             Writer { slots, state, made, control, displaced: Vec::new(), histories: BTreeMap::new() };
         let incomplete = writer.note_that_it_moved()?;
         Ok(Self { writer, incomplete })
+    }
+}
+
+/// A policy's component. One that is not there, or not what it was, keeps its own workspace from being
+/// served, and no other.
+fn component(control: &Control, workspace: &WorkspaceId, digest: Digest) -> Option<Arc<[u8]>> {
+    match control.blob(digest) {
+        Ok(bytes) => Some(bytes.into()),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(%workspace, %digest, error, "a policy's component cannot be read");
+            None
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     },
     permit::{Grant, Refusal},
     plan::{Attached, Chains, EnvironmentPlans, Plan, snapshot_digest},
-    policy::{Chain, Link, Loaded, Verdict},
+    policy::{Chain, Link, Loaded, Tally, Verdict},
     prepared::Prepared,
     snapshot::Snapshot,
     state::Activations,
@@ -36,6 +36,22 @@ pub enum PrepareError {
     /// Plans that cannot be made, or whose policies fail; all of them.
     #[error("{}", .0.join("; "))]
     Plans(Vec<String>),
+    /// A policy of the workspace is being compiled already.
+    #[error("{}", UploadError::Compiling)]
+    Busy,
+}
+
+impl PrepareError {
+    /// What is wrong with the policy `name`.
+    pub(super) fn policy(name: &PolicyName, error: &UploadError) -> Self {
+        Self::Policies(match error {
+            UploadError::Compiling => return Self::Busy,
+            UploadError::Refused(rules) => {
+                rules.iter().map(|rule| format!("policy {name}: {rule}")).collect()
+            }
+            error => vec![format!("policy {name}: {error}")],
+        })
+    }
 }
 
 /// What a snapshot is made from.
@@ -129,10 +145,10 @@ impl Workshop {
         for (name, policy) in &configuration.policies {
             match self.admit_one(configuration, name, &policy.component, certified) {
                 Ok(loaded) => drop(admitted.insert(name.clone(), loaded)),
-                Err(UploadError::Refused(rules)) => {
-                    refused.extend(rules.iter().map(|rule| format!("policy {name}: {rule}")));
-                }
-                Err(error) => refused.push(format!("policy {name}: {error}")),
+                Err(error) => match PrepareError::policy(name, &error) {
+                    PrepareError::Policies(rules) => refused.extend(rules),
+                    other => return Err(other),
+                },
             }
         }
         if refused.is_empty() { Ok(admitted) } else { Err(PrepareError::Policies(refused)) }
@@ -169,7 +185,11 @@ impl Workshop {
         keyring: &Keyring,
         engine: &DecisionEngine,
     ) -> Result<Prepared, String> {
-        let links = plan.chain.iter().filter_map(|attached| link(attached, policies)).collect();
+        let links = plan.chain.iter().filter_map(|attached| {
+            let tally = self.tallies.of(&plan.workspace, &attached.policy);
+            link(attached, policies, tally)
+        });
+        let links = links.collect();
         let chain = Chain::new(&self.policies, links, Arc::new(plan.subject()));
         let chain = chain.map_err(|error| error.to_string())?;
         let prepared = Prepared::new(plan, chain, keyring, &engine.capsule_key);
@@ -253,13 +273,18 @@ fn dry_run(prepared: &Prepared, engine: &DecisionEngine) -> Result<(), String> {
     }
 }
 
-fn link(attached: &Attached, policies: &BTreeMap<PolicyName, Arc<Loaded>>) -> Option<Link> {
+fn link(
+    attached: &Attached,
+    policies: &BTreeMap<PolicyName, Arc<Loaded>>,
+    tally: Arc<Tally>,
+) -> Option<Link> {
     let loaded = policies.get(&attached.policy)?;
     // Promotion policies stand in the same lists, and are asked when a release wants to move.
     (loaded.kind() == PolicyKind::Resolve).then(|| Link {
         loaded: Arc::clone(loaded),
         settings: attributes(&attached.settings),
         name: attached.policy.to_string(),
+        tally,
     })
 }
 

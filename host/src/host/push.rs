@@ -65,6 +65,9 @@ pub enum ChangeError {
         /// The revision that changed it last; none when it is not there.
         current: Option<Revision>,
     },
+    /// A policy of the workspace is being compiled.
+    #[error("another policy of this workspace is being compiled; try again when that is done")]
+    Busy,
     /// The root key that this host was started with is gone.
     #[error("this host has no root key to wrap new keys with")]
     NoRootKey,
@@ -90,6 +93,7 @@ impl ChangeError {
             Self::Stale { .. } | Self::Changed { .. } => "conflict",
             Self::Owned { .. } => "owned-by-directory",
             Self::TooLarge { .. } => "too-large",
+            Self::Busy => "busy",
             Self::Unknown => "not-found",
             Self::Bundle(_) | Self::Invalid(_) => "invalid",
             Self::NoRootKey | Self::Disk(_) | Self::Ledger(_) | Self::History(_) | Self::Kept(_) => {
@@ -111,8 +115,10 @@ impl From<BundleError> for ChangeError {
 
 impl From<PrepareError> for ChangeError {
     fn from(error: PrepareError) -> Self {
-        let (PrepareError::Policies(reasons) | PrepareError::Plans(reasons)) = error;
-        Self::Invalid(reasons)
+        match error {
+            PrepareError::Policies(reasons) | PrepareError::Plans(reasons) => Self::Invalid(reasons),
+            PrepareError::Busy => Self::Busy,
+        }
     }
 }
 

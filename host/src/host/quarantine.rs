@@ -19,8 +19,11 @@ use crate::{
     audit,
     auth::InstanceCaller,
     bundle,
+    change::{Edit, Precondition, ResourceEdit},
+    generation::Served,
     id::{Digest, PolicyName, UnixSeconds, WorkspaceId},
     keyring::Keyring,
+    made::{MadePolicy, ResourceKey},
     model::{Fallback, Policy},
     permit::Refusal,
 };
@@ -91,7 +94,12 @@ impl Host {
         policy: &PolicyName,
         digest: Digest,
     ) -> Result<Changed, ChangeError> {
-        let changed = self.try_quarantine(workspace, policy, digest);
+        let live = self.store.load_full();
+        let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
+        let changed = match served.made.policy(policy) {
+            Some(made) => self.try_restore(served, made, digest),
+            None => self.try_quarantine(workspace, policy, digest),
+        };
         let details = json!({
             "workspace": workspace.as_str(), "policy": policy.as_str(), "failing": digest.to_string(),
             "revision": changed.as_ref().ok().map(|changed| changed.revision.0),
@@ -117,11 +125,7 @@ impl Host {
         let current = current.filter(|policy| policy.digest == failing).ok_or(ChangeError::Unknown)?;
         let now = self.clock.now();
         let versions = self.versions(&workshop, workspace, name, failing);
-        if versions.since.is_none_or(|since| now.0 - since.0 >= NEW_SECONDS) {
-            let minutes = NEW_SECONDS / 60;
-            let rule = format!("policy {name} fails, but came more than {minutes} minutes ago; it stays");
-            return Err(ChangeError::Invalid(vec![rule]));
-        }
+        self.still_new(name, versions.since)?;
         let previous = versions.previous.ok_or(ChangeError::Unknown)?;
         let stored = self.stored_bundle(workspace)?;
         let stored = bundle::open_stored(&stored, &workshop.keys.store.verifying_key(), &self.limits)?;
@@ -144,6 +148,39 @@ impl Host {
             touched: None,
         };
         self.take_over(&workshop, ingredients, None)
+    }
+
+    /// The same of a policy that was made by API: by a change by API.
+    fn try_restore(
+        &self,
+        served: &Served,
+        made: &MadePolicy,
+        failing: Digest,
+    ) -> Result<Changed, ChangeError> {
+        let name = &made.policy.name;
+        if made.policy.digest != failing {
+            return Err(ChangeError::Unknown);
+        }
+        self.still_new(name, Some(made.since()))?;
+        let previous = made.previous().ok_or(ChangeError::Unknown)?;
+        let component = self.writer.lock().control.blob(previous)?.into();
+        let policy = Policy { digest: previous, component, ..made.policy.clone() };
+        let key = ResourceKey::Policy(name.clone());
+        let record = served.made.resources.get(&key).ok_or(ChangeError::Unknown)?;
+        // Whoever replaced it meanwhile knew better.
+        let unchanged = Precondition::ChangedBy(record.changed.revision);
+        let edits = [Edit::Resource(ResourceEdit::RestorePolicy(policy))];
+        self.try_change("host", &served.snapshot.configuration.workspace, &edits, unchanged)
+    }
+
+    /// What came long ago and fails now met something else that is new.
+    fn still_new(&self, name: &PolicyName, since: Option<UnixSeconds>) -> Result<(), ChangeError> {
+        if since.is_some_and(|since| self.clock.now().0 - since.0 < NEW_SECONDS) {
+            return Ok(());
+        }
+        let minutes = NEW_SECONDS / 60;
+        let rule = format!("policy {name} fails, but came more than {minutes} minutes ago; it stays");
+        Err(ChangeError::Invalid(vec![rule]))
     }
 
     /// Looks for a policy in the revisions that are kept.

@@ -2,7 +2,7 @@
 //! new to it from its bootstrap.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     fs::OpenOptions,
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::{
     Doubts, Host, HostSettings, Minted, Workshop, Writer,
+    components::sweep_artefacts,
     kept::Kept,
     prepare::{Ingredients, PrepareError},
     push::{ChangeError, closed_warning},
@@ -27,10 +28,10 @@ use crate::{
     control::{Control, ControlError},
     entropy::fresh_key,
     generation::{DecisionEngine, Generation, Served},
-    id::WorkspaceId,
+    id::{PolicyName, WorkspaceId},
     keyring::Keyring,
     made::MadeError,
-    policy::{Allocation, Engine, EngineError, EngineSettings, Lanes},
+    policy::{Allocation, Engine, EngineError, EngineSettings, Lanes, Tallies},
     reseal::closed_environments,
     seal::CapsuleKey,
     slots::{
@@ -124,6 +125,7 @@ impl Host {
         }
         let artefacts = settings.data.join("artefacts");
         let uploads = Uploads::new(artefacts, keys.artefact.expose(), settings.compiler, policies.clone());
+        let (uploads, tallies) = (Arc::new(uploads), Arc::<Tallies>::default());
         let engine = Arc::new(DecisionEngine {
             lanes: Lanes::new(&settings.lanes).map_err(io("start the policy threads"))?,
             capsule_key: CapsuleKey::new(fresh_key(&mut entropy)),
@@ -146,7 +148,8 @@ impl Host {
             Kept::restore(slots, control, bootstrap, settings.clock.now(), announce)?;
         let workshop = Workshop {
             keys,
-            uploads,
+            uploads: Arc::clone(&uploads),
+            tallies: Arc::clone(&tallies),
             policies,
             roots: settings.roots,
             base_root: settings.base_root,
@@ -158,11 +161,9 @@ impl Host {
         }
         let mut writer = writer;
         let workspaces = writer.load(&workshop, &settings.bundle_limits, &engine, &mut doubts);
-        let policies = workspaces.values().flat_map(|served| served.snapshot.configuration.policies.values());
-        let kept: HashSet<_> = policies.map(|policy| policy.digest).collect();
-        if let Err(error) = workshop.uploads.sweep(&kept) {
-            tracing::warn!(error = %error, "compiled policies that nothing names any more could not be removed");
-        }
+        writer.sweep_components();
+        // What is served is loaded.
+        sweep_artefacts(&uploads, &writer);
         let metrics = Arc::new(Metrics::new());
         for (name, served) in &workspaces {
             let snapshot = &served.snapshot;
@@ -179,6 +180,8 @@ impl Host {
             metrics,
             audit,
             limits: settings.bundle_limits,
+            tallies,
+            uploads,
             workshop: Mutex::new(workshop),
             writer: Mutex::new(writer),
             engine,
@@ -242,6 +245,9 @@ impl Writer {
         let made = self.made_in(name);
         let displaced = made.lay_over(&mut configuration, &mut keys);
         let made = Arc::new(made.without(&displaced));
+        if let Some(policy) = made.incomplete() {
+            return Err(LoadWorkspaceError::Component(policy.clone()));
+        }
         let keyring = Keyring::unwrap(configuration.uid, &keys, &workshop.roots);
         for environment in closed_environments(&configuration, &keyring) {
             let reason = closed_warning(&environment);
@@ -289,6 +295,11 @@ enum LoadWorkspaceError {
     Bundle(#[from] BundleError),
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    #[error(
+        "the component of policy {0}, which was made by API, is not in the ledger: restore the data directory \
+         from a backup, or push a directory that names the policy"
+    )]
+    Component(PolicyName),
 }
 
 fn write_private(path: &Path, token: &str) -> io::Result<()> {

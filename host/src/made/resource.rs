@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Stamp, ValueKey, is_taken, layer_of};
+use super::{MadePolicy, Stamp, ValueKey, is_taken, layer_of};
 use crate::{
     id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, ToolName, Uid, VariableName},
-    model::{Attachment, Binding, Configuration, Deployment, Place, Policy, SealedValue, Service, Tool},
+    model::{Attachment, Binding, Configuration, Deployment, Place, SealedValue, Service, Tool},
 };
 
 /// Names something that was made by API. Those that others refer to come first.
@@ -37,8 +37,8 @@ pub enum Resource {
     Tool(Tool<SealedValue>),
     /// What is bound.
     Binding(Binding),
-    /// With its component.
-    Policy(Policy),
+    /// With its component, and what it was before.
+    Policy(MadePolicy),
     /// With its settings.
     Attachment(Attachment),
 }
@@ -135,10 +135,11 @@ impl MadeResource {
                 here.bindings.insert(name.clone(), made.clone());
             }
             (Resource::Policy(made), ResourceKey::Policy(name)) => {
-                configuration.policies.insert(name.clone(), made.clone());
+                configuration.policies.insert(name.clone(), made.policy.clone());
             }
             (Resource::Attachment(made), ResourceKey::Attachment(_, place)) => {
-                if layer_of(configuration, place).is_none() {
+                let has_policy = configuration.policies.contains_key(&made.policy);
+                if !has_policy || layer_of(configuration, place).is_none() {
                     return false;
                 }
                 let same = |one: &&mut Attachment| one.policy == made.policy && one.place == made.place;

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `workspace/<name>/configuration` | the last revision that a change by API made |
 //! | `workspace/<name>/environment/<environment>` | an environment and its keys, wrapped |
-//! | `workspace/<name>/resource/<kind>/<names>` | anything else but a value |
+//! | `workspace/<name>/resource/<kind>/<names>` | anything else but a value; a policy's names the blobs of its components |
 //! | `workspace/<name>/value/<place>/<NAME>` | a value that is set |
 //! | `workspace/<name>/past/<place>/<NAME>/<version>` | an earlier version of it |
 //!

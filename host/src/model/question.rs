@@ -156,6 +156,19 @@ impl Vary {
         }
     }
 
+    /// The facts, as the contract spells them.
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        let facts = [
+            ("region", self.region),
+            ("zone", self.zone),
+            ("instance-id", self.instance_id),
+            ("instance-attributes", self.instance_attributes),
+            ("release-labels", self.release_labels),
+        ];
+        facts.into_iter().filter(|(_, declared)| *declared).map(|(fact, _)| fact).collect()
+    }
+
     /// `facts` without what this does not declare.
     #[must_use]
     pub fn narrow(self, facts: &Facts) -> Facts {

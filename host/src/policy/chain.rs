@@ -16,6 +16,7 @@ use super::{
     loaded::Loaded,
     standing::Standing,
     tables::{AskedFacts, Tables, index},
+    tally::{Came, Tally},
 };
 use crate::{
     canonical::Canonical,
@@ -35,6 +36,8 @@ pub struct Link {
     pub settings: Vec<Attribute>,
     /// Its name in the workspace; failures and `explain` use it.
     pub name: String,
+    /// Where its questions are counted.
+    pub tally: Arc<Tally>,
 }
 
 /// The policies of one boot, in running order, with the question that is put to them prepared as
@@ -174,6 +177,12 @@ impl Chain {
                 answer::check(&self.subject, outcome, is_last).map_err(FailureKind::from)
             });
             let place = index(place);
+            let came = match &outcome {
+                Ok(Outcome::Resolved(_)) => Came::Resolved,
+                Ok(Outcome::Denied(_)) => Came::Denied,
+                Err(_) => Came::Failed,
+            };
+            link.tally.note(&came, report.fuel);
             let outcome = match outcome {
                 Ok(outcome) => outcome,
                 Err(kind) => {
@@ -233,11 +242,13 @@ struct PreparedLink {
     loaded: Arc<Loaded>,
     settings: Vec<bindings::Attribute>,
     name: String,
+    tally: Arc<Tally>,
 }
 
 impl PreparedLink {
     fn new(link: Link) -> Self {
-        Self { loaded: link.loaded, settings: bindings::attributes(&link.settings), name: link.name }
+        let Link { loaded, settings, name, tally } = link;
+        Self { loaded, settings: bindings::attributes(&settings), name, tally }
     }
 }
 

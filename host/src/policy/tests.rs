@@ -47,7 +47,8 @@ static HOSTILE: LazyLock<Arc<Loaded>> = LazyLock::new(|| load(&ENGINE, "hostile.
 
 fn link(loaded: &Arc<Loaded>, settings: &[(&str, &str)]) -> Link {
     let settings = settings.iter().map(|(key, value)| Attribute::new(*key, *value)).collect();
-    Link { loaded: Arc::clone(loaded), settings, name: loaded.descriptor().name.clone() }
+    let name = loaded.descriptor().name.clone();
+    Link { loaded: Arc::clone(loaded), settings, name, tally: Arc::default() }
 }
 
 fn chain(engine: &Engine, links: Vec<Link>, subject: Arc<Subject>) -> Arc<Chain> {

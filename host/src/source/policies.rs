@@ -62,14 +62,7 @@ fn one_policy(node: &Node<'_>, name: &PolicyName, tree: &Tree, reader: &mut Read
     }
     let fallback = match node.child("fallback") {
         None => Fallback::Refuse,
-        Some(node) => match reader.text(&node)? {
-            "refuse" => Fallback::Refuse,
-            "previous" => Fallback::Previous,
-            _ => {
-                reader.problem(&node, "is no fallback; use refuse or previous");
-                return None;
-            }
-        },
+        Some(node) => reader.parse(&node)?,
     };
     let component = reader.needed(node, "component", "the component's path in this directory")?;
     let path = reader.text(&component)?;

@@ -26,14 +26,16 @@ pub fn rehearse(
     if loaded.kind() != PolicyKind::Resolve {
         return Ok(None);
     }
-    let link = Link { loaded: Arc::clone(loaded), settings: settings.to_vec(), name: name.to_owned() };
+    let engine = loaded.engine();
+    let (loaded, settings, name) = (Arc::clone(loaded), settings.to_vec(), name.to_owned());
+    let link = Link { loaded, settings, name, tally: Arc::default() };
     let facts = Facts {
         region: Some("eu-west-1".into()),
         zone: Some("eu-west-1a".into()),
         instance: Some("rehearsal".into()),
         attributes: vec![Attribute::new("rehearsal", "yes")],
     };
-    let Ok(chain) = Chain::new(loaded.engine(), vec![link], fixtures::subject(2, 2)) else {
+    let Ok(chain) = Chain::new(engine, vec![link], fixtures::subject(2, 2)) else {
         // One resolve policy is a chain under any limits but a chain of none.
         return Ok(None);
     };

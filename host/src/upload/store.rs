@@ -60,8 +60,14 @@ impl Store {
             // What is being written has another name, and is not swept from under its writer.
             let component = name.to_str().and_then(|name| name.split_once('-')).map(|(head, _)| head);
             if component.is_some_and(|component| component.len() == 64 && !keep.contains(component)) {
-                fs::remove_file(entry.path())?;
-                removed += 1;
+                match fs::remove_file(entry.path()) {
+                    // Another sweep was faster.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    removal => {
+                        removal?;
+                        removed += 1;
+                    }
+                }
             }
         }
         Ok(removed)

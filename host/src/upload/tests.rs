@@ -230,10 +230,12 @@ fn a_trial_goes_the_whole_way_and_says_what_was_seen() {
 fn a_sweep_removes_what_nothing_names_and_keeps_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let way_in = uploads(&dir.path().join("artefacts"));
-    assert_eq!(way_in.sweep(&HashSet::new()).unwrap(), 0, "nothing is there yet");
+    assert_eq!(way_in.sweep([]).unwrap(), 0, "nothing is there yet");
     let kept = way_in.admit(&tenant(), &sample()).unwrap().digest();
-    way_in.admit(&tenant(), &guest("policies/dist/region-affinity.wasm")).unwrap();
-    assert_eq!(way_in.sweep(&HashSet::from([kept])).unwrap(), 1);
+    let served = way_in.admit(&tenant(), &guest("policies/dist/region-affinity.wasm")).unwrap();
+    assert_eq!(way_in.sweep([kept]).unwrap(), 0, "nor what is loaded");
+    drop(served);
+    assert_eq!(way_in.sweep([kept]).unwrap(), 1);
     let left: Vec<_> = fs::read_dir(dir.path().join("artefacts")).unwrap().collect();
     let name = left[0].as_ref().unwrap().file_name();
     assert!(left.len() == 1 && name.to_str().unwrap().starts_with(&hex::encode(kept.0)), "{name:?}");

@@ -145,7 +145,7 @@ fn ask(fixture: &Fixture, loaded: &Arc<Loaded>, settings: Vec<Attribute>) -> Res
     let failed = |reason: String| Failed { reason, log: Vec::new() };
     take_settings(loaded, &settings).map_err(|error| failed(error.to_string()))?;
     let name = loaded.descriptor().name.clone();
-    let link = Link { loaded: Arc::clone(loaded), settings, name };
+    let link = Link { loaded: Arc::clone(loaded), settings, name, tally: Arc::default() };
     let chain = Chain::new(loaded.engine(), vec![link], Arc::clone(&fixture.subject));
     let chain = chain.map_err(|error| failed(error.to_string()))?;
     let facts = chain.vary().narrow(&fixture.facts);

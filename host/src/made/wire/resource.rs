@@ -10,7 +10,7 @@ use super::{Made, MadeResource, ResourceKey, WireStamp, place, stamp, to_stamp};
 use crate::{
     bundle,
     id::{DeploymentId, Digest, EnvironmentName, PolicyName, Uid, VariableName, WorkspaceId},
-    made::{Resource, nothing_special},
+    made::{MadePolicy, PolicyVersion, Resource, nothing_special},
     model::{Configuration, Deployment, Fallback, Layer, Policy, SealedValue},
 };
 
@@ -30,7 +30,17 @@ enum WireContent {
         name: String,
         component: String,
         falls_back: bool,
+        set: WireStamp,
+        earlier: Vec<WireComponent>,
     },
+}
+
+/// A component that was replaced; a blob, too.
+#[derive(Serialize, Deserialize)]
+struct WireComponent {
+    component: String,
+    set: WireStamp,
+    failed: bool,
 }
 
 /// What a resource's record is called.
@@ -54,10 +64,12 @@ pub(super) fn write(
     // A part does not say whose it is; the record's name does.
     let mut part = Configuration::new(workspace.clone(), Uid::NONE);
     let content = match (key, &made.resource) {
-        (_, Resource::Policy(policy)) => WireContent::Policy {
+        (_, Resource::Policy(MadePolicy { policy, set, earlier })) => WireContent::Policy {
             name: policy.name.to_string(),
             component: policy.digest.to_string(),
             falls_back: policy.fallback == Fallback::Previous,
+            set: to_stamp(set),
+            earlier: earlier.iter().map(to_component).collect(),
         },
         (ResourceKey::Binding(id, environment, name), Resource::Binding(binding)) => {
             part.deployments.insert(id.clone(), bound(id, environment, name, binding.clone()));
@@ -84,11 +96,12 @@ pub(super) fn read(
 ) -> Option<()> {
     let wire: WireResource = serde_json::from_slice(content).ok()?;
     let (key, resource) = match wire.content {
-        WireContent::Policy { name, component, falls_back } => {
+        WireContent::Policy { name, component, falls_back, set, earlier } => {
             let (name, digest): (PolicyName, Digest) = (name.parse().ok()?, component.parse().ok()?);
             let fallback = if falls_back { Fallback::Previous } else { Fallback::Refuse };
             let policy = Policy { name: name.clone(), digest, component: [].into(), fallback };
-            (ResourceKey::Policy(name), Resource::Policy(policy))
+            let earlier = earlier.into_iter().map(component_before).collect::<Option<_>>()?;
+            (ResourceKey::Policy(name), Resource::Policy(MadePolicy { policy, set: stamp(set), earlier }))
         }
         WireContent::Part(part) => {
             let part = bundle::read_part(&BASE64_STANDARD.decode(part).ok()?, workspace, uid).ok()?;
@@ -101,6 +114,16 @@ pub(super) fn read(
     let sealed_for = sealed_for.collect::<Option<_>>()?;
     made.resources.insert(key, MadeResource { resource, sealed_for, changed: stamp(wire.changed) });
     Some(())
+}
+
+fn component_before(wire: WireComponent) -> Option<PolicyVersion> {
+    let WireComponent { component, set, failed } = wire;
+    Some(PolicyVersion { digest: component.parse().ok()?, set: stamp(set), failed })
+}
+
+fn to_component(version: &PolicyVersion) -> WireComponent {
+    let PolicyVersion { digest, set, failed } = version;
+    WireComponent { component: digest.to_string(), set: to_stamp(set), failed: *failed }
 }
 
 fn hold(part: &mut Configuration<SealedValue>, resource: &Resource) {
