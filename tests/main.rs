@@ -28,6 +28,7 @@ mod metrics;
 mod openapi;
 mod pages;
 mod policies;
+mod policies_api;
 mod postgres;
 mod quarantine;
 mod redis;

@@ -22,7 +22,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 32] = [
+const ROUTES: [Route; 41] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -45,6 +45,15 @@ const ROUTES: [Route; 32] = [
     (Listener::Admin, "GET", "/api/v1/environments/{env}"),
     (Listener::Admin, "PATCH", "/api/v1/environments/{env}"),
     (Listener::Admin, "DELETE", "/api/v1/environments/{env}"),
+    (Listener::Admin, "GET", "/api/v1/policies"),
+    (Listener::Admin, "GET", "/api/v1/policies/{name}"),
+    (Listener::Admin, "PUT", "/api/v1/policies/{name}"),
+    (Listener::Admin, "DELETE", "/api/v1/policies/{name}"),
+    (Listener::Admin, "GET", "/api/v1/attachments"),
+    (Listener::Admin, "POST", "/api/v1/attachments"),
+    (Listener::Admin, "GET", "/api/v1/attachments/{id}"),
+    (Listener::Admin, "PUT", "/api/v1/attachments/{id}"),
+    (Listener::Admin, "DELETE", "/api/v1/attachments/{id}"),
     (Listener::Admin, "GET", "/api/v1/tokens"),
     (Listener::Admin, "POST", "/api/v1/tokens"),
     (Listener::Admin, "DELETE", "/api/v1/tokens/{id}"),
@@ -120,6 +129,16 @@ impl Who {
             ("GET", "/api/v1/environments/{env}") => (operator || own) && self.sees(place),
             // The directory owns them all.
             (_, "/api/v1/environments" | "/api/v1/environments/{env}") => false,
+            // This one runs in every environment that the deployment uses.
+            (
+                "GET",
+                "/api/v1/policies"
+                | "/api/v1/policies/{name}"
+                | "/api/v1/attachments"
+                | "/api/v1/attachments/{id}",
+            ) => operator || own,
+            // The directory owns them, too.
+            (_, "/api/v1/policies/{name}" | "/api/v1/attachments" | "/api/v1/attachments/{id}") => false,
             (_, "/api/v1/audit" | "/api/v1/usage") => (operator || own) && self.sees(place),
             ("GET", "/api/v1/tokens") => admin && (operator || own),
             (_, "/api/v1/tokens" | "/api/v1/tokens/{id}") => admin && (operator || own) && self.sees(place),
@@ -202,6 +221,9 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
         "/api/v1/environments/{env}" => {
             format!("{}?workspace={workspace}&confirm={environment}", names.path(path))
         }
+        "/api/v1/policies/{name}" | "/api/v1/attachments/{id}" => {
+            format!("{}?workspace={workspace}", names.path(path))
+        }
         _ => format!("{}?workspace={workspace}&environment={environment}", names.path(path)),
     };
     let claims =
@@ -236,6 +258,13 @@ fn body(route: (&str, &str), names: &Names) -> String {
         _ => return String::new(),
     };
     body.to_string()
+}
+
+/// The directory's attachment to every environment of its deployment.
+fn everywhere() -> String {
+    let place = bootlace::model::Place::Deployment("checkout".parse().unwrap(), None);
+    let policy = "region-affinity".parse().unwrap();
+    bootlace::model::Attachment { policy, place, settings: [].into() }.id()
 }
 
 #[tokio::test(flavor = "multi_thread")]

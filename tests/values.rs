@@ -312,7 +312,7 @@ impl World {
 
 impl Answer {
     /// Itself, if it is no refusal.
-    fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(self.status, 200, "{}", self.text());
         self
     }

@@ -1,6 +1,7 @@
 //! The control API: axum on the same hyper. One file for each resource; every refusal leaves
 //! through [`crate::serve::respond`], and every name in a path is checked before it is looked up.
 
+mod attachments;
 mod audit;
 mod body;
 mod caller;
@@ -8,6 +9,7 @@ mod environments;
 mod explain;
 mod idempotency;
 mod openapi;
+mod policies;
 mod query;
 mod snapshot;
 mod tokens;
@@ -36,6 +38,8 @@ use openapi::{Forbidden, Unauthenticated, Unavailable};
 
 /// Bundles in memory at once, those at work included.
 const BUNDLES: usize = 2;
+/// Components that are compiled at once, over all workspaces; of each workspace one.
+const COMPONENTS: usize = 4;
 /// The longest that a bundle may take to arrive. Once it is there, the work is waited for, however
 /// long: who is told that a push failed may rely on it.
 const BUNDLE_PATIENCE: Duration = Duration::from_secs(60);
@@ -45,6 +49,7 @@ const BUNDLE_PATIENCE: Duration = Duration::from_secs(60);
 struct Shared {
     host: Arc<Host>,
     bundles: Bundles,
+    components: Components,
     readers: audit::Readers,
     book: Arc<idempotency::Book>,
 }
@@ -60,6 +65,17 @@ impl Bundles {
     }
 }
 
+/// Places for components that are compiled: a compilation may take a processor and much memory.
+#[derive(Clone)]
+struct Components(Arc<Semaphore>);
+
+impl Components {
+    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.0).try_acquire_owned();
+        place.map_err(|_| Problem::busy("other policies are being compiled; try again"))
+    }
+}
+
 impl FromRef<Shared> for Arc<Host> {
     fn from_ref(shared: &Shared) -> Self {
         Self::clone(&shared.host)
@@ -69,6 +85,12 @@ impl FromRef<Shared> for Arc<Host> {
 impl FromRef<Shared> for Bundles {
     fn from_ref(shared: &Shared) -> Self {
         shared.bundles.clone()
+    }
+}
+
+impl FromRef<Shared> for Components {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.components.clone()
     }
 }
 
@@ -84,6 +106,7 @@ pub fn router(host: Arc<Host>) -> Router {
     let shared = Shared {
         host,
         bundles: Bundles(Arc::new(Semaphore::new(BUNDLES))),
+        components: Components(Arc::new(Semaphore::new(COMPONENTS))),
         readers: audit::Readers::default(),
         book,
     };
@@ -103,6 +126,13 @@ pub fn router(host: Arc<Host>) -> Router {
         .route(
             "/api/v1/environments/{env}",
             get(environments::show).patch(environments::patch).delete(environments::delete),
+        )
+        .route("/api/v1/policies", get(policies::list))
+        .route("/api/v1/policies/{name}", get(policies::show).put(policies::upload).delete(policies::delete))
+        .route("/api/v1/attachments", get(attachments::list).post(attachments::attach))
+        .route(
+            "/api/v1/attachments/{id}",
+            get(attachments::show).put(attachments::configure).delete(attachments::detach),
         )
         .route("/api/v1/tokens", get(tokens::list).post(tokens::mint))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))

@@ -27,13 +27,14 @@ pub(super) struct Names {
     pub(super) token: Spelling,
     pub(super) service: Spelling,
     pub(super) policy: Spelling,
+    pub(super) attachment: Spelling,
 }
 
 /// One of them.
 type Named = fn(&mut Names) -> &mut Spelling;
 
 /// Which is spelt otherwise.
-const NAMED: [(&str, Named); 7] = [
+const NAMED: [(&str, Named); 8] = [
     ("workspace", |names| &mut names.workspace),
     ("environment", |names| &mut names.environment),
     ("deployment", |names| &mut names.deployment),
@@ -41,6 +42,7 @@ const NAMED: [(&str, Named); 7] = [
     ("token", |names| &mut names.token),
     ("service", |names| &mut names.service),
     ("policy", |names| &mut names.policy),
+    ("attachment", |names| &mut names.attachment),
 ];
 
 impl Names {
@@ -53,6 +55,7 @@ impl Names {
             token: Spelling::of(token),
             service: Spelling::of("orders-db"),
             policy: Spelling::of("region-affinity"),
+            attachment: Spelling::of(&super::everywhere()),
         }
     }
 
@@ -71,6 +74,7 @@ impl Names {
                 (true, "tokens") => Some(&self.token),
                 (true, "services") => Some(&self.service),
                 (true, "policies") => Some(&self.policy),
+                (true, "attachments") => Some(&self.attachment),
                 (true, kind) => panic!("{route}: tell Names what a {kind}'s {segment} is"),
             };
             kind = segment;

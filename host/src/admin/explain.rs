@@ -4,7 +4,11 @@
 mod boot;
 mod wire;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::{RawQuery, State},
@@ -71,11 +75,13 @@ pub(super) async fn explain(
     let prepared = served.prepared(&deployment, &environment).ok_or_else(Problem::not_found)?;
     let facts = prepared.chain.vary().narrow(&told(query.as_deref())?);
 
+    let began = Instant::now();
     let (verdict, decided) = caller.live.explain(served, prepared, &facts).await;
+    let took = verdict.is_some().then(|| began.elapsed());
     let explanation = Explanation::new(prepared, verdict, &decided, caller.live.capsule_key());
     let keys = asked(&explanation, key.as_deref())?;
     let revision = served.snapshot.revision.0;
-    Ok(tagged(revision, explanation.whole(revision, keys)))
+    Ok(tagged(revision, explanation.whole(revision, keys, took)))
 }
 
 /// The keys that are asked about, or all.
@@ -116,7 +122,7 @@ impl<'a> Explanation<'a> {
         Self { prepared, decided, reports, assignments, previews }
     }
 
-    fn whole(&self, revision: u64, keys: Vec<ExplainedKey>) -> ExplainedPair {
+    fn whole(&self, revision: u64, keys: Vec<ExplainedKey>, took: Option<Duration>) -> ExplainedPair {
         let plan = &self.prepared.plan;
         let grant = self.decided.as_ref().ok();
         ExplainedPair {
@@ -128,6 +134,7 @@ impl<'a> Explanation<'a> {
             digest: plan.digest.to_string(),
             keys,
             policies: self.policies(),
+            asking_us: took.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
             denial: self.denial(),
             refusal: self.refusal(),
             missing: self.missing(),

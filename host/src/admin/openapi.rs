@@ -12,14 +12,15 @@ use serde_json::{Value, json};
 use utoipa::{
     IntoParams, IntoResponses, OpenApi,
     openapi::{
-        ObjectBuilder, Required, Type,
+        ArrayBuilder, ObjectBuilder, Required, Type,
         path::{Parameter, ParameterBuilder, ParameterIn},
     },
 };
 
 use super::{
-    audit, environments, explain,
+    attachments, audit, environments, explain,
     idempotency::MAX_KEY_BYTES,
+    policies,
     query::{MAX_PAGE, PAGE},
     snapshot, tokens, usage, values, workspaces,
 };
@@ -37,6 +38,8 @@ pub(crate) use refusals::{
         snapshot::history, workspaces::list, workspaces::create, explain::explain,
         environments::list, environments::create, environments::show, environments::patch, environments::delete,
         values::list, values::set, values::unset, values::versions,
+        policies::list, policies::show, policies::upload, policies::delete,
+        attachments::list, attachments::attach, attachments::show, attachments::configure, attachments::detach,
         tokens::list, tokens::mint, tokens::revoke, audit::query, usage::show,
         show, super::metrics, super::alive, super::ready,
     ),
@@ -151,6 +154,19 @@ impl IntoParams for Made {
         let quoted = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^\"[0-9]{1,19}\"$"));
         let named = ParameterBuilder::new().name("If-Match").parameter_in(ParameterIn::Header);
         vec![named.required(Required::True).description(Some(about)).schema(Some(quoted)).build()]
+    }
+}
+
+/// `?confirm=`, once for each protected environment.
+pub(crate) struct Confirmed;
+
+impl IntoParams for Confirmed {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about = "The protected environments that it runs in, each by name.";
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let several = ArrayBuilder::new().items(text);
+        let named = ParameterBuilder::new().name("confirm").parameter_in(ParameterIn::Query);
+        vec![named.required(Required::False).description(Some(about)).schema(Some(several)).build()]
     }
 }
 

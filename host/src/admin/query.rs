@@ -12,14 +12,22 @@ use crate::{id::EnvironmentName, serve::respond::Problem};
 /// # Errors
 /// 400 when it is given twice or is not UTF-8.
 pub(super) fn parameter(query: Option<&str>, name: &str) -> Result<Option<String>, Problem> {
-    let pairs = query.unwrap_or("").split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let mut given = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
-    let (first, second) = (given.next(), given.next());
-    if second.is_some() {
-        return Err(Problem::bad_request(format!("`{name}` is given twice; give it once")));
+    let mut given = parameters(query, name)?;
+    match given.len() {
+        0 | 1 => Ok(given.pop()),
+        _ => Err(Problem::bad_request(format!("`{name}` is given twice; give it once"))),
     }
-    let decode = |value: &str| percent_decode_str(value).decode_utf8().map(String::from);
-    first.map(decode).transpose().map_err(|_| Problem::bad_request("the query is not UTF-8"))
+}
+
+/// Every value of a query parameter.
+///
+/// # Errors
+/// 400 when one is not UTF-8.
+pub(super) fn parameters(query: Option<&str>, name: &str) -> Result<Vec<String>, Problem> {
+    let pairs = query.unwrap_or("").split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let given = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
+    let decoded = given.map(|value| percent_decode_str(value).decode_utf8().map(String::from));
+    decoded.collect::<Result<_, _>>().map_err(|_| Problem::bad_request("the query is not UTF-8"))
 }
 
 /// The same, as something else than text: 400 where it is not `what`.

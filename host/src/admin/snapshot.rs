@@ -112,13 +112,18 @@ pub(super) async fn rollback(
 }
 
 pub(super) fn answered(changed: &Changed) -> Response {
-    let body = ChangedSnapshot {
-        workspace: changed.workspace.to_string(),
-        revision: changed.revision.0,
-        digest: changed.digest.to_string(),
-        warnings: changed.warnings.clone(),
-    };
-    tagged(changed.revision.0, body)
+    tagged(changed.revision.0, ChangedSnapshot::of(changed))
+}
+
+impl ChangedSnapshot {
+    pub(super) fn of(changed: &Changed) -> Self {
+        Self {
+            workspace: changed.workspace.to_string(),
+            revision: changed.revision.0,
+            digest: changed.digest.to_string(),
+            warnings: changed.warnings.clone(),
+        }
+    }
 }
 
 /// What is live of a workspace.

@@ -37,7 +37,7 @@ use crate::{
 mod shown;
 mod wire;
 
-pub(super) use shown::Owned;
+pub(super) use shown::{Owned, ValueChange};
 use shown::{ValueEntry, Values, VersionEntry, Versions};
 pub(super) use wire::precondition;
 

@@ -39,7 +39,7 @@ pub(super) async fn explain(
     let explanation =
         Explanation::new(&replayed.prepared, replayed.verdict, &replayed.decided, live.capsule_key());
     let keys = asked(&explanation, key)?;
-    let mut whole = explanation.whole(boot.revision.0, keys);
+    let mut whole = explanation.whole(boot.revision.0, keys, None);
     whole.boot = Some(ReplayedBoot {
         id: boot.id,
         outcome: boot.outcome,

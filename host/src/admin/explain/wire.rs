@@ -21,6 +21,10 @@ pub(in crate::admin) struct ExplainedPair {
     pub(super) keys: Vec<ExplainedKey>,
     /// The policies that were asked, in their order.
     pub(super) policies: Vec<AskedPolicy>,
+    /// How long asking them took, in microseconds, and putting together what they answered; null where
+    /// none answered.
+    #[schema(required = true)]
+    pub(super) asking_us: Option<u64>,
     /// Why a policy would deny such a boot.
     #[schema(required = true)]
     pub(super) denial: Option<ExplainedDenial>,

@@ -82,7 +82,7 @@ pub(in crate::admin) struct ValueChange {
 }
 
 impl ValueChange {
-    fn of(stamp: &Stamp) -> Self {
+    pub(in crate::admin) fn of(stamp: &Stamp) -> Self {
         Self { revision: stamp.revision.0, at: rfc3339(stamp.at), by: stamp.principal.to_string() }
     }
 }
