@@ -23,7 +23,7 @@ use crate::{
     world::{
         Answer, Site, World, blocking, http,
         pair::Pair,
-        program::{Premises, Program},
+        program::{Premises, Program, bootlace, finish},
         site::{component, guest},
         tenants::attachment,
     },
@@ -455,6 +455,46 @@ async fn a_component_that_is_gone_keeps_its_workspace_from_being_served_and_is_n
         assert!(log.iter().any(|line| line.contains("component of policy teller")), "{log:#?}");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_pushes_attaches_shows_and_deletes() {
+    let world = World::with(Site::small(0)).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (file, token) = (directory.path().join("near_teller.wasm"), directory.path().join("admin.token"));
+    std::fs::write(&file, guest("dump")).unwrap();
+    std::fs::write(&token, world.site.token("admin")).unwrap();
+    let url = format!("http://{}", world.admin_address());
+    let run = |arguments: &[&str]| {
+        let mut command = bootlace();
+        command.arg("policy").args(arguments).arg("--admin-url").arg(&url).arg("--token-file").arg(&token);
+        async move {
+            let output = blocking(|| finish(command)).await;
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (output.status.code().unwrap(), text(output.stdout) + &text(output.stderr))
+        }
+    };
+    let file = file.to_str().unwrap();
+    let (code, said) = run(&["push", file, "--fallback", "previous"]).await;
+    assert!(code == 0 && said.contains("near-teller") && said.contains("revision 2"), "{said}");
+    let (code, said) = run(&["attach", "near-teller", "-e", "production"]).await;
+    assert!(code == 1 && said.contains("confirm"), "{said}");
+    for settings in ["a=1", "a=2"] {
+        let (code, said) =
+            run(&["attach", "near-teller", "-d", "checkout", "-e", "staging", "--setting", settings]).await;
+        assert!(code == 0 && said.contains("attached to deployment checkout in staging"), "{said}");
+    }
+    assert!(tells(&world, "staging").await);
+    let (_, said) = run(&["list"]).await;
+    assert!(said.contains("near-teller\tresolve\t0.1.0\tprevious\tapi\tcheckout in staging"), "{said}");
+    let (_, said) = run(&["show", "near-teller"]).await;
+    assert!(said.contains("checkout in staging\ta=2\tapi\t") && said.contains("\tserved"), "{said}");
+    let (_, said) = run(&["show", "near-teller", "--json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&said).unwrap()["attachments"][0]["settings"]["a"], "2");
+    assert_eq!(run(&["delete", "near-teller"]).await.0, 1);
+    assert_eq!(run(&["detach", "near-teller", "-d", "checkout", "-e", "staging"]).await.0, 0);
+    assert_eq!(run(&["delete", "near-teller"]).await.0, 0);
+    assert_eq!(run(&["show", "near-teller"]).await.0, 1);
 }
 
 /// Whether the ledger of a host that does not run has these blobs.

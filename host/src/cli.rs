@@ -100,7 +100,7 @@ pub enum Verb {
     Usage(usage::Args),
     /// Read and verify a host's audit log
     Audit(audit::Args),
-    /// Write, check and test Wasm policies
+    /// Write, check, test, push and attach Wasm policies
     Policy(policy::Args),
     /// Print a shell's completion script
     Completions(completions::Args),

@@ -83,8 +83,9 @@ fn render(explanation: &Explanation, in_full: bool, page: &mut Page) {
     }
     page.table(&policies(explanation));
     explanation.policies.iter().for_each(|policy| render_log(policy, page));
-    let Explanation { workspace, deployment, environment, revision, .. } = explanation;
-    page.line(&format!("{workspace}/{deployment} in {environment}, revision {revision}"));
+    let Explanation { workspace, deployment, environment, revision, asking_us, .. } = explanation;
+    let asked = asking_us.map(|us| format!(", policies asked in {us} µs")).unwrap_or_default();
+    page.line(&format!("{workspace}/{deployment} in {environment}, revision {revision}{asked}"));
 }
 
 /// What a policy said, for its author.

@@ -1,8 +1,11 @@
-//! `bootlace policy`: a policy author's tools, on the author's own machine.
+//! `bootlace policy`: a policy author's tools, on the author's own machine; and the policies of a host.
 
+pub mod attach;
 pub mod check;
 pub mod fixture;
+pub mod list;
 pub mod new;
+pub mod push;
 pub mod test;
 
 use std::{fs::File, io::Read as _, path::Path};
@@ -12,28 +15,28 @@ use clap::Subcommand;
 
 use super::{exit::Misuse, output::Output};
 use crate::{
-    model::{
-        PolicyKind,
-        question::{Attribute, Vary},
-    },
+    model::question::Attribute,
     policy::{Engine, EngineSettings, Memory},
     upload::{Compiler, Trial},
 };
 
-/// Write, check and test Wasm policies
+/// Write, check, test, push and attach Wasm policies
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   bootlace policy new region-affinity
   bootlace policy check region-affinity.wasm
-  bootlace policy test region-affinity.wasm --fixtures fixtures --setting variables=DATABASE_URL")]
+  bootlace policy test region-affinity.wasm --fixtures fixtures --setting variables=DATABASE_URL
+  bootlace policy push region-affinity.wasm --fallback previous
+  bootlace policy attach region-affinity -d checkout -e staging --setting variables=DATABASE_URL
+  bootlace policy show region-affinity")]
 pub struct Args {
     /// What to do
     #[command(subcommand)]
     pub action: Action,
 }
 
-/// What can be done with policies on this machine.
+/// What can be done with policies.
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// Start a policy in Rust: its source, its build, its tests and fixtures
@@ -54,6 +57,21 @@ pub enum Action {
     /// is not named keeps the plan's choice, and there are no warnings. A fixture's own settings
     /// come before those of --setting.
     Test(test::Args),
+    /// Upload a policy to a host, or another version of it
+    ///
+    /// The host takes it the whole way in before it changes anything; where the policy is attached, the
+    /// new version runs from then on. What a workspace directory names is pushed with that.
+    Push(push::Args),
+    /// List the policies of a workspace
+    List(list::List),
+    /// Show a policy, its versions and where it is attached
+    Show(list::Show),
+    /// Delete a policy that is attached nowhere
+    Delete(push::Delete),
+    /// Attach a policy to a deployment, an environment or the workspace, or tell it something else there
+    Attach(attach::Attach),
+    /// Detach a policy
+    Detach(attach::Detach),
 }
 
 /// What an attachment would tell the policy.
@@ -70,6 +88,12 @@ impl Args {
             Action::New(args) => args.run(output),
             Action::Check(args) => args.run(output),
             Action::Test(args) => args.run(output),
+            Action::Push(args) => args.run(output),
+            Action::List(args) => args.run(output),
+            Action::Show(args) => args.run(output),
+            Action::Delete(args) => args.run(output),
+            Action::Attach(args) => args.run(output),
+            Action::Detach(args) => args.run(output),
         }
     }
 }
@@ -99,23 +123,4 @@ fn read(file: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     let opened = File::open(file).with_context(unreadable)?;
     opened.take(limit as u64 + 1).read_to_end(&mut bytes).with_context(unreadable)?;
     Ok(bytes)
-}
-
-fn kind(kind: PolicyKind) -> &'static str {
-    match kind {
-        PolicyKind::Resolve => "resolve",
-        PolicyKind::Promotion => "promotion",
-    }
-}
-
-/// As the contract spells them.
-fn vary(vary: Vary) -> Vec<&'static str> {
-    let facts = [
-        ("region", vary.region),
-        ("zone", vary.zone),
-        ("instance-id", vary.instance_id),
-        ("instance-attributes", vary.instance_attributes),
-        ("release-labels", vary.release_labels),
-    ];
-    facts.into_iter().filter(|(_, declared)| *declared).map(|(fact, _)| fact).collect()
 }

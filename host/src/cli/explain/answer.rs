@@ -17,6 +17,9 @@ pub(super) struct Explanation {
     /// The policies that were asked, in their order.
     #[serde(default)]
     pub(super) policies: Vec<PolicyRun>,
+    /// How long they took, in microseconds.
+    #[serde(default)]
+    pub(super) asking_us: Option<u64>,
     /// Why such a boot would be refused.
     #[serde(default)]
     pub(super) denial: Option<Denial>,

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{SettingArgs, kind, trial, vary};
+use super::{SettingArgs, trial};
 use crate::{
     cli::{files, output::Output},
     upload::{Trial, UploadError, rehearse},
@@ -54,7 +54,7 @@ fn show(args: &Args, trial: &Trial, fuel: Option<u64>, output: &Output) -> anyho
     let described = trial.loaded.descriptor();
     let size = fs::metadata(&args.file).map_or(0, |file| file.len());
     let limits = trial.loaded.engine().limits();
-    let (kind, vary) = (kind(trial.loaded.kind()), vary(described.vary));
+    let (kind, vary) = (trial.loaded.kind().as_str(), described.vary.names());
     if output.is_json() {
         return Ok(output.json(&json!({
             "kind": kind, "name": described.name, "version": described.version, "vary": vary,
