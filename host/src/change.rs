@@ -2,18 +2,21 @@
 //! is about, and says which pairs of deployment and environment may come out differently. Nothing here
 //! is durable or served: that is [`crate::host::Host::change`]'s.
 
+mod deployment;
 mod environment;
 mod places;
 mod resource;
+mod sealed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use places::{RunsIn, runs_in};
 pub use resource::ResourceEdit;
+pub use sealed::{InstanceChange, ProfileChange, SealedChange, ServiceChange, ToolChange};
 
 use crate::{
     entropy::{Entropy, fresh},
-    id::{DeploymentId, EnvironmentName, Revision, ValueId},
+    id::{DeploymentId, EnvironmentName, Revision, Uid, ValueId},
     keyring::{Keyring, RootKey, WrappedDataKey},
     made::{
         Found, Made, MadeValue, MadeVersion, ResourceKey, SealedFor, Stamp, Subject, ValueKey, is_taken,
@@ -28,6 +31,8 @@ use crate::{
 
 /// The most edits of one change.
 pub const MAX_EDITS: usize = 30;
+/// What is listed as a reason at most, where something is in use.
+pub(crate) const LISTED: usize = 20;
 
 /// One thing to be changed.
 pub enum Edit {
@@ -256,23 +261,14 @@ impl<'a> Draft<'a> {
         description: Option<&str>,
         entropy: &mut Entropy<'_>,
     ) -> Result<MadeValue, EditError> {
-        let invalid = |reason: String| EditError::Invalid(format!("{key}: {reason}"));
-        if value.expose().contains(&0) || std::str::from_utf8(value.expose()).is_err() {
-            return Err(invalid("a value is UTF-8 text without NUL bytes".to_owned()));
-        }
         let before = self.made.values.get(key);
         let sensitivity = sensitivity.or(before.map(|before| before.current.sensitivity));
         let description = description.or(before.map(|before| before.description.as_str()));
         let number = self.made.next_version(key);
-        let address = self.address(key, number);
-        let data_key =
-            self.keyring.current(address.environment).map_err(|error| invalid(error.to_string()))?;
-        let id = ValueId(fresh(entropy));
-        let sealed = seal::seal(data_key, &address, id, value.expose(), &fresh(entropy));
         let current = MadeVersion {
             number,
             sensitivity: sensitivity.unwrap_or(Sensitivity::Plain),
-            value: sealed.map_err(|error| EditError::Invalid(error.to_string()))?,
+            value: self.sealed(&key.to_string(), &self.address(key, number), value, entropy)?,
             set: self.stamp.clone(),
         };
         Ok(MadeValue {
@@ -281,6 +277,36 @@ impl<'a> Draft<'a> {
             current,
             changed: self.stamp.clone(),
         })
+    }
+
+    /// A value, sealed for its address; `what` is what an error calls it.
+    fn sealed(
+        &self,
+        what: &str,
+        address: &Address,
+        value: &Secret,
+        entropy: &mut Entropy<'_>,
+    ) -> Result<SealedValue, EditError> {
+        let invalid = |reason: &dyn std::fmt::Display| EditError::Invalid(format!("{what}: {reason}"));
+        if value.expose().contains(&0) || std::str::from_utf8(value.expose()).is_err() {
+            return Err(invalid(&"a value is UTF-8 text without NUL bytes"));
+        }
+        let data_key = self.keyring.current(address.environment).map_err(|error| invalid(&error))?;
+        let sealed = seal::seal(data_key, address, ValueId(fresh(entropy)), value.expose(), &fresh(entropy));
+        sealed.map_err(|error| invalid(&error))
+    }
+
+    /// An environment's random id.
+    fn uid(&self, name: &EnvironmentName) -> Result<Uid, EditError> {
+        let found = self.configuration.environments.get(name);
+        found
+            .map(|found| found.uid)
+            .ok_or_else(|| EditError::Invalid(format!("there is no environment {name}")))
+    }
+
+    /// Those of environments that are there.
+    fn uids<'n>(&self, names: impl Iterator<Item = &'n EnvironmentName>) -> BTreeMap<EnvironmentName, Uid> {
+        names.filter_map(|name| Some((name.clone(), self.uid(name).ok()?))).collect()
     }
 
     fn address(&self, key: &ValueKey, version: u64) -> Address {
@@ -357,3 +383,6 @@ impl<'a> Draft<'a> {
         part
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,11 @@
 //! Edits of environments.
 
-use std::collections::BTreeSet;
-
-use super::{Draft, Edit, EditError, Precondition};
+use super::{Draft, Edit, EditError, LISTED, Precondition, deployment};
 use crate::{
     entropy::{Entropy, fresh},
     id::{EnvironmentName, Uid},
     keyring,
-    made::{Made, MadeEnvironment, ResourceKey, Subject},
+    made::{MadeEnvironment, Subject},
     model::{Environment, Place},
 };
 
@@ -64,10 +62,9 @@ pub(super) fn apply(
         }
         Edit::DeleteEnvironment { name } => {
             let gone = owned(draft, name, precondition)?;
-            let before = draft.configuration.environments.values();
-            let sources: Vec<_> = before.filter(|one| one.promotes_to.as_ref() == Some(name)).collect();
-            if let Some(source) = sources.first() {
-                let reason = format!("environment {name} is in use: {} promotes to it", source.name);
+            let by = users(draft, name);
+            if !by.is_empty() {
+                let reason = format!("environment {name} is in use: {}", by.join(", "));
                 return Err(EditError::Invalid(reason));
             }
             draft.touch(&Place::Environment(name.clone()));
@@ -82,34 +79,29 @@ pub(super) fn apply(
             }
             draft.keys.retain(|key| key.environment != gone.environment.uid);
             draft.made.environments.remove(name);
-            let is_here = |place: &Place| match place {
-                Place::Environment(other) | Place::Deployment(_, Some(other)) => other == name,
-                _ => false,
-            };
             draft.mark(Subject::Environment(name.clone()));
             // Nobody can open them any more: the key is gone.
-            let Made { values, past, buried, .. } = &draft.made;
-            let keys = values.keys().chain(past.keys()).chain(buried.keys());
-            let here: BTreeSet<_> = keys.filter(|key| is_here(&key.place)).cloned().collect();
-            for key in here {
-                draft.made.forget(&key);
-                draft.mark(Subject::Value(key));
-            }
-            let of_it = |key: &&ResourceKey| match key {
-                ResourceKey::Binding(_, environment, _) => environment == name,
-                ResourceKey::Attachment(_, place) => is_here(place),
+            deployment::forget(draft, |place| match place {
+                Place::Environment(other) | Place::Deployment(_, Some(other)) => other == name,
                 _ => false,
-            };
-            let here: Vec<_> = draft.made.resources.keys().filter(of_it).cloned().collect();
-            for key in here {
-                key.take_out(&mut draft.configuration);
-                draft.made.resources.remove(&key);
-                draft.mark(Subject::Resource(key));
-            }
+            });
+            deployment::without_environment(draft, name);
         }
         _ => {}
     }
     Ok(())
+}
+
+/// What counts on an environment beside deployments, which leave it.
+fn users(draft: &Draft<'_>, name: &EnvironmentName) -> Vec<String> {
+    let whole = &draft.configuration;
+    let sources = whole.environments.values().filter(|one| one.promotes_to.as_ref() == Some(name));
+    let services = whole.services.values().filter(|one| one.instances.contains_key(name));
+    let tools = whole.tools.values().filter(|one| one.profiles.contains_key(name));
+    let users = (sources.map(|one| format!("{} promotes to it", one.name)))
+        .chain(services.map(|one| format!("service {} has an instance there", one.id)))
+        .chain(tools.map(|one| format!("tool {} has a profile there", one.id)));
+    users.take(LISTED).collect()
 }
 
 fn owned(

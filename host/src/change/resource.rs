@@ -3,22 +3,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Draft, EditError, Precondition};
+use super::{
+    Draft, EditError, LISTED, Precondition, deployment,
+    sealed::{self, ServiceChange, ToolChange},
+};
 use crate::{
-    entropy::{Entropy, fresh},
+    entropy::Entropy,
     id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, ToolName, Uid, VariableName},
     made::{MadePolicy, MadeResource, Resource, ResourceKey, Subject},
     model::{Attachment, Binding, Deployment, Place, Policy, SealedValue},
 };
-
-/// Places that are listed as a reason at most.
-const LISTED: usize = 20;
 
 /// One edit of a resource.
 pub enum ResourceEdit {
     /// A deployment comes to be, or is another from now on, under the same id. Its variables, bindings
     /// and releases are not asked for here and stay.
     PutDeployment(Deployment<SealedValue>),
+    /// A service comes to be, or is another from now on.
+    PutService(ServiceChange),
+    /// A tool comes to be, or is another from now on.
+    PutTool(ToolChange),
     /// A service is bound under a variable's name.
     PutBinding {
         /// To which deployment.
@@ -46,6 +50,8 @@ impl ResourceEdit {
     pub fn key(&self) -> ResourceKey {
         match self {
             Self::PutDeployment(one) => ResourceKey::Deployment(one.id.clone()),
+            Self::PutService(one) => ResourceKey::Service(one.id.clone()),
+            Self::PutTool(one) => ResourceKey::Tool(one.id.clone()),
             Self::PutBinding { deployment, environment, name, .. } => {
                 ResourceKey::Binding(deployment.clone(), environment.clone(), name.clone())
             }
@@ -91,10 +97,16 @@ pub(super) fn apply(
     let none = BTreeMap::new();
     match edit {
         ResourceEdit::PutDeployment(wanted) => {
-            let before = draft.configuration.deployments.get(&wanted.id);
-            let uid = before.map_or_else(|| Uid(fresh(entropy)), |before| before.uid);
-            let wanted = Deployment { uid, ..wanted.clone() };
+            let wanted = deployment::put(draft, wanted, entropy)?;
             put(draft, key, Resource::Deployment(wanted), none)
+        }
+        ResourceEdit::PutService(change) => {
+            let (service, sealed_for) = sealed::service(draft, change, entropy)?;
+            put(draft, key, service, sealed_for)
+        }
+        ResourceEdit::PutTool(change) => {
+            let (tool, sealed_for) = sealed::tool(draft, change, entropy)?;
+            put(draft, key, tool, sealed_for)
         }
         ResourceEdit::PutBinding { binding, .. } => put(draft, key, Resource::Binding(binding.clone()), none),
         ResourceEdit::PutPolicy(policy) | ResourceEdit::RestorePolicy(policy) => {
@@ -149,7 +161,15 @@ fn put(
 
 fn delete(draft: &mut Draft<'_>, key: ResourceKey) -> Result<(), EditError> {
     draft.made.resources.remove(&key).ok_or(EditError::Unknown)?;
+    let uses = sealed::uses(draft, &key);
+    if !uses.is_empty() {
+        let listed: Vec<_> = uses.iter().take(LISTED).map(String::as_str).collect();
+        return Err(EditError::Invalid(format!("{key} is in use by {}", listed.join(", "))));
+    }
     touch(draft, &key);
+    if let ResourceKey::Deployment(id) = &key {
+        deployment::delete(draft, id);
+    }
     key.take_out(&mut draft.configuration);
     draft.mark(Subject::Resource(key));
     Ok(())

@@ -11,19 +11,17 @@ use super::{
 };
 use crate::{
     audit::ChangeRecord,
-    change::{Draft, Edit, EditError, MAX_EDITS, Precondition, Reach},
+    change::{Draft, Edit, EditError, LISTED, MAX_EDITS, Precondition, Reach, ResourceEdit},
     control::ControlError,
+    generation::Served,
     history,
-    id::WorkspaceId,
+    id::{DeploymentId, EnvironmentName, WorkspaceId},
     keyring::Keyring,
     ledger::{Blob, LedgerError},
-    made::{Made, Stamp},
+    made::{Made, ResourceKey, Stamp},
     model::{Scope, TokenRecord},
     state::Alteration,
 };
-
-/// Tokens that are listed as a reason at most.
-const LISTED: usize = 20;
 
 impl From<EditError> for ChangeError {
     fn from(error: EditError) -> Self {
@@ -96,7 +94,7 @@ impl Host {
         for edit in edits {
             draft.apply(edit, precondition, &mut crate::system::entropy)?;
         }
-        self.unused(workspace, edits)?;
+        self.unused(served, edits)?;
         let active = self.validated(&draft.part())?;
         let made = Arc::new(draft.made);
         let ingredients = Ingredients {
@@ -140,27 +138,57 @@ impl Host {
         Ok(changed)
     }
 
-    /// Refuses to delete an environment that something counts on.
-    fn unused(&self, workspace: &WorkspaceId, edits: &[Edit]) -> Result<(), ChangeError> {
+    /// Refuses to take away a deployment or an environment, or the one from the other, while an active
+    /// release or an instance's token counts on it.
+    fn unused(&self, served: &Served, edits: &[Edit]) -> Result<(), ChangeError> {
+        let whole = &served.snapshot.configuration;
         let writer = self.writer.lock();
         for edit in edits {
-            let Edit::DeleteEnvironment { name } = edit else { continue };
-            let mut by = Vec::new();
-            let active = writer.state.active.get(workspace).into_iter().flatten();
-            let active = active.filter(|(_, environments)| environments.contains_key(name));
-            by.extend(active.map(|(deployment, _)| format!("the active release of {deployment}")));
-            let now = self.clock.now();
-            let works = |token: &&TokenRecord| token.expires_at.is_none_or(|at| at > now);
-            let tokens = writer.state.tokens.values().filter(works).filter(|token| {
-                matches!(&token.scope, Scope::Instance { workspace: of, environment, .. } if of == workspace && environment == name)
-            });
-            by.extend(tokens.take(LISTED).map(|token| format!("token {} of {}", token.id, token.principal)));
+            let used = |id: &DeploymentId, name: &EnvironmentName| {
+                whole.deployments.get(id).is_some_and(|one| one.environments.contains_key(name))
+            };
+            let goes = |id: &DeploymentId, name: &EnvironmentName| match edit {
+                Edit::DeleteEnvironment { name: gone } => gone == name,
+                Edit::Resource(ResourceEdit::Delete(ResourceKey::Deployment(gone))) => {
+                    gone == id && used(id, name)
+                }
+                Edit::Resource(ResourceEdit::PutDeployment(next)) => {
+                    next.id == *id && used(id, name) && !next.environments.contains_key(name)
+                }
+                _ => false,
+            };
+            let by = self.users(&writer, &whole.workspace, goes);
             if !by.is_empty() {
-                let rule = format!("environment {name} is in use by {}", by.join(", "));
+                let rule = format!("{} is in use by {}", edit.subject(), by.join(", "));
                 return Err(ChangeError::Invalid(vec![rule]));
             }
         }
         Ok(())
+    }
+
+    /// The active releases and working instance tokens of such deployments and environments.
+    fn users(
+        &self,
+        writer: &Writer,
+        workspace: &WorkspaceId,
+        is_such: impl Fn(&DeploymentId, &EnvironmentName) -> bool,
+    ) -> Vec<String> {
+        let active = writer.state.active.get(workspace).into_iter().flatten();
+        let active = active.flat_map(|(id, names)| names.keys().map(move |name| (id, name)));
+        let active = active.filter(|(id, name)| is_such(id, name));
+        let now = self.clock.now();
+        let works = |token: &&TokenRecord| token.expires_at.is_none_or(|at| at > now);
+        let tokens = writer.state.tokens.values().filter(works).filter(|token| match &token.scope {
+            Scope::Instance { workspace: of, deployment, environment } => {
+                of == workspace && is_such(deployment, environment)
+            }
+            _ => false,
+        });
+        let releases = active.map(|(id, name)| format!("the active release of {id} in {name}"));
+        releases
+            .chain(tokens.map(|token| format!("token {} of {}", token.id, token.principal)))
+            .take(LISTED)
+            .collect()
     }
 
     /// Makes records durable.

@@ -153,6 +153,14 @@ impl MadeResource {
         true
     }
 
+    /// Takes an environment out of a deployment; whether it was in.
+    pub fn leave(&mut self, environment: &EnvironmentName) -> bool {
+        match &mut self.resource {
+            Resource::Deployment(made) => made.environments.remove(environment).is_some(),
+            _ => false,
+        }
+    }
+
     /// Whether something else in `configuration` has its place.
     pub(super) fn is_displaced(key: &ResourceKey, configuration: &Configuration<SealedValue>) -> bool {
         match key {
