@@ -16,6 +16,7 @@ mod cli_usage;
 mod cli_var;
 mod crash;
 mod deploy;
+mod deployments;
 mod environments;
 mod explain;
 mod formats;

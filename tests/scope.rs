@@ -22,7 +22,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 41] = [
+const ROUTES: [Route; 65] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -35,6 +35,30 @@ const ROUTES: [Route; 41] = [
     (Listener::Admin, "GET", "/api/v1/snapshots"),
     (Listener::Admin, "GET", "/api/v1/workspaces"),
     (Listener::Admin, "POST", "/api/v1/workspaces"),
+    (Listener::Admin, "GET", "/api/v1/deployments"),
+    (Listener::Admin, "POST", "/api/v1/deployments"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}"),
+    (Listener::Admin, "PATCH", "/api/v1/deployments/{id}"),
+    (Listener::Admin, "DELETE", "/api/v1/deployments/{id}"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/bindings"),
+    (Listener::Admin, "POST", "/api/v1/deployments/{id}/bindings"),
+    (Listener::Admin, "DELETE", "/api/v1/deployments/{id}/bindings/{binding}"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/domains"),
+    (Listener::Admin, "PUT", "/api/v1/deployments/{id}/domains"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/namespaces"),
+    (Listener::Admin, "PUT", "/api/v1/deployments/{id}/namespaces"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/tools"),
+    (Listener::Admin, "PUT", "/api/v1/deployments/{id}/tools"),
+    (Listener::Admin, "GET", "/api/v1/services"),
+    (Listener::Admin, "POST", "/api/v1/services"),
+    (Listener::Admin, "GET", "/api/v1/services/{id}"),
+    (Listener::Admin, "PATCH", "/api/v1/services/{id}"),
+    (Listener::Admin, "DELETE", "/api/v1/services/{id}"),
+    (Listener::Admin, "GET", "/api/v1/tools"),
+    (Listener::Admin, "POST", "/api/v1/tools"),
+    (Listener::Admin, "GET", "/api/v1/tools/{id}"),
+    (Listener::Admin, "PATCH", "/api/v1/tools/{id}"),
+    (Listener::Admin, "DELETE", "/api/v1/tools/{id}"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/explain"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/env"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/env"),
@@ -83,6 +107,8 @@ enum Who {
 
 /// A value that is set in every place before a token is tried.
 const PROBE: &str = "SCOPE_PROBE";
+/// What is bound, and taken away again.
+const BOUND: &str = "SCOPE_BOUND";
 
 /// What a request came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -125,6 +151,25 @@ impl Who {
                 let writes = admin || developer && place.environment != "production";
                 (operator || own) && writes && self.sees(place) && place.environment != "development"
             }
+            (_, "/api/v1/deployments/{id}/bindings" | "/api/v1/deployments/{id}/bindings/{binding}") => {
+                let developer = matches!(self, Self::Tenant { role, .. } if role >= Role::Developer);
+                let writes = admin || developer && place.environment != "production";
+                let may = method == "GET" || writes;
+                (operator || own) && may && self.sees(place) && place.environment != "development"
+            }
+            // Every token sees a part of what the workspace directory says; it owns all of that.
+            (
+                _,
+                "/api/v1/deployments"
+                | "/api/v1/deployments/{id}"
+                | "/api/v1/deployments/{id}/domains"
+                | "/api/v1/deployments/{id}/namespaces"
+                | "/api/v1/deployments/{id}/tools"
+                | "/api/v1/services"
+                | "/api/v1/services/{id}"
+                | "/api/v1/tools"
+                | "/api/v1/tools/{id}",
+            ) => method == "GET" && (operator || own),
             ("GET", "/api/v1/environments") => operator || own,
             ("GET", "/api/v1/environments/{env}") => (operator || own) && self.sees(place),
             // The directory owns them all.
@@ -203,11 +248,22 @@ fn tokens(pair: &Pair) -> Vec<(String, Option<String>, Who)> {
     tokens
 }
 
-/// No deployment uses `development`, so that nothing can be set there.
+/// No deployment uses `development`, so that nothing can be set or bound there.
 async fn set_probe(pair: &Pair, place: Place) {
-    let route = (Listener::Admin, "POST", "/api/v1/deployments/{id}/env");
-    let answer = ask(pair, route, Some(&pair.world.operator), place, "").await;
-    assert_eq!(answer.status == 200, place.environment != "development", "{}", answer.text());
+    for path in ["/api/v1/deployments/{id}/env", "/api/v1/deployments/{id}/bindings"] {
+        let route = (Listener::Admin, "POST", path);
+        let answer = ask(pair, route, Some(&pair.world.operator), place, "").await;
+        assert_eq!(answer.status == 200, place.environment != "development", "{}", answer.text());
+    }
+}
+
+/// The routes of deployments, services and tools.
+fn is_resource(path: &str) -> bool {
+    let of_deployment = ["", "/{id}", "/{id}/domains", "/{id}/namespaces", "/{id}/tools"];
+    let deployment = path.strip_prefix("/api/v1/deployments");
+    deployment.is_some_and(|rest| of_deployment.contains(&rest) || rest.starts_with("/{id}/bindings"))
+        || path.starts_with("/api/v1/services")
+        || path.starts_with("/api/v1/tools")
 }
 
 async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victim: &str) -> Answer {
@@ -216,6 +272,13 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
     let (workspace, environment) = (&names.workspace.url, &names.environment.url);
     let body = body((method, path), &names);
     let path = match path {
+        _ if is_resource(path) => {
+            let confirmed = "production,staging,preview%2Fpr-42,development";
+            format!(
+                "{}?workspace={workspace}&environment={environment}&confirm={confirmed}",
+                names.path(path)
+            )
+        }
         // Nothing in a request decides; what tries to is refused, as another test shows.
         "/v1/boot" => path.to_owned(),
         "/api/v1/environments/{env}" => {
@@ -229,7 +292,7 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
     let claims =
         [("if-match", "\"1\""), ("x-environment", place.environment), ("x-workspace", place.workspace)];
     // What is set there has another tag, and so has every token.
-    let has_own = path.contains("/env") || path.contains("/tokens/");
+    let has_own = path.contains("/env") || path.contains("/tokens/") || path.contains("/bindings");
     let claims = if has_own { &claims[1..] } else { &claims[..] };
     let address = match listener {
         Listener::Boot => pair.world.boot_address(),
@@ -250,6 +313,20 @@ fn body(route: (&str, &str), names: &Names) -> String {
         ("POST", "/api/v1/environments") => {
             json!({ "name": environment, "type": "test", "deployments": [deployment] })
         }
+        ("POST", "/api/v1/deployments") => json!({ "name": deployment, "environments": [environment] }),
+        ("PATCH", "/api/v1/deployments/{id}") => json!({ "required": { "PORT": "any" } }),
+        ("POST", "/api/v1/deployments/{id}/bindings") => {
+            json!({ "environment": environment, "name": BOUND, "service": names.service.text })
+        }
+        ("PUT", "/api/v1/deployments/{id}/domains") => json!({ "apex": "scope.example" }),
+        ("PUT", "/api/v1/deployments/{id}/namespaces") => json!({ "kinds": { "memory": true } }),
+        ("PUT", "/api/v1/deployments/{id}/tools") => json!({ "environments": {} }),
+        ("POST", "/api/v1/services") => json!({
+            "name": names.service.text, "kind": "postgres", "instances": { environment: { "user": "x" } },
+        }),
+        ("PATCH", "/api/v1/services/{id}") => json!({ "instances": { environment: null } }),
+        ("POST", "/api/v1/tools") => json!({ "name": names.tool.text }),
+        ("PATCH", "/api/v1/tools/{id}") => json!({ "profiles": { environment: null } }),
         ("PATCH", _) => json!({}),
         ("POST", "/api/v1/tokens") => json!({
             "kind": "instance", "principal": "x", "deployment": deployment, "environment": environment,

@@ -155,6 +155,22 @@ impl World {
         http::request(self.server.admin, method, path, Some(token), headers, body.into()).await
     }
 
+    /// A request to the control API with the token of that name; `path` is below `/api/v1`.
+    pub(crate) async fn by(&self, who: &str, method: &str, path: &str, body: serde_json::Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.admin(method, &format!("/api/v1{path}"), self.site.token(who), body).await
+    }
+
+    /// A new instance's token.
+    pub(crate) async fn instance(&self, deployment: &str, environment: &str) -> String {
+        let wanted = serde_json::json!({
+            "kind": "instance", "principal": "pod", "deployment": deployment, "environment": environment,
+        });
+        let minted = self.by("admin", "POST", "/tokens", wanted).await;
+        assert_eq!(minted.status, 201, "{}", minted.text());
+        minted.json()["token"].as_str().unwrap().to_owned()
+    }
+
     /// Pushes a bundle as the operator.
     pub(crate) async fn push(&self, bundle: &[u8], parent: u64) -> Answer {
         let parent = format!("\"{parent}\"");

@@ -5,14 +5,18 @@ mod attachments;
 mod audit;
 mod body;
 mod caller;
+mod deployments;
 mod environments;
 mod explain;
 mod idempotency;
 mod openapi;
 mod policies;
 mod query;
+mod reach;
+mod services;
 mod snapshot;
 mod tokens;
+mod tools;
 mod usage;
 mod values;
 mod workspaces;
@@ -33,6 +37,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{host::Host, serve::respond::Problem};
 pub use caller::Caller;
+use deployments::{bindings, given};
 pub use openapi::document;
 use openapi::{Forbidden, Unauthenticated, Unavailable};
 
@@ -118,6 +123,20 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/snapshot/rollback", post(snapshot::rollback))
         .route("/api/v1/snapshots", get(snapshot::history))
         .route("/api/v1/workspaces", get(workspaces::list).post(workspaces::create))
+        .route("/api/v1/deployments", get(deployments::list).post(deployments::create))
+        .route(
+            "/api/v1/deployments/{id}",
+            get(deployments::show).patch(deployments::patch).delete(deployments::delete),
+        )
+        .route("/api/v1/deployments/{id}/bindings", get(bindings::list).post(bindings::add))
+        .route("/api/v1/deployments/{id}/bindings/{binding}", delete(bindings::remove))
+        .route("/api/v1/deployments/{id}/domains", get(given::show_domains).put(given::put_domains))
+        .route("/api/v1/deployments/{id}/namespaces", get(given::show_namespaces).put(given::put_namespaces))
+        .route("/api/v1/deployments/{id}/tools", get(given::show_tools).put(given::put_tools))
+        .route("/api/v1/services", get(services::list).post(services::create))
+        .route("/api/v1/services/{id}", get(services::show).patch(services::patch).delete(services::delete))
+        .route("/api/v1/tools", get(tools::list).post(tools::create))
+        .route("/api/v1/tools/{id}", get(tools::show).patch(tools::patch).delete(tools::delete))
         .route("/api/v1/deployments/{id}/explain", get(explain::explain))
         .route("/api/v1/deployments/{id}/env", get(values::list).post(values::set))
         .route("/api/v1/deployments/{id}/env/{name}", delete(values::unset))

@@ -246,10 +246,23 @@ impl<'a> Draft<'a> {
         let layer = layer_of(&self.configuration, &key.place).ok_or(EditError::Unknown)?;
         let current = self.made.values.get(key).map(|value| value.changed.revision);
         if current.is_none() && is_taken(&self.configuration, key) {
-            return Err(EditError::Owned(key.to_string()));
+            return Err(match self.is_given_by_api(key) {
+                true => EditError::Invalid(format!(
+                    "{key} is given by a binding, a domain, a namespace or a tool; take that out first, or call it something else"
+                )),
+                false => EditError::Owned(key.to_string()),
+            });
         }
         precondition.check(current, || key.to_string())?;
         Ok(layer)
+    }
+
+    /// Whether what has a value's name already, and is no value, was made by API.
+    fn is_given_by_api(&self, key: &ValueKey) -> bool {
+        let Place::Deployment(id, Some(environment)) = &key.place else { return false };
+        let binding = ResourceKey::Binding(id.clone(), environment.clone(), key.name.clone());
+        let resources = &self.made.resources;
+        resources.contains_key(&binding) || resources.contains_key(&ResourceKey::Deployment(id.clone()))
     }
 
     /// A new version, sealed for its place.

@@ -1,6 +1,7 @@
 //! Domains per environment: production the apex, the others by convention below it.
 
 use bootlace::{id::Revision, model::DomainHere, source};
+use serde_json::{Value, json};
 
 use super::{APP, explained, problems, refused};
 use crate::world::{Site, World};
@@ -131,4 +132,58 @@ async fn row_07_a_push_that_claims_a_domain_twice_changes_nothing() {
         "deployments.checkout.environments.staging.domain: acme.example is the domain of",
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_07_domains_by_api_are_renamed_owned_switched_off_and_claimed_once() {
+    let world = World::with(Site::small(0)).await;
+    let names = json!({ "name": "shop", "environments": ["preview/pr-42", "production", "staging"] });
+    world.by("admin", "POST", "/deployments?confirm=production", names).await.done();
+    let path = "/deployments/shop/domains?confirm=production";
+    let said = json!({ "apex": "shop.example", "host": true, "url": "SITE",
+        "environments": { "staging": "qa.shop.example" } });
+    world.by("admin", "PUT", path, said.clone()).await.done();
+    let world = world.restart().await;
+    for (environment, domain) in [
+        ("production", "shop.example"),
+        ("staging", "qa.shop.example"),
+        ("preview/pr-42", "pr-42.preview.shop.example"),
+    ] {
+        let token = world.instance("shop", environment).await;
+        let given = world.get_boot("/v1/boot", Some(&token)).await.done().environment();
+        assert_eq!(given["PUBLIC_DOMAIN"], domain);
+        assert_eq!(given["SITE"], format!("https://{domain}"));
+    }
+    // What is shown can be said again.
+    let shown = world.by("viewer", "GET", "/deployments/shop/domains", Value::Null).await.done().json();
+    for field in ["apex", "host", "url", "environments"] {
+        assert_eq!(shown[field], said[field], "{field}");
+    }
+    let names: Vec<_> =
+        shown["injected"]["staging"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["PUBLIC_DOMAIN", "SITE"]);
+
+    let off = json!({ "apex": "shop.example", "url": false, "environments": { "staging": false } });
+    world.by("admin", "PUT", path, off).await.done();
+    let shown = world.by("viewer", "GET", "/deployments/shop/domains", Value::Null).await.done().json();
+    assert_eq!(shown["injected"]["staging"], json!([]));
+    assert_eq!(shown["injected"]["production"].as_array().unwrap().len(), 1);
+
+    for (body, expected) in [
+        (json!({ "apex": "shop_.example" }), "not a valid domain"),
+        (json!({ "apex": "shop.example", "host": "A-B" }), "not a valid variable name"),
+        (json!({ "apex": "shop.example", "host": "SAME", "url": "SAME" }), "sets SAME, and so does"),
+        (
+            json!({ "apex": "shop.example", "environments": { "staging": "shop.example" } }),
+            "shop.example is the domain of deployments.shop.environments.production.domain",
+        ),
+        (json!({ "environments": { "staging": "qa.shop.example" } }), "the deployment has no [domain]"),
+    ] {
+        let refused = world.by("admin", "PUT", path, body).await;
+        assert_eq!((refused.status, refused.code().as_str()), (422, "invalid"), "{}", refused.text());
+        assert!(refused.text().contains(expected), "expected {expected}: {}", refused.text());
+    }
+    world.by("admin", "PUT", path, json!({})).await.done();
+    let shown = world.by("viewer", "GET", "/deployments/shop/domains", Value::Null).await.done().json();
+    assert_eq!((&shown["apex"], &shown["injected"]["production"]), (&Value::Null, &json!([])));
 }

@@ -4,6 +4,7 @@ use bootlace::{
     id::Revision,
     model::{NamespaceHere, NamespaceKind},
 };
+use serde_json::{Value, json};
 
 use super::{APP, explained, problems, refused};
 use crate::world::{Site, World};
@@ -186,4 +187,47 @@ async fn row_08_a_push_that_gives_a_preview_production_s_data_changes_nothing() 
     preview.namespaces.insert(NamespaceKind::Artifacts, of);
     let bundle = world.site.bundle_of(&directory, Revision(1));
     refused(&world, &bundle, "preview/pr-42 is a preview, and production is production").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_08_namespaces_by_api_are_renamed_shared_and_kept_from_previews() {
+    let world = World::with(Site::small(0)).await;
+    let names = json!({ "name": "shop", "environments": ["preview/pr-42", "production", "staging"] });
+    world.by("admin", "POST", "/deployments?confirm=production", names).await.done();
+    let path = "/deployments/shop/namespaces?confirm=production";
+    let said = json!({ "kinds": { "threads": true, "memory": "MEMORY" }, "environments": {
+        "preview/pr-42": { "threads": { "of": "staging" } },
+        "staging": { "memory": "shop.qa", "threads": "shop.threads" },
+    } });
+    world.by("admin", "PUT", path, said.clone()).await.done();
+    let world = world.restart().await;
+    for (environment, threads, memory) in [
+        ("production", "acme-shop-production-threads", "acme-shop-production-memory"),
+        ("staging", "shop.threads", "shop.qa"),
+        ("preview/pr-42", "shop.threads", "acme-shop-preview-pr-42-memory"),
+    ] {
+        let token = world.instance("shop", environment).await;
+        let given = world.get_boot("/v1/boot", Some(&token)).await.done().environment();
+        assert_eq!((given["NAMESPACE_THREADS"].as_str(), given["MEMORY"].as_str()), (threads, memory));
+    }
+    let shown = world.by("viewer", "GET", "/deployments/shop/namespaces", Value::Null).await.done().json();
+    assert_eq!((&shown["kinds"], &shown["environments"]), (&said["kinds"], &said["environments"]));
+    assert_eq!(shown["injected"]["preview/pr-42"][0]["source"], "threads namespace of staging");
+
+    let with = |environment: &str, here: Value| json!({ "kinds": { "threads": true }, "environments": { environment: { "threads": here } } });
+    for (body, expected) in [
+        (json!({ "kinds": { "threds": true } }), "not a kind of namespace"),
+        (json!({ "kinds": { "threads": "A-B" } }), "not a valid variable name"),
+        (with("staging", json!("A")), "not a valid namespace name"),
+        (with("preview/pr-42", json!({ "of": "production" })), "a preview never shares its data"),
+        (with("staging", json!({ "of": "nowhere" })), "there is no environment nowhere"),
+        (
+            with("preview/pr-42", json!("acme-shop-production-threads")),
+            "is the namespace of deployments.shop",
+        ),
+    ] {
+        let refused = world.by("admin", "PUT", path, body).await;
+        assert_eq!((refused.status, refused.code().as_str()), (422, "invalid"), "{}", refused.text());
+        assert!(refused.text().contains(expected), "expected {expected}: {}", refused.text());
+    }
 }

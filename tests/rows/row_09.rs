@@ -6,6 +6,7 @@ use bootlace::{
     id::{CredentialName, Revision},
     model::{Address, Credential, InputValue, PlainValue},
 };
+use serde_json::{Value, json};
 
 use super::{APP, explained, problems, refused};
 use crate::world::{Site, World};
@@ -174,4 +175,67 @@ fn row_09_what_is_no_profile_is_refused_with_file_line_and_key() {
     let text = site.file(TOOL).split("[profiles.staging]").next().unwrap().to_owned();
     site.write(TOOL, text);
     assert!(problems(&site).contains("tool webhook has no profile for staging"), "{}", problems(&site));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_09_tools_by_api_keep_their_credentials_to_themselves() {
+    let world = World::with(Site::small(0)).await;
+    let shop = json!({ "name": "shop", "environments": ["production", "staging"] });
+    world.by("admin", "POST", "/deployments?confirm=production", shop).await.done();
+    let profile = json!({ "settings": { "url": "https://canary.example", "retries": 5 },
+        "credentials": { "token": "canary-1", "api-key": "canary-2" } });
+    let crm = json!({ "name": "crm", "description": "customers", "profiles": { "staging": profile } });
+    world.by("developer", "POST", "/tools", crm).await.done();
+    let uses = |here: Value| json!({ "environments": { "staging": { "crm": here } } });
+    world.by("developer", "PUT", "/deployments/shop/tools", uses(json!(true))).await.done();
+    let token = world.instance("shop", "staging").await;
+    let given = world.get_boot("/v1/boot", Some(&token)).await.done().environment();
+    assert_eq!(given["TOOL_CRM"], r#"{"retries":5,"url":"https://canary.example"}"#);
+    assert_eq!(
+        (given["TOOL_CRM_TOKEN"].as_str(), given["TOOL_CRM_API_KEY"].as_str()),
+        ("canary-1", "canary-2")
+    );
+
+    // Renamed, one credential renewed and one gone; the settings stay.
+    let renewed =
+        json!({ "profiles": { "staging": { "credentials": { "token": "canary-3", "api-key": null } } } });
+    world.by("developer", "PATCH", "/tools/crm", renewed).await.done();
+    let renamed = json!({ "settings": "CRM", "credentials": { "token": "CRM_TOKEN" } });
+    world.by("developer", "PUT", "/deployments/shop/tools", uses(renamed.clone())).await.done();
+    let world = world.restart().await;
+    let given = world.get_boot("/v1/boot", Some(&token)).await.done().environment();
+    assert_eq!((given["CRM_TOKEN"].as_str(), given["CRM"].contains("canary.example")), ("canary-3", true));
+    assert!(given.keys().all(|name| !name.starts_with("TOOL_")), "{given:?}");
+
+    // No environment is given another's profile; production's is an admin's, who says so.
+    let everywhere = json!({ "environments": { "production": { "crm": true }, "staging": { "crm": true } } });
+    let path = "/deployments/shop/tools";
+    assert_eq!(world.by("developer", "PUT", path, everywhere.clone()).await.status, 403);
+    let refused = world.by("admin", "PUT", &format!("{path}?confirm=production"), everywhere).await;
+    assert!(refused.text().contains("tool crm has no profile for production"), "{}", refused.text());
+    let production =
+        json!({ "profiles": { "production": { "credentials": { "token": "canary of production" } } } });
+    assert_eq!(world.by("developer", "PATCH", "/tools/crm", production.clone()).await.status, 403);
+    assert_eq!(
+        world.by("admin", "PATCH", "/tools/crm", production.clone()).await.json()["confirm"],
+        "production"
+    );
+    world.by("admin", "PATCH", "/tools/crm?confirm=production", production).await.done();
+
+    let shown = world.by("viewer", "GET", "/tools/crm", Value::Null).await.done();
+    let staging = &shown.json()["profiles"]["staging"];
+    assert_eq!((&staging["settings"], &staging["credentials"]), (&json!(true), &json!({ "token": 2 })));
+    assert_eq!(staging["used_by"][0]["injected"], json!({ "CRM": "settings", "CRM_TOKEN": "token" }));
+    let uses = world.by("viewer", "GET", path, Value::Null).await.done();
+    assert_eq!(uses.json()["environments"]["staging"]["crm"], renamed);
+    let all = world.by("viewer", "GET", "/tools", Value::Null).await.done();
+    let used = world.by("admin", "DELETE", "/tools/crm?confirm=production", Value::Null).await;
+    assert!(used.text().contains("tool crm is in use by shop in staging"), "{}", used.text());
+    let wrong = json!({ "profiles": { "staging": { "credentials": { "token": 17, "x": "canary-4" } } } });
+    let wrong = world.by("developer", "PATCH", "/tools/crm", wrong).await;
+    assert_eq!(wrong.status, 400);
+    let audit = format!("{:?}", crate::audit::records(world.data.path()));
+    for text in [shown.text(), uses.text(), all.text(), used.text(), wrong.text(), &audit] {
+        assert!(!text.contains("canary"), "{text}");
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Listener, Outcome, PROBE, ROUTES, Route, Who, set_probe,
+    BOUND, Listener, Outcome, PROBE, ROUTES, Route, Who, set_probe,
     spelling::{Spelling, beside, every_byte, hostile},
     tokens,
 };
@@ -28,13 +28,15 @@ pub(super) struct Names {
     pub(super) service: Spelling,
     pub(super) policy: Spelling,
     pub(super) attachment: Spelling,
+    pub(super) tool: Spelling,
+    pub(super) binding: Spelling,
 }
 
 /// One of them.
 type Named = fn(&mut Names) -> &mut Spelling;
 
 /// Which is spelt otherwise.
-const NAMED: [(&str, Named); 8] = [
+const NAMED: [(&str, Named); 10] = [
     ("workspace", |names| &mut names.workspace),
     ("environment", |names| &mut names.environment),
     ("deployment", |names| &mut names.deployment),
@@ -43,6 +45,8 @@ const NAMED: [(&str, Named); 8] = [
     ("service", |names| &mut names.service),
     ("policy", |names| &mut names.policy),
     ("attachment", |names| &mut names.attachment),
+    ("tool", |names| &mut names.tool),
+    ("binding", |names| &mut names.binding),
 ];
 
 impl Names {
@@ -56,6 +60,8 @@ impl Names {
             service: Spelling::of("orders-db"),
             policy: Spelling::of("region-affinity"),
             attachment: Spelling::of(&super::everywhere()),
+            tool: Spelling::of("webhook"),
+            binding: Spelling::of(&format!("{BOUND}@{}", place.environment)),
         }
     }
 
@@ -75,6 +81,8 @@ impl Names {
                 (true, "services") => Some(&self.service),
                 (true, "policies") => Some(&self.policy),
                 (true, "attachments") => Some(&self.attachment),
+                (true, "tools") => Some(&self.tool),
+                (true, "bindings") => Some(&self.binding),
                 (true, kind) => panic!("{route}: tell Names what a {kind}'s {segment} is"),
             };
             kind = segment;

@@ -27,6 +27,12 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
     }
 
+    /// Itself, if what was asked for is done.
+    pub(crate) fn done(self) -> Self {
+        assert_eq!(self.status, 200, "{}", self.text());
+        self
+    }
+
     /// The stable code of a problem.
     pub(crate) fn code(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());

@@ -18,11 +18,13 @@ use utoipa::{
 };
 
 use super::{
-    attachments, audit, environments, explain,
+    attachments, audit,
+    deployments::{self, bindings, given},
+    environments, explain,
     idempotency::MAX_KEY_BYTES,
     policies,
     query::{MAX_PAGE, PAGE},
-    snapshot, tokens, usage, values, workspaces,
+    services, snapshot, tokens, tools, usage, values, workspaces,
 };
 pub(crate) use refusals::{
     BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, TooLarge, Unauthenticated, Unavailable,
@@ -37,6 +39,12 @@ pub(crate) use refusals::{
         snapshot::push, snapshot::show, snapshot::bundle, snapshot::plans, snapshot::rollback,
         snapshot::history, workspaces::list, workspaces::create, explain::explain,
         environments::list, environments::create, environments::show, environments::patch, environments::delete,
+        deployments::list, deployments::create, deployments::show, deployments::patch, deployments::delete,
+        bindings::list, bindings::add, bindings::remove,
+        given::show_domains, given::put_domains, given::show_namespaces, given::put_namespaces,
+        given::show_tools, given::put_tools,
+        services::list, services::create, services::show, services::patch, services::delete,
+        tools::list, tools::create, tools::show, tools::patch, tools::delete,
         values::list, values::set, values::unset, values::versions,
         policies::list, policies::show, policies::upload, policies::delete,
         attachments::list, attachments::attach, attachments::show, attachments::configure, attachments::detach,
@@ -157,12 +165,12 @@ impl IntoParams for Made {
     }
 }
 
-/// `?confirm=`, once for each protected environment.
+/// `?confirm=`, for each protected environment.
 pub(crate) struct Confirmed;
 
 impl IntoParams for Confirmed {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let about = "The protected environments that it runs in, each by name.";
+        let about = "The protected environments that the change comes to, each by name: several times, or with a comma between.";
         let text = ObjectBuilder::new().schema_type(Type::String);
         let several = ArrayBuilder::new().items(text);
         let named = ParameterBuilder::new().name("confirm").parameter_in(ParameterIn::Query);

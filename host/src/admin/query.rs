@@ -1,6 +1,6 @@
 //! What a query says: each name once, and of a list, which part.
 
-use std::{cmp::Ordering, fmt::Display, str::FromStr};
+use std::{cmp::Ordering, collections::BTreeSet, fmt::Display, str::FromStr};
 
 use percent_encoding::percent_decode_str;
 
@@ -28,6 +28,15 @@ pub(super) fn parameters(query: Option<&str>, name: &str) -> Result<Vec<String>,
     let given = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
     let decoded = given.map(|value| percent_decode_str(value).decode_utf8().map(String::from));
     decoded.collect::<Result<_, _>>().map_err(|_| Problem::bad_request("the query is not UTF-8"))
+}
+
+/// The names that `confirm` says: several times, or with a comma between.
+///
+/// # Errors
+/// 400 when one is not UTF-8.
+pub(super) fn confirmed(query: Option<&str>) -> Result<BTreeSet<String>, Problem> {
+    let given = parameters(query, "confirm")?;
+    Ok(given.iter().flat_map(|names| names.split(',')).map(str::to_owned).collect())
 }
 
 /// The same, as something else than text: 400 where it is not `what`.

@@ -331,6 +331,13 @@ fn a_deployment_takes_along_what_was_set_in_it_and_leaves_it_with_an_environment
         }
     }
     bench.bind();
+    let taken = Edit::SetValue {
+        key: ValueKey { name: "DATABASE_URL".parse().unwrap(), ..key("staging") },
+        value: Secret::new("x".into()),
+        sensitivity: None,
+        description: None,
+    };
+    assert!(bench.refused(&taken).contains("is given by a binding"));
     let uid = bench.configuration.deployments["checkout"].uid;
     // Said again, it keeps what was set in it.
     bench.deployment("checkout", &["staging", "qa"]);

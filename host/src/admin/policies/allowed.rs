@@ -3,7 +3,7 @@
 //! here, too: every change of a policy or an attachment comes by.
 
 use crate::{
-    admin::{caller::Caller, query::parameters},
+    admin::{caller::Caller, query::confirmed},
     change::{Edit, RunsIn},
     generation::Served,
     id::EnvironmentName,
@@ -37,8 +37,8 @@ pub(in crate::admin) fn allowed(
     if !protected.is_empty() {
         caller.role(Role::Admin)?;
     }
-    let confirmed = parameters(query, "confirm")?;
-    let open = |name: &&&EnvironmentName| !confirmed.iter().any(|one| one == name.as_str());
+    let confirmed = confirmed(query)?;
+    let open = |name: &&&EnvironmentName| !confirmed.contains(name.as_str());
     let open: Vec<_> = protected.iter().filter(open).map(|name| name.as_str()).collect();
     if !open.is_empty() {
         let detail = format!(
