@@ -39,6 +39,7 @@ mod run;
 mod sample_policies;
 mod scope;
 mod sealing;
+mod services;
 mod shutdown;
 mod state;
 mod strangers;

@@ -5,6 +5,7 @@
 //! promises what does not work.
 
 pub mod audit;
+pub mod binding;
 pub mod boot;
 pub(crate) mod change;
 pub(crate) mod choice;
@@ -12,6 +13,7 @@ pub mod completions;
 pub(crate) mod confirm;
 pub mod connection;
 pub mod demo;
+pub mod deployment;
 pub(crate) mod directory;
 pub mod env;
 pub mod exit;
@@ -24,12 +26,15 @@ pub mod init;
 pub mod keygen;
 pub mod output;
 pub mod policy;
+pub mod resource;
 pub mod run;
 pub mod seal;
 pub mod serve;
+pub mod service;
 pub(crate) mod signers;
 pub mod snapshot;
 pub mod token;
+pub mod tool;
 pub mod usage;
 pub(crate) mod value;
 pub mod var;
@@ -86,6 +91,14 @@ pub enum Verb {
     Snapshot(snapshot::Args),
     /// Mint, list and revoke tokens
     Token(token::Args),
+    /// List, make, change and delete deployments, with their domains, namespaces and tools
+    Deployment(deployment::Args),
+    /// List, make, change and delete data services
+    Service(service::Args),
+    /// Bind services to deployments
+    Binding(binding::Args),
+    /// List, make, change and delete tools that deployments call
+    Tool(tool::Args),
     /// Serve boots and the control API
     Serve(serve::Args),
     /// Say whether a host is ready
@@ -174,6 +187,10 @@ impl Verb {
             Self::Workspace(args) => args.run(output),
             Self::Snapshot(args) => args.run(output),
             Self::Token(args) => args.run(output),
+            Self::Deployment(args) => args.run(output),
+            Self::Service(args) => args.run(output),
+            Self::Binding(args) => args.run(output),
+            Self::Tool(args) => args.run(output),
             Self::Serve(args) => args.run(output),
             Self::Health(args) => args.run(output),
             Self::Boot(args) => args.run(output),
