@@ -83,7 +83,7 @@ impl Password {
 /// A secret from a file, standard input or a person.
 pub(super) fn secret(from: Option<&std::path::Path>, what: &str) -> anyhow::Result<String> {
     let _dumps_off = forbid_dumps()?;
-    let bytes = value::read(from, false, what, "--password-file or --from-file")?;
+    let bytes = value::read(from, false, what, "--from")?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Misuse(format!("{what} is not UTF-8 text")))?;
     Ok(text.to_owned())
 }

@@ -49,7 +49,8 @@ impl Host {
         let changed = self.try_change(principal, workspace, edits, precondition);
         if edits.iter().any(|edit| matches!(edit, Edit::Resource(edit) if edit.policy().is_some())) {
             // What was refused after it was compiled leaves nothing behind, either.
-            sweep_artefacts(&self.uploads, &self.writer.lock());
+            let kept = self.writer.lock().components_made();
+            sweep_artefacts(&self.uploads, kept);
         }
         match changed {
             Ok(changed) => {

@@ -66,9 +66,9 @@ fn unswept(error: impl std::error::Error + 'static) {
     tracing::warn!(error, "what nothing names any more in the ledger could not be deleted");
 }
 
-/// Forgets what was compiled and is neither loaded nor kept to go back to.
-pub(super) fn sweep_artefacts(uploads: &Uploads, writer: &Writer) {
-    if let Err(error) = uploads.sweep(writer.components_made()) {
+/// Forgets what was compiled and is neither loaded nor in `kept`, to go back to.
+pub(super) fn sweep_artefacts(uploads: &Uploads, kept: BTreeSet<Digest>) {
+    if let Err(error) = uploads.sweep(kept) {
         tracing::warn!(error = %error, "compiled policies that nothing names any more could not be removed");
     }
 }
@@ -99,7 +99,7 @@ impl Writer {
 
     /// The component of every policy that was made by API, of those that a push displaced and that the
     /// ledger still has, too.
-    fn components_made(&self) -> BTreeSet<Digest> {
+    pub(super) fn components_made(&self) -> BTreeSet<Digest> {
         let displaced = self.displaced.iter().map(|(_, made)| made);
         self.made.values().chain(displaced).flat_map(|made| made.components()).collect()
     }

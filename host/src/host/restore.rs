@@ -163,7 +163,7 @@ impl Host {
         let workspaces = writer.load(&workshop, &settings.bundle_limits, &engine, &mut doubts);
         writer.sweep_components();
         // What is served is loaded.
-        sweep_artefacts(&uploads, &writer);
+        sweep_artefacts(&uploads, writer.components_made());
         let metrics = Arc::new(Metrics::new());
         for (name, served) in &workspaces {
             let snapshot = &served.snapshot;
