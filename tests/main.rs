@@ -17,6 +17,7 @@ mod cli_var;
 mod crash;
 mod deploy;
 mod deployments;
+mod diff;
 mod environments;
 mod explain;
 mod formats;

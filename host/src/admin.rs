@@ -5,7 +5,9 @@ mod attachments;
 mod audit;
 mod body;
 mod caller;
+mod compare;
 mod deployments;
+mod diff;
 mod environments;
 mod explain;
 mod idempotency;
@@ -138,6 +140,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/tools", get(tools::list).post(tools::create))
         .route("/api/v1/tools/{id}", get(tools::show).patch(tools::patch).delete(tools::delete))
         .route("/api/v1/deployments/{id}/explain", get(explain::explain))
+        .route("/api/v1/deployments/{id}/diff", get(diff::diff))
         .route("/api/v1/deployments/{id}/env", get(values::list).post(values::set))
         .route("/api/v1/deployments/{id}/env/{name}", delete(values::unset))
         .route("/api/v1/deployments/{id}/env/{name}/versions", get(values::versions))

@@ -14,6 +14,7 @@ pub(crate) mod confirm;
 pub mod connection;
 pub mod demo;
 pub mod deployment;
+pub mod diff;
 pub(crate) mod directory;
 pub mod env;
 pub mod exit;
@@ -109,6 +110,8 @@ pub enum Verb {
     Run(run::Args),
     /// Say where a value comes from, and why
     Explain(explain::Args),
+    /// Say what differs between two environments, or two revisions of one
+    Diff(diff::Args),
     /// Say how each environment is used
     Usage(usage::Args),
     /// Read and verify a host's audit log
@@ -195,6 +198,7 @@ impl Verb {
             Self::Health(args) => args.run(output),
             Self::Boot(args) => args.run(output),
             Self::Explain(args) => args.run(output),
+            Self::Diff(args) => return args.run(output),
             Self::Usage(args) => args.run(output),
             Self::Audit(args) => args.run(output),
             Self::Policy(args) => args.run(output),

@@ -113,8 +113,14 @@ fn request(told: &Told, route: Route, names: &Names) -> (String, String) {
         ("workspace", &names.workspace),
         ("environment", &names.environment),
         ("confirm", &names.environment),
+        ("from", &names.environment),
+        ("to", &names.environment),
+        ("environments", &names.environment),
     ];
+    // Beside one environment stand two of its revisions.
+    let is_between = told.reads(route, "from");
     let query = query.into_iter().filter(|(name, _)| told.reads(route, name));
+    let query = query.filter(|(name, _)| *name != "environment" || !is_between);
     let query: Vec<_> = query.map(|(name, spelling)| format!("{name}={}", spelling.url)).collect();
     (format!("{}?{}", names.path(route.2), query.join("&")), super::body((route.1, route.2), names))
 }

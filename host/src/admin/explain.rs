@@ -1,7 +1,7 @@
 //! Where each value of an environment comes from, and why: the plan's provenance and the policies'
 //! decisions, without a secret's value.
 
-mod boot;
+pub(super) mod boot;
 mod wire;
 
 use std::{

@@ -20,7 +20,7 @@ use utoipa::{
 use super::{
     attachments, audit,
     deployments::{self, bindings, given},
-    environments, explain,
+    diff, environments, explain,
     idempotency::MAX_KEY_BYTES,
     policies,
     query::{MAX_PAGE, PAGE},
@@ -37,7 +37,7 @@ pub(crate) use refusals::{
     paths(
         boot::boot, boot::boot_with_facts,
         snapshot::push, snapshot::show, snapshot::bundle, snapshot::plans, snapshot::rollback,
-        snapshot::history, workspaces::list, workspaces::create, explain::explain,
+        snapshot::history, workspaces::list, workspaces::create, explain::explain, diff::diff,
         environments::list, environments::create, environments::show, environments::patch, environments::delete,
         deployments::list, deployments::create, deployments::show, deployments::patch, deployments::delete,
         bindings::list, bindings::add, bindings::remove,

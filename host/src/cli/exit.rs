@@ -1,6 +1,6 @@
 //! The one mapping from errors to exit codes.
 
-use std::io;
+use std::{io, process::ExitCode};
 
 use crate::{client, source::Problems};
 
@@ -28,6 +28,12 @@ pub struct NotStarted {
     pub command: String,
     /// Why.
     pub source: io::Error,
+}
+
+/// What a comparison exits with that was asked for an exit code: 1 where there is a difference.
+#[must_use]
+pub fn differs(is_told: bool) -> ExitCode {
+    if is_told { REFUSED.into() } else { ExitCode::SUCCESS }
 }
 
 /// What to exit with.

@@ -8,6 +8,7 @@ use super::{Host, LookBackError};
 use crate::{
     audit::RecordedBoot,
     generation::{Decided, Served},
+    id::{DeploymentId, EnvironmentName, Revision},
     keyring::Keyring,
     model::{
         Configuration, SealedValue,
@@ -59,9 +60,21 @@ impl Host {
     pub fn prepared_then(&self, boot: &RecordedBoot) -> Result<Arc<Prepared>, LookBackError> {
         let live = self.store.load_full();
         let served = live.workspace(&boot.workspace).ok_or(LookBackError::NotKept(boot.revision))?;
-        let uid = served.snapshot.configuration.uid;
-        let pair = (&boot.deployment, &boot.environment);
-        let (mut configuration, release) = self.at_revision((&boot.workspace, uid), pair, boot.revision)?;
+        self.prepared_at(served, (&boot.deployment, &boot.environment), boot.revision)
+    }
+
+    /// A pair as it was at an earlier revision of what is served, put together again. Takes a disk's time.
+    ///
+    /// # Errors
+    /// When that is not kept, or there was no such pair.
+    pub fn prepared_at(
+        &self,
+        served: &Served,
+        pair: (&DeploymentId, &EnvironmentName),
+        revision: Revision,
+    ) -> Result<Arc<Prepared>, LookBackError> {
+        let (workspace, uid) = (&served.snapshot.configuration.workspace, served.snapshot.configuration.uid);
+        let (mut configuration, release) = self.at_revision((workspace, uid), pair, revision)?;
         self.fill_in(&mut configuration, served)?;
         let plan = Plan::merge_with(&configuration, &Chains::of(&configuration), pair.0, pair.1, release);
         let plan = plan.map_err(|error| LookBackError::Unplanned(error.to_string()))?;

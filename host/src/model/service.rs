@@ -28,6 +28,19 @@ pub enum ServiceKind {
     Generic,
 }
 
+impl ServiceKind {
+    /// As written in files and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+            Self::Bucket => "bucket",
+            Self::Generic => "generic",
+        }
+    }
+}
+
 /// A service in one environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instance<V> {

@@ -173,19 +173,17 @@ fn stored<V: Identified>(hash: Canonical, address: &Address, value: &V) -> Canon
 }
 
 fn endpoint(hash: Canonical, kind: ServiceKind, endpoint: &Endpoint) -> Canonical {
-    let kind = match kind {
-        ServiceKind::Postgres => "postgres",
-        ServiceKind::Redis => "redis",
-        ServiceKind::Bucket => "bucket",
-        ServiceKind::Generic => "generic",
-    };
     let tls = match endpoint.tls {
         Tls::Disable => "disable",
         Tls::Require => "require",
         Tls::Verify => "verify",
     };
-    let hash =
-        hash.text(kind).text(&endpoint.host).number(endpoint.port.into()).text(&endpoint.database).text(tls);
+    let hash = hash
+        .text(kind.as_str())
+        .text(&endpoint.host)
+        .number(endpoint.port.into())
+        .text(&endpoint.database)
+        .text(tls);
     pairs(hash, &endpoint.options)
 }
 

@@ -63,11 +63,14 @@ async fn found(host: &Arc<Host>, readers: &Readers, wanted: Query) -> Result<Opt
     }
 }
 
-fn problem(error: LookBackError) -> Problem {
+pub(in crate::admin) fn problem(error: LookBackError) -> Problem {
     match error {
         LookBackError::NotKept(_) | LookBackError::History(_) => Problem::invalid(error.to_string()),
         error => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a boot could not be run again");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "an earlier revision could not be put together again"
+            );
             Problem::not_ready(error.to_string())
         }
     }
