@@ -8,6 +8,7 @@ mod row_08;
 mod row_09;
 mod row_15;
 mod row_16;
+mod row_18;
 mod row_19;
 
 use bootlace::source;

@@ -22,7 +22,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 66] = [
+const ROUTES: [Route; 67] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -61,6 +61,7 @@ const ROUTES: [Route; 66] = [
     (Listener::Admin, "DELETE", "/api/v1/tools/{id}"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/explain"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/diff"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/parity"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/env"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/env"),
     (Listener::Admin, "DELETE", "/api/v1/deployments/{id}/env/{name}"),
@@ -141,9 +142,12 @@ impl Who {
             (_, "/api/v1/snapshot/bundle" | "/metrics") => operator,
             ("GET", "/api/v1/snapshot" | "/api/v1/snapshot/plans" | "/api/v1/snapshots") => operator || own,
             ("GET", "/api/v1/workspaces") => operator || matches!(self, Self::Tenant { .. }),
-            (_, "/api/v1/deployments/{id}/explain" | "/api/v1/deployments/{id}/diff") => {
-                (operator || own) && self.sees(place) && place.environment != "development"
-            }
+            (
+                _,
+                "/api/v1/deployments/{id}/explain"
+                | "/api/v1/deployments/{id}/diff"
+                | "/api/v1/deployments/{id}/parity",
+            ) => (operator || own) && self.sees(place) && place.environment != "development",
             ("GET", "/api/v1/deployments/{id}/env" | "/api/v1/deployments/{id}/env/{name}/versions") => {
                 (operator || own) && self.sees(place) && place.environment != "development"
             }
@@ -290,6 +294,9 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
         }
         "/api/v1/deployments/{id}/diff" => {
             format!("{}?workspace={workspace}&from={environment}&to={environment}", names.path(path))
+        }
+        "/api/v1/deployments/{id}/parity" => {
+            format!("{}?workspace={workspace}&environments={environment}", names.path(path))
         }
         _ => format!("{}?workspace={workspace}&environment={environment}", names.path(path)),
     };

@@ -12,6 +12,7 @@ mod environments;
 mod explain;
 mod idempotency;
 mod openapi;
+mod parity;
 mod policies;
 mod query;
 mod reach;
@@ -141,6 +142,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/tools/{id}", get(tools::show).patch(tools::patch).delete(tools::delete))
         .route("/api/v1/deployments/{id}/explain", get(explain::explain))
         .route("/api/v1/deployments/{id}/diff", get(diff::diff))
+        .route("/api/v1/deployments/{id}/parity", get(parity::parity))
         .route("/api/v1/deployments/{id}/env", get(values::list).post(values::set))
         .route("/api/v1/deployments/{id}/env/{name}", delete(values::unset))
         .route("/api/v1/deployments/{id}/env/{name}/versions", get(values::versions))

@@ -26,6 +26,7 @@ pub mod health;
 pub mod init;
 pub mod keygen;
 pub mod output;
+pub mod parity;
 pub mod policy;
 pub mod resource;
 pub mod run;
@@ -112,6 +113,8 @@ pub enum Verb {
     Explain(explain::Args),
     /// Say what differs between two environments, or two revisions of one
     Diff(diff::Args),
+    /// Say whether environments have the same keys
+    Parity(parity::Args),
     /// Say how each environment is used
     Usage(usage::Args),
     /// Read and verify a host's audit log
@@ -199,6 +202,7 @@ impl Verb {
             Self::Boot(args) => args.run(output),
             Self::Explain(args) => args.run(output),
             Self::Diff(args) => return args.run(output),
+            Self::Parity(args) => return args.run(output),
             Self::Usage(args) => args.run(output),
             Self::Audit(args) => args.run(output),
             Self::Policy(args) => args.run(output),

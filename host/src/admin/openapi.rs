@@ -22,6 +22,7 @@ use super::{
     deployments::{self, bindings, given},
     diff, environments, explain,
     idempotency::MAX_KEY_BYTES,
+    parity,
     policies,
     query::{MAX_PAGE, PAGE},
     services, snapshot, tokens, tools, usage, values, workspaces,
@@ -37,7 +38,7 @@ pub(crate) use refusals::{
     paths(
         boot::boot, boot::boot_with_facts,
         snapshot::push, snapshot::show, snapshot::bundle, snapshot::plans, snapshot::rollback,
-        snapshot::history, workspaces::list, workspaces::create, explain::explain, diff::diff,
+        snapshot::history, workspaces::list, workspaces::create, explain::explain, diff::diff, parity::parity,
         environments::list, environments::create, environments::show, environments::patch, environments::delete,
         deployments::list, deployments::create, deployments::show, deployments::patch, deployments::delete,
         bindings::list, bindings::add, bindings::remove,
