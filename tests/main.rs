@@ -7,6 +7,7 @@ mod world;
 
 mod admin;
 mod audit;
+mod audit_changes;
 mod blind;
 mod boots;
 mod cli_env;

@@ -2,6 +2,7 @@
 //! is about, and says which pairs of deployment and environment may come out differently. Nothing here
 //! is durable or served: that is [`crate::host::Host::change`]'s.
 
+mod about;
 mod deployment;
 mod environment;
 mod places;
@@ -10,6 +11,7 @@ mod sealed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use about::About;
 pub use places::{RunsIn, runs_in};
 pub use resource::ResourceEdit;
 pub use sealed::{InstanceChange, ProfileChange, SealedChange, ServiceChange, ToolChange};

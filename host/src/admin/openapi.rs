@@ -22,8 +22,7 @@ use super::{
     deployments::{self, bindings, given},
     diff, environments, explain,
     idempotency::MAX_KEY_BYTES,
-    parity,
-    policies,
+    parity, policies,
     query::{MAX_PAGE, PAGE},
     services, snapshot, tokens, tools, usage, values, workspaces,
 };

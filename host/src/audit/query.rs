@@ -191,10 +191,15 @@ impl Query {
                 || listed.clone().any(|name| name.as_str() == Some(key.as_str()))
                 || record["keys"].as_str().is_some_and(|set| sets.iter().any(|one| one == set))
         };
+        let names_environment = |environment: &EnvironmentName| {
+            let mut listed = details["environments"].as_array().into_iter().flatten();
+            told("environment") == Some(environment.as_str())
+                || listed.any(|name| name.as_str() == Some(environment.as_str()))
+        };
         let is_wanted = is("principal", self.principal.as_deref())
             && is("kind", self.kind.as_deref())
             && is("id", self.boot.as_deref())
-            && is("environment", self.environment.as_ref().map(EnvironmentName::as_str))
+            && self.environment.as_ref().is_none_or(names_environment)
             && is("workspace", self.workspace.as_ref().map(WorkspaceId::as_str))
             && self.since.is_none_or(|since| at >= since.0)
             && self.until.is_none_or(|until| at <= until.0)

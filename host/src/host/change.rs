@@ -2,7 +2,7 @@
 //! against the parent, durable, published, answered; durable is one transaction of the ledger, and only
 //! what the change can touch is planned again.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     audit::ChangeRecord,
-    change::{Draft, Edit, EditError, LISTED, MAX_EDITS, Precondition, Reach, ResourceEdit},
+    change::{About, Draft, Edit, EditError, LISTED, MAX_EDITS, Precondition, Reach, ResourceEdit},
     control::ControlError,
     generation::Served,
     history,
@@ -19,7 +19,7 @@ use crate::{
     keyring::Keyring,
     ledger::{Blob, LedgerError},
     made::{Made, ResourceKey, Stamp},
-    model::{Scope, TokenRecord},
+    model::{Configuration, Scope, SealedValue, TokenRecord},
     state::Alteration,
 };
 
@@ -46,6 +46,8 @@ impl Host {
         edits: &[Edit],
         precondition: Precondition,
     ) -> Result<Changed, ChangeError> {
+        let before = self.store.load_full();
+        let before = before.workspace(workspace).map(|served| &served.snapshot.configuration);
         let changed = self.try_change(principal, workspace, edits, precondition);
         if edits.iter().any(|edit| matches!(edit, Edit::Resource(edit) if edit.policy().is_some())) {
             // What was refused after it was compiled leaves nothing behind, either.
@@ -58,7 +60,7 @@ impl Host {
                 Ok(changed)
             }
             Err(error) => {
-                let details = details(workspace, edits, Err(&error));
+                let details = details(workspace, edits, before, Err(&error));
                 Err(self.refused("change", principal, details, error))
             }
         }
@@ -121,7 +123,7 @@ impl Host {
         let held = self.hold_components(&writer, &made, &draft.subjects)?;
         let mut entry = writer.history_of(&next, &active, Some(pieces))?;
         records.append(&mut entry.records);
-        let details = details(workspace, edits, Ok(&changed));
+        let details = details(workspace, edits, Some(&snapshot.configuration), Ok(&changed));
         let record =
             ChangeRecord { at: self.clock.now(), kind: "change", outcome: "done", principal, details };
         self.write_noted(&writer, records, std::mem::take(&mut entry.blobs), &record)?;
@@ -232,19 +234,27 @@ impl Host {
 fn details(
     workspace: &WorkspaceId,
     edits: &[Edit],
+    before: Option<&Configuration<SealedValue>>,
     changed: Result<&Changed, &ChangeError>,
 ) -> serde_json::Value {
     let named = |verb: &str| {
         let done = edits.iter().filter(|edit| edit.verb() == verb);
         done.map(Edit::subject).collect::<Vec<_>>()
     };
+    let about = About::of(edits, before);
     json!({
         "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
         "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
+        "keys": texts(&about.keys), "environments": texts(&about.environments),
+        "deployments": texts(&about.deployments),
         "revision": changed.ok().map(|changed| changed.revision.0),
         "digest": changed.ok().map(|changed| changed.digest.to_string()),
         "reason": changed.err().map(ToString::to_string),
     })
+}
+
+fn texts(names: &BTreeSet<impl ToString>) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
 }
 
 impl Writer {
