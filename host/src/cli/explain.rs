@@ -2,7 +2,7 @@
 
 mod answer;
 
-use self::answer::{Candidate, Explanation, Key, PolicyRun};
+use self::answer::{Boot, Candidate, Explanation, Key, PolicyRun};
 use super::{
     block_on,
     connection::AdminHost,
@@ -18,13 +18,15 @@ use crate::{
 ///
 /// Shows the layer a key comes from and what it overrode, the candidates a policy could choose
 /// from, what was decided and by which policy. Values are previews; secrets are never shown. Give
-/// the facts of an instance to see what it would get.
+/// the facts of an instance to see what it would get. With --boot, a boot of the audit log is run again
+/// with its own facts, on what was served then, and compared with what was recorded.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   bootlace explain DATABASE_URL --deployment checkout --environment production
   bootlace explain DATABASE_URL -d checkout -e production --region eu-west
   bootlace explain -d checkout -e preview/pr-42                 every key, in a table
+  bootlace explain --boot b-3-1f -d checkout -e production     a boot of the audit log
   bootlace explain -d checkout -e staging --json | jq .keys")]
 pub struct Args {
     /// The key; every key without it
@@ -37,6 +39,10 @@ pub struct Args {
     /// The environment
     #[arg(long, short, value_name = "NAME")]
     environment: EnvironmentName,
+
+    /// A boot of the audit log, by its id, run again with the facts that it told
+    #[arg(long, value_name = "ID")]
+    boot: Option<String>,
 
     #[command(flatten)]
     facts: FactArgs,
@@ -52,7 +58,12 @@ impl Args {
         let request = Request::get(&path)
             .query("environment", self.environment.as_str())
             .query_if("key", self.key.as_ref().map(VariableName::as_str));
-        let request = self.host.within(self.facts.tell(request));
+        // A boot has facts of its own.
+        let request = match &self.boot {
+            Some(id) => request.query("boot", id),
+            None => self.facts.tell(request),
+        };
+        let request = self.host.within(request);
         let answer = block_on(async { Ok(client.send(&request).await?) })?;
         if output.is_json() {
             return Ok(output.raw(&answer.body)?);
@@ -64,6 +75,9 @@ impl Args {
 }
 
 fn render(explanation: &Explanation, in_full: bool, page: &mut Page) {
+    if let Some(boot) = &explanation.boot {
+        render_boot(boot, page);
+    }
     if in_full {
         explanation.keys.iter().for_each(|key| render_key(key, page));
     } else {
@@ -86,6 +100,18 @@ fn render(explanation: &Explanation, in_full: bool, page: &mut Page) {
     let Explanation { workspace, deployment, environment, revision, asking_us, .. } = explanation;
     let asked = asking_us.map(|us| format!(", policies asked in {us} µs")).unwrap_or_default();
     page.line(&format!("{workspace}/{deployment} in {environment}, revision {revision}{asked}"));
+}
+
+/// Whether a boot comes to what was recorded of it.
+fn render_boot(boot: &Boot, page: &mut Page) {
+    page.heading(&format!("Boot {}", boot.id), &boot.outcome);
+    let differs = boot.differs.join(", ");
+    page.line(&if boot.same {
+        "It comes to the same again.".to_owned()
+    } else {
+        format!("It comes to something else now; not as it was recorded: {differs}.")
+    });
+    page.gap();
 }
 
 /// What a policy said, for its author.
@@ -228,6 +254,15 @@ acme/checkout in production, revision 42
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line} in {text}");
         }
+    }
+
+    #[test]
+    fn a_boot_that_was_run_again_says_in_what_it_differs() {
+        let answer = r#"{"workspace":"acme","deployment":"checkout","environment":"staging","revision":7,"keys":[],
+            "boot":{"id":"b-7","outcome":"allowed","same":false,"differs":["plan","answer"]}}"#;
+        let expected =
+            "Boot b-7  allowed\nIt comes to something else now; not as it was recorded: plan, answer.\n";
+        assert!(rendered(answer, false).starts_with(expected));
     }
 
     #[test]

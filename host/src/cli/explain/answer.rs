@@ -26,6 +26,19 @@ pub(super) struct Explanation {
     /// The same, where no policy denied it.
     #[serde(default)]
     pub(super) refusal: Option<Refusal>,
+    /// The boot that was run again.
+    #[serde(default)]
+    pub(super) boot: Option<Boot>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Boot {
+    pub(super) id: String,
+    pub(super) outcome: String,
+    pub(super) same: bool,
+    /// What is not as it was recorded.
+    #[serde(default)]
+    pub(super) differs: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
