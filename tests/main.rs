@@ -35,6 +35,7 @@ mod policies_api;
 mod postgres;
 mod quarantine;
 mod redis;
+mod replay;
 mod restart;
 mod rows;
 mod run;
