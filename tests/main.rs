@@ -15,6 +15,7 @@ mod cli_import;
 mod cli_terminal;
 mod cli_usage;
 mod cli_var;
+mod clone;
 mod crash;
 mod deploy;
 mod deployments;

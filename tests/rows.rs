@@ -2,6 +2,7 @@
 //! real pushes, real boots.
 
 mod row_01;
+mod row_03;
 mod row_06;
 mod row_07;
 mod row_08;

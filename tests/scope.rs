@@ -22,7 +22,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 67] = [
+const ROUTES: [Route; 68] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -80,6 +80,7 @@ const ROUTES: [Route; 67] = [
     (Listener::Admin, "GET", "/api/v1/attachments/{id}"),
     (Listener::Admin, "PUT", "/api/v1/attachments/{id}"),
     (Listener::Admin, "DELETE", "/api/v1/attachments/{id}"),
+    (Listener::Admin, "POST", "/api/v1/environments/{env}/clone"),
     (Listener::Admin, "GET", "/api/v1/tokens"),
     (Listener::Admin, "POST", "/api/v1/tokens"),
     (Listener::Admin, "DELETE", "/api/v1/tokens/{id}"),
@@ -286,7 +287,7 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
         }
         // Nothing in a request decides; what tries to is refused, as another test shows.
         "/v1/boot" => path.to_owned(),
-        "/api/v1/environments/{env}" => {
+        "/api/v1/environments/{env}" | "/api/v1/environments/{env}/clone" => {
             format!("{}?workspace={workspace}&confirm={environment}", names.path(path))
         }
         "/api/v1/policies/{name}" | "/api/v1/attachments/{id}" => {
@@ -338,6 +339,7 @@ fn body(route: (&str, &str), names: &Names) -> String {
         ("PATCH", "/api/v1/services/{id}") => json!({ "instances": { environment: null } }),
         ("POST", "/api/v1/tools") => json!({ "name": names.tool.text }),
         ("PATCH", "/api/v1/tools/{id}") => json!({ "profiles": { environment: null } }),
+        ("POST", "/api/v1/environments/{env}/clone") => json!({ "name": environment, "permissions": true }),
         ("PATCH", _) => json!({}),
         ("POST", "/api/v1/tokens") => json!({
             "kind": "instance", "principal": "x", "deployment": deployment, "environment": environment,

@@ -86,7 +86,8 @@ const CRATES: [(&str, &[&str]); 13] = [
 
 /// Modules that may name a module at all, where the level alone would let more.
 const CONFINED: [(&str, &[&str]); 1] = [
-    // Values are sealed and opened here and nowhere else: a change seals; at a push and when a generation is prepared (the
+    // Values are sealed and opened here and nowhere else: a change seals, and a clone opens what it seals
+    // again for another environment; at a push and when a generation is prepared (the
     // value does not leave), for plain previews, and by a permit.
     (
         "seal",
@@ -110,7 +111,7 @@ const CONFINED: [(&str, &[&str]); 1] = [
 
 /// Every function that opens a value, and the modules that may call it.
 const OPENERS: [(&str, &[&str]); 4] = [
-    ("seal::open(", &["prepared"]),
+    ("seal::open(", &["prepared", "change/clone"]),
     ("open_into(", &["seal", "prepared"]),
     ("open_capsule(", &["seal", "prepared", "permit"]),
     ("open_text(", &["seal", "reseal"]),

@@ -158,6 +158,7 @@ pub fn router(host: Arc<Host>) -> Router {
             "/api/v1/attachments/{id}",
             get(attachments::show).put(attachments::configure).delete(attachments::detach),
         )
+        .route("/api/v1/environments/{env}/clone", post(environments::clone::clone))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::mint))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/audit", get(audit::query))

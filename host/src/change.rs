@@ -3,6 +3,7 @@
 //! is durable or served: that is [`crate::host::Host::change`]'s.
 
 mod about;
+mod clone;
 mod deployment;
 mod environment;
 mod places;
@@ -21,8 +22,8 @@ use crate::{
     id::{DeploymentId, EnvironmentName, Revision, Uid, ValueId},
     keyring::{Keyring, RootKey, WrappedDataKey},
     made::{
-        Found, Made, MadeValue, MadeVersion, ResourceKey, SealedFor, Stamp, Subject, ValueKey, is_taken,
-        layer_of,
+        Found, Made, MadeContent, MadeValue, MadeVersion, ResourceKey, SealedFor, Stamp, Subject, ValueKey,
+        is_taken, layer_of,
     },
     model::{
         Address, Configuration, Deployment, Environment, Override, Place, SealedValue, question::Sensitivity,
@@ -55,6 +56,17 @@ pub enum Edit {
         wanted: Environment,
         /// The deployments that use it from now on.
         deployments: BTreeSet<DeploymentId>,
+    },
+    /// An environment comes to be, with what another gives: independent of it afterwards.
+    CloneEnvironment {
+        /// The other.
+        source: EnvironmentName,
+        /// What it is; its random id is drawn here.
+        wanted: Environment,
+        /// The deployments that use it from now on, of those that use the other; none for all of them.
+        deployments: Option<BTreeSet<DeploymentId>>,
+        /// Whether whoever may the other may this one, too; else it is its admins' alone.
+        permissions: bool,
     },
     /// An environment is something else from now on, under the same name and id.
     PatchEnvironment {
@@ -145,6 +157,10 @@ pub struct Draft<'a> {
     root: &'a RootKey,
     keyring: &'a Keyring,
     stamp: Stamp,
+    /// What a clone took over, by name.
+    pub cloned: Vec<String>,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
 }
 
 /// How far a change reaches.
@@ -166,6 +182,7 @@ impl Edit {
             Self::SetValue { .. } => "set",
             Self::UnsetValue { .. } => "unset",
             Self::CreateEnvironment { .. } => "created",
+            Self::CloneEnvironment { .. } => "cloned",
             Self::PatchEnvironment { .. } => "patched",
             Self::DeleteEnvironment { .. } => "deleted",
             Self::Resource(edit) => edit.verb(),
@@ -181,6 +198,9 @@ impl Edit {
             Self::CreateEnvironment { wanted: Environment { name, .. }, .. }
             | Self::PatchEnvironment { name, .. }
             | Self::DeleteEnvironment { name } => format!("environment {name}"),
+            Self::CloneEnvironment { source, wanted, .. } => {
+                format!("environment {source} as {}", wanted.name)
+            }
             Self::Resource(edit) => edit.subject(),
             Self::Expect(expected) => expected.of.to_string(),
         }
@@ -199,7 +219,8 @@ impl<'a> Draft<'a> {
     ) -> Self {
         let made = Made { revision: stamp.revision, changed: stamp.at, ..made };
         let (touched, subjects, reach) = (BTreeSet::new(), BTreeSet::new(), Reach::Values);
-        Self { configuration, made, touched, subjects, reach, keys, root, keyring, stamp }
+        let (cloned, warnings) = (Vec::new(), Vec::new());
+        Self { configuration, made, touched, subjects, reach, keys, root, keyring, stamp, cloned, warnings }
     }
 
     /// Makes one edit.
@@ -236,6 +257,10 @@ impl<'a> Draft<'a> {
             | Edit::PatchEnvironment { .. }
             | Edit::DeleteEnvironment { .. } => {
                 environment::apply(self, edit, precondition, entropy)?;
+            }
+            Edit::CloneEnvironment { source, wanted, deployments, permissions } => {
+                let clone = clone::Clone { source, wanted, deployments: deployments.as_ref() };
+                clone.apply(self, *permissions, precondition, entropy)?;
             }
             Edit::Resource(edit) => resource::apply(self, edit, precondition, entropy)?,
             Edit::Expect(expected) => expected.check(self)?,
@@ -283,12 +308,18 @@ impl<'a> Draft<'a> {
         let current = MadeVersion {
             number,
             sensitivity: sensitivity.unwrap_or(Sensitivity::Plain),
-            value: self.sealed(&key.to_string(), &self.address(key, number), value, entropy)?,
+            content: MadeContent::Sealed(self.sealed(
+                &key.to_string(),
+                &self.address(key, number),
+                value,
+                entropy,
+            )?),
             set: self.stamp.clone(),
         };
         Ok(MadeValue {
             sealed_for: SealedFor::place(&self.configuration, &key.place),
             description: description.unwrap_or_default().to_owned(),
+            inject: before.is_none_or(|before| before.inject),
             current,
             changed: self.stamp.clone(),
         })

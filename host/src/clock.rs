@@ -65,6 +65,12 @@ pub fn rfc3339(at: UnixSeconds) -> String {
     jiff::Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |stamp| stamp.to_string())
 }
 
+/// The second that an RFC 3339 text names.
+#[must_use]
+pub fn from_rfc3339(text: &str) -> Option<UnixSeconds> {
+    text.parse::<jiff::Timestamp>().ok().map(|stamp| UnixSeconds(stamp.as_second()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,8 +16,8 @@ use crate::{
     id::{DeploymentId, EnvironmentName, Revision, Uid, UnixSeconds, VariableName, WorkspaceId},
     keyring::WrappedDataKey,
     model::{
-        Configuration, Content, Environment, EnvironmentKeys, Place, SealedValue, Variable, Version,
-        question::Sensitivity,
+        Configuration, Content, Environment, EnvironmentKeys, Place, SealedValue, Template, Variable,
+        Version, question::Sensitivity,
     },
     persistent::Map,
     state::Alteration,
@@ -60,10 +60,19 @@ pub struct MadeVersion {
     pub number: u64,
     /// Whether it is ever shown again.
     pub sensitivity: Sensitivity,
-    /// The value.
-    pub value: SealedValue,
+    /// What it holds.
+    pub content: MadeContent,
     /// Who set it.
     pub set: Stamp,
+}
+
+/// What a version holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MadeContent {
+    /// A value.
+    Sealed(SealedValue),
+    /// A text made of other variables' values: what a clone took over from a directory.
+    Template(Template),
 }
 
 /// The random ids of a value's place, [`Uid::NONE`] where it has none.
@@ -100,6 +109,8 @@ pub struct MadeValue {
     pub sealed_for: SealedFor,
     /// For a person.
     pub description: String,
+    /// Whether it is injected; what is not serves templates only.
+    pub inject: bool,
     /// The version that is served. Older ones are history: a policy cannot choose them.
     pub current: MadeVersion,
     /// The last change, of the value or the description.
@@ -117,6 +128,8 @@ pub struct MadeEnvironment {
     pub keys: EnvironmentKeys,
     /// What a host seals its values under.
     pub data_key: WrappedDataKey,
+    /// Whether only admins see it, and those whose token names it.
+    pub admins_only: bool,
     /// The last change.
     pub changed: Stamp,
 }
@@ -259,12 +272,18 @@ impl MadeValue {
     /// As a layer holds it.
     #[must_use]
     pub fn variable(&self) -> Variable<SealedValue> {
-        let version = Version { number: self.current.number, value: self.current.value.clone() };
+        let content = match &self.current.content {
+            MadeContent::Template(template) => Content::Template(template.clone()),
+            MadeContent::Sealed(value) => {
+                let version = Version { number: self.current.number, value: value.clone() };
+                Content::Versions { current: version.number, versions: vec![version] }
+            }
+        };
         Variable {
             description: self.description.clone(),
             sensitivity: self.current.sensitivity,
-            inject: true,
-            content: Content::Versions { current: version.number, versions: vec![version] },
+            inject: self.inject,
+            content,
         }
     }
 }

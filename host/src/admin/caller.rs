@@ -59,13 +59,19 @@ impl Caller {
         }
     }
 
-    /// Whether the token may see `environment`.
+    /// Whether the token may see `environment`: one that names it, or one that names none, if it is not
+    /// its admins' alone.
     #[must_use]
     pub fn sees(&self, environment: &EnvironmentName) -> bool {
         match &self.token.scope {
             Scope::Operator => true,
-            Scope::Tenant { environments, .. } => {
-                environments.is_empty() || environments.contains(environment)
+            Scope::Tenant { environments, .. } if !environments.is_empty() => {
+                environments.contains(environment)
+            }
+            Scope::Tenant { workspace, role, .. } => {
+                let served = self.live.workspace(workspace);
+                let made = served.and_then(|served| served.made.environments.get(environment));
+                *role == Role::Admin || !made.is_some_and(|made| made.admins_only)
             }
             Scope::Instance { .. } => false,
         }

@@ -1,5 +1,8 @@
 //! Environments: listed, made, changed, deleted. What a workspace directory names is changed there.
 
+pub(super) mod clone;
+mod expiry;
+
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
@@ -89,6 +92,8 @@ pub(super) struct EnvironmentEntry {
     /// Null for none, or for one that the token does not see.
     promotes_to: Option<String>,
     labels: BTreeMap<String, String>,
+    /// Whether only admins see it, and those whose token names it.
+    admins_only: bool,
     /// Those that use it.
     deployments: Vec<String>,
     #[serde(flatten)]
@@ -147,6 +152,7 @@ fn entry(caller: &Caller, served: &Served, environment: &Environment) -> Environ
         expires: environment.expires.map(rfc3339),
         promotes_to: promotes_to.map(ToString::to_string),
         labels: environment.labels.clone(),
+        admins_only: made.is_some_and(|made| made.admins_only),
         deployments: using.map(|one| one.id.to_string()).collect(),
         owned: Owned::since(made.map(|made| &made.changed)),
     }

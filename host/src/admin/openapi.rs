@@ -45,6 +45,7 @@ pub(crate) use refusals::{
         given::show_tools, given::put_tools,
         services::list, services::create, services::show, services::patch, services::delete,
         tools::list, tools::create, tools::show, tools::patch, tools::delete,
+        environments::clone::clone,
         values::list, values::set, values::unset, values::versions,
         policies::list, policies::show, policies::upload, policies::delete,
         attachments::list, attachments::attach, attachments::show, attachments::configure, attachments::detach,

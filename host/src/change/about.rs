@@ -46,6 +46,9 @@ impl About {
                 self.environments.insert(wanted.name.clone());
                 self.deployments.extend(deployments.iter().cloned());
             }
+            Edit::CloneEnvironment { source, wanted, .. } => {
+                self.environments.extend([source.clone(), wanted.name.clone()]);
+            }
             Edit::PatchEnvironment { name, .. } | Edit::DeleteEnvironment { name } => {
                 self.environments.insert(name.clone());
             }

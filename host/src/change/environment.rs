@@ -1,12 +1,15 @@
 //! Edits of environments.
 
+use std::collections::BTreeSet;
+
 use super::{Draft, Edit, EditError, LISTED, Precondition, deployment};
 use crate::{
     entropy::{Entropy, fresh},
-    id::{EnvironmentName, Uid},
+    id::{DeploymentId, EnvironmentName, Uid},
     keyring,
     made::{MadeEnvironment, Subject},
     model::{Environment, Place},
+    seal::DataKey,
 };
 
 pub(super) fn apply(
@@ -17,34 +20,7 @@ pub(super) fn apply(
 ) -> Result<(), EditError> {
     match edit {
         Edit::CreateEnvironment { wanted, deployments } => {
-            let name = &wanted.name;
-            if let Some(there) = draft.made.environments.get(name) {
-                let (what, current) = (edit.subject(), Some(there.changed.revision));
-                return Err(EditError::Changed { what, current });
-            }
-            if draft.configuration.environments.contains_key(name) {
-                return Err(EditError::Owned(edit.subject()));
-            }
-            let unknown = deployments.iter().find(|id| !draft.configuration.deployments.contains_key(*id));
-            if let Some(unknown) = unknown {
-                return Err(EditError::Invalid(format!("there is no deployment {unknown}")));
-            }
-            // Another environment of the same name, once, had another id: it sealed what this cannot open.
-            let (workspace, uid) = (draft.configuration.uid, Uid(fresh(entropy)));
-            let (_, data_key) = keyring::new_data_key(draft.root, workspace, uid, 1, entropy);
-            let made = MadeEnvironment {
-                environment: Environment { uid, ..wanted.clone() },
-                deployments: deployments.clone(),
-                keys: keyring::new_environment_keys(draft.root, workspace, uid, entropy),
-                data_key: data_key.clone(),
-                changed: draft.stamp.clone(),
-            };
-            made.put_into(&mut draft.configuration);
-            made.join(&mut draft.configuration);
-            draft.keys.push(data_key);
-            draft.made.environments.insert(name.clone(), made);
-            draft.mark(Subject::Environment(name.clone()));
-            draft.touch(&Place::Environment(name.clone()));
+            create(draft, wanted, (deployments, false), edit.subject(), entropy)?;
         }
         Edit::PatchEnvironment { name, protected, deprecated, labels } => {
             let mut made = owned(draft, name, precondition)?;
@@ -102,6 +78,45 @@ fn users(draft: &Draft<'_>, name: &EnvironmentName) -> Vec<String> {
         .chain(services.map(|one| format!("service {} has an instance there", one.id)))
         .chain(tools.map(|one| format!("tool {} has a profile there", one.id)));
     users.take(LISTED).collect()
+}
+
+/// Makes an environment that gives nothing yet, and the key that its values are sealed under.
+pub(super) fn create(
+    draft: &mut Draft<'_>,
+    wanted: &Environment,
+    (deployments, admins_only): (&BTreeSet<DeploymentId>, bool),
+    what: String,
+    entropy: &mut Entropy<'_>,
+) -> Result<(Uid, DataKey), EditError> {
+    let name = &wanted.name;
+    if let Some(there) = draft.made.environments.get(name) {
+        return Err(EditError::Changed { what, current: Some(there.changed.revision) });
+    }
+    if draft.configuration.environments.contains_key(name) {
+        return Err(EditError::Owned(what));
+    }
+    let unknown = deployments.iter().find(|id| !draft.configuration.deployments.contains_key(*id));
+    if let Some(unknown) = unknown {
+        return Err(EditError::Invalid(format!("there is no deployment {unknown}")));
+    }
+    // Another environment of the same name, once, had another id: it sealed what this cannot open.
+    let (workspace, uid) = (draft.configuration.uid, Uid(fresh(entropy)));
+    let (opened, data_key) = keyring::new_data_key(draft.root, workspace, uid, 1, entropy);
+    let made = MadeEnvironment {
+        environment: Environment { uid, ..wanted.clone() },
+        deployments: deployments.clone(),
+        keys: keyring::new_environment_keys(draft.root, workspace, uid, entropy),
+        data_key: data_key.clone(),
+        admins_only,
+        changed: draft.stamp.clone(),
+    };
+    made.put_into(&mut draft.configuration);
+    made.join(&mut draft.configuration);
+    draft.keys.push(data_key);
+    draft.made.environments.insert(name.clone(), made);
+    draft.mark(Subject::Environment(name.clone()));
+    draft.touch(&Place::Environment(name.clone()));
+    Ok((uid, opened))
 }
 
 fn owned(

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{
     ChangeError, Changed, Host, Writer, components::sweep_artefacts, prepare::Ingredients, push::changed,
+    tokens,
 };
 use crate::{
     audit::ChangeRecord,
@@ -17,11 +18,25 @@ use crate::{
     history,
     id::{DeploymentId, EnvironmentName, WorkspaceId},
     keyring::Keyring,
-    ledger::{Blob, LedgerError},
+    ledger::{Blob, LedgerError, MAX_OPERATIONS, MAX_TRANSACTION_BYTES},
     made::{Made, ResourceKey, Stamp},
     model::{Configuration, Scope, SealedValue, TokenRecord},
-    state::Alteration,
+    state::{Alteration, State},
 };
+
+/// The most tokens that a clone is granted to.
+const MAX_REGRANTED: usize = 64;
+/// Bytes of records in one transaction that is one of several.
+const MAX_BYTES: usize = MAX_TRANSACTION_BYTES / 2;
+
+/// What the audit log is told beside the edits.
+#[derive(Default)]
+struct Done {
+    /// What a clone took over, by name.
+    cloned: Vec<String>,
+    /// How many tokens name other environments than before.
+    tokens: usize,
+}
 
 impl From<EditError> for ChangeError {
     fn from(error: EditError) -> Self {
@@ -98,12 +113,15 @@ impl Host {
             draft.apply(edit, precondition, &mut crate::system::entropy)?;
         }
         self.unused(served, edits)?;
-        let active = self.validated(&draft.part())?;
+        let active = self.validated(&draft.part()).map_err(|error| because(error, &draft.warnings))?;
+        // A new environment's key opens what was just sealed for it.
+        let renewed = (draft.keys != snapshot.keys)
+            .then(|| Keyring::unwrap(snapshot.configuration.uid, &draft.keys, &workshop.roots));
         let made = Arc::new(draft.made);
         let ingredients = Ingredients {
             configuration: draft.configuration,
             keys: draft.keys,
-            keyring: &keyring,
+            keyring: renewed.as_ref().unwrap_or(&keyring),
             revision,
             created,
             not_after: snapshot.not_after,
@@ -113,8 +131,10 @@ impl Host {
             parent: Some(served),
             touched: (draft.reach < Reach::Policies).then_some(&draft.touched),
         };
-        let next = workshop.prepare(ingredients, &self.engine)?;
-        let changed = changed(&next, Vec::new());
+        let next = workshop
+            .prepare(ingredients, &self.engine)
+            .map_err(|error| because(error.into(), &draft.warnings))?;
+        let changed = changed(&next, draft.warnings);
         let mut records = made.changed_since(&served.made, workspace, &draft.subjects);
         let mut writer = self.writer.lock();
         self.forget_displaced(&mut writer)?;
@@ -123,14 +143,26 @@ impl Host {
         let held = self.hold_components(&writer, &made, &draft.subjects)?;
         let mut entry = writer.history_of(&next, &active, Some(pieces))?;
         records.append(&mut entry.records);
-        let details = details(workspace, edits, Some(&snapshot.configuration), Ok(&changed));
+        let regranted = regranted(&writer.state, workspace, edits)?;
+        let granted = regranted.as_ref().map(|state| state.since(&writer.state)).unwrap_or_default();
+        let done = Done { cloned: draft.cloned, tokens: granted.len() };
+        records.extend(granted);
+        let details = details(workspace, edits, Some(&snapshot.configuration), Ok((&changed, &done)));
         let record =
             ChangeRecord { at: self.clock.now(), kind: "change", outcome: "done", principal, details };
-        self.write_noted(&writer, records, std::mem::take(&mut entry.blobs), &record)?;
+        let (early, late) = in_transactions(records, workspace, edits);
+        for some in early {
+            self.write(&writer, &some, Vec::new())?;
+        }
+        self.write_noted(&writer, late, std::mem::take(&mut entry.blobs), &record)?;
         drop(held);
         writer.kept(workspace, entry);
         writer.made.insert(workspace.clone(), made);
-        let generation = self.store.load_full().with_workspace(writer.sequence(), next);
+        let mut generation = self.store.load_full().with_workspace(writer.sequence(), next);
+        if let Some(state) = regranted {
+            generation = generation.with_tokens(writer.sequence(), Arc::new(tokens::index(&state)));
+            writer.state = state;
+        }
         self.store.publish(Arc::new(generation));
         if draft.reach == Reach::Policies {
             self.watch.forget(workspace);
@@ -235,20 +267,23 @@ fn details(
     workspace: &WorkspaceId,
     edits: &[Edit],
     before: Option<&Configuration<SealedValue>>,
-    changed: Result<&Changed, &ChangeError>,
+    changed: Result<(&Changed, &Done), &ChangeError>,
 ) -> serde_json::Value {
     let named = |verb: &str| {
         let done = edits.iter().filter(|edit| edit.verb() == verb);
         done.map(Edit::subject).collect::<Vec<_>>()
     };
     let about = About::of(edits, before);
+    let mut keys = texts(&about.keys);
+    keys.extend(changed.iter().flat_map(|(_, done)| done.cloned.iter().cloned()));
     json!({
         "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
         "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
-        "keys": texts(&about.keys), "environments": texts(&about.environments),
+        "cloned": named("cloned"), "tokens": changed.ok().map(|(_, done)| done.tokens),
+        "keys": keys, "environments": texts(&about.environments),
         "deployments": texts(&about.deployments),
-        "revision": changed.ok().map(|changed| changed.revision.0),
-        "digest": changed.ok().map(|changed| changed.digest.to_string()),
+        "revision": changed.ok().map(|(changed, _)| changed.revision.0),
+        "digest": changed.ok().map(|(changed, _)| changed.digest.to_string()),
         "reason": changed.err().map(ToString::to_string),
     })
 }
@@ -261,5 +296,146 @@ impl Writer {
     /// What was made by API in a workspace.
     pub(super) fn made_in(&self, workspace: &WorkspaceId) -> Arc<Made> {
         self.made.get(workspace).cloned().unwrap_or_default()
+    }
+}
+
+/// A refusal, with what was left out and may be why.
+fn because(error: ChangeError, left_out: &[String]) -> ChangeError {
+    match error {
+        ChangeError::Invalid(mut rules) => {
+            rules.extend_from_slice(left_out);
+            ChangeError::Invalid(rules)
+        }
+        error => error,
+    }
+}
+
+/// The tokens as they are after `edits`: those that name an environment name its clone, too, where
+/// permissions are copied, and none but that one names an environment that is gone. A token without any
+/// name would be for all.
+fn regranted(state: &State, workspace: &WorkspaceId, edits: &[Edit]) -> Result<Option<State>, ChangeError> {
+    let grants = |edit: &Edit| {
+        matches!(edit, Edit::CloneEnvironment { permissions: true, .. } | Edit::DeleteEnvironment { .. })
+    };
+    if !edits.iter().any(grants) {
+        return Ok(None);
+    }
+    let mut next = state.clone();
+    for edit in edits {
+        let of_workspace = next.tokens.values_mut().filter_map(|token| match &mut token.scope {
+            Scope::Tenant { workspace: of, environments, .. } if of == workspace => Some(environments),
+            _ => None,
+        });
+        match edit {
+            Edit::CloneEnvironment { source, wanted, permissions: true, .. } => {
+                let granted = of_workspace.filter(|names| names.contains(source));
+                let many = granted.map(|names| names.insert(wanted.name.clone())).count();
+                if many > MAX_REGRANTED {
+                    let rule = format!(
+                        "{many} tokens are limited to {source}, and a clone is granted to at most {MAX_REGRANTED}; clone without permissions"
+                    );
+                    return Err(ChangeError::Invalid(vec![rule]));
+                }
+            }
+            Edit::DeleteEnvironment { name } => {
+                for names in of_workspace.filter(|names| names.len() > 1) {
+                    names.remove(name);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(next))
+}
+
+/// A change's records, as transactions: one where one takes them all. Where a clone is larger, what it
+/// holds comes first and means nothing, because its environment is not there; the last one makes it be
+/// there, with all that was before. A host that is killed in between forgets the rest at its next start.
+fn in_transactions(
+    records: Vec<Alteration>,
+    workspace: &WorkspaceId,
+    edits: &[Edit],
+) -> (Vec<Vec<Alteration>>, Vec<Alteration>) {
+    let bytes: usize = records.iter().map(size).sum();
+    let is_clone = edits.iter().any(|edit| matches!(edit, Edit::CloneEnvironment { .. }));
+    if !is_clone || (records.len() < MAX_OPERATIONS && bytes <= MAX_BYTES) {
+        return (Vec::new(), records);
+    }
+    let held = ["value", "resource"].map(|kind| format!("workspace/{workspace}/{kind}/"));
+    let is_held = |one: &Alteration| matches!(one, Alteration::Put { name, .. } if held.iter().any(|prefix| name.starts_with(prefix)));
+    let (early, late): (Vec<_>, Vec<_>) = records.into_iter().partition(is_held);
+    let mut transactions: Vec<Vec<Alteration>> = Vec::new();
+    let mut room = 0;
+    for one in early {
+        match transactions.last_mut() {
+            Some(last) if last.len() < MAX_OPERATIONS && size(&one) <= room => {
+                room -= size(&one);
+                last.push(one);
+            }
+            _ => {
+                room = MAX_BYTES.saturating_sub(size(&one));
+                transactions.push(vec![one]);
+            }
+        }
+    }
+    (transactions, late)
+}
+
+fn size(alteration: &Alteration) -> usize {
+    match alteration {
+        Alteration::Put { name, content } => name.len() + content.len(),
+        Alteration::Delete { name } => name.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::Uid,
+        model::{Environment, EnvironmentType},
+    };
+
+    fn cloning() -> [Edit; 1] {
+        let wanted = Environment {
+            name: "qa".parse().unwrap(),
+            uid: Uid::NONE,
+            kind: EnvironmentType::Test,
+            protected: false,
+            deprecated: false,
+            expires: None,
+            promotes_to: None,
+            labels: [].into(),
+        };
+        let source = "staging".parse().unwrap();
+        [Edit::CloneEnvironment { source, wanted, deployments: None, permissions: false }]
+    }
+
+    fn record(name: String, bytes: usize) -> Alteration {
+        Alteration::Put { name: format!("workspace/acme/{name}"), content: vec![0; bytes] }
+    }
+
+    #[test]
+    fn of_a_large_clone_the_environment_comes_last_and_small_ones_are_one_transaction() {
+        let workspace: WorkspaceId = "acme".parse().unwrap();
+        let records = |many: usize, bytes: usize| {
+            let mut all = vec![record("configuration".into(), 9), record("environment/qa".into(), 9)];
+            all.extend((0..many).map(|n| record(format!("value/in/qa/A{n:04}"), bytes)));
+            all.push(record("revision/7".into(), 9));
+            all
+        };
+        let (early, late) = in_transactions(records(90, 10), &workspace, &cloning());
+        assert_eq!((early.len(), late.len()), (0, 93));
+        for (many, bytes) in [(250, 10), (20, 90_000)] {
+            let (early, late) = in_transactions(records(many, bytes), &workspace, &cloning());
+            assert_eq!((early.concat().len(), late.len()), (many, 3));
+            for one in &early {
+                let bytes: usize = one.iter().map(size).sum();
+                assert!(one.len() <= MAX_OPERATIONS && bytes <= MAX_BYTES);
+            }
+            assert!(early.len() >= 3, "{}", early.len());
+        }
+        // Another change keeps its order.
+        assert_eq!(in_transactions(records(250, 10), &workspace, &[]).0.len(), 0);
     }
 }

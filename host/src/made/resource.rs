@@ -128,6 +128,9 @@ impl MadeResource {
                 configuration.tools.insert(id.clone(), made);
             }
             (Resource::Binding(made), ResourceKey::Binding(id, environment, name)) => {
+                if !is_there(environment) {
+                    return false;
+                }
                 let one = configuration.deployments.get_mut(id);
                 let Some(here) = one.and_then(|one| one.environments.get_mut(environment)) else {
                     return false;
@@ -138,8 +141,12 @@ impl MadeResource {
                 configuration.policies.insert(name.clone(), made.policy.clone());
             }
             (Resource::Attachment(made), ResourceKey::Attachment(_, place)) => {
+                let is_same = match place {
+                    Place::Environment(name) | Place::Deployment(_, Some(name)) => is_there(name),
+                    _ => true,
+                };
                 let has_policy = configuration.policies.contains_key(&made.policy);
-                if !has_policy || layer_of(configuration, place).is_none() {
+                if !has_policy || !is_same || layer_of(configuration, place).is_none() {
                     return false;
                 }
                 let same = |one: &&mut Attachment| one.policy == made.policy && one.place == made.place;

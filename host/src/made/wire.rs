@@ -19,13 +19,16 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Made, MadeEnvironment, MadeResource, MadeValue, MadeVersion, ResourceKey, SealedFor, Stamp, Subject,
-    ValueKey,
+    Made, MadeContent, MadeEnvironment, MadeResource, MadeValue, MadeVersion, ResourceKey, SealedFor, Stamp,
+    Subject, ValueKey,
 };
 use crate::{
-    id::{EnvironmentName, Revision, Uid, UnixSeconds, ValueId, WorkspaceId},
+    id::{EnvironmentName, Revision, Uid, UnixSeconds, WorkspaceId},
     keyring::{WrappedDataKey, WrappedKey},
-    model::{Environment, EnvironmentKeys, KeyId, Place, SealedValue, question::Sensitivity},
+    model::{
+        Environment, EnvironmentKeys, KeyId, Piece, Place, SealedValue, Template,
+        question::{Encoding, Sensitivity},
+    },
     state::Alteration,
 };
 
@@ -60,9 +63,24 @@ struct WireStamp {
 struct WireVersion {
     number: u64,
     secret: bool,
-    id: String,
-    sealed: String,
+    #[serde(flatten)]
+    content: WireContent,
     set: WireStamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WireContent {
+    Sealed { id: String, sealed: String },
+    Template { template: Vec<WirePiece> },
+}
+
+/// A literal, or a variable's name and how its value is written.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WirePiece {
+    Literal(String),
+    Reference(String, String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,8 +88,19 @@ struct WireValue {
     key: WireKey,
     sealed_for: (String, String),
     description: String,
+    #[serde(default = "usual", skip_serializing_if = "is_usual")]
+    inject: bool,
     current: WireVersion,
     changed: WireStamp,
+}
+
+fn usual() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_usual(inject: &bool) -> bool {
+    *inject
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,6 +125,8 @@ struct WireEnvironment {
     data_root: String,
     data_epoch: u32,
     data: String,
+    #[serde(default)]
+    admins_only: bool,
     changed: WireStamp,
 }
 
@@ -155,13 +186,14 @@ fn read_environment(workspace: &WorkspaceId, name: &str, content: &[u8], made: &
     let (root_key, bytes) = (KeyId(fixed(&wire.data_root)?), hex::decode(&wire.data).ok()?);
     let data_key =
         WrappedDataKey { environment: uid, key: WrappedKey { root_key, epoch: wire.data_epoch, bytes } };
-    let changed = stamp(wire.changed);
-    made.environments.insert(own, MadeEnvironment { environment, deployments, keys, data_key, changed });
+    let (admins_only, changed) = (wire.admins_only, stamp(wire.changed));
+    let read = MadeEnvironment { environment, deployments, keys, data_key, admins_only, changed };
+    made.environments.insert(own, read);
     Some(())
 }
 
 fn to_environment(made: &MadeEnvironment) -> WireEnvironment {
-    let MadeEnvironment { environment, deployments, keys, data_key, changed } = made;
+    let MadeEnvironment { environment, deployments, keys, data_key, admins_only, changed } = made;
     WireEnvironment {
         uid: environment.uid.to_string(),
         kind: environment.kind.to_string(),
@@ -177,6 +209,7 @@ fn to_environment(made: &MadeEnvironment) -> WireEnvironment {
         data_root: data_key.key.root_key.to_string(),
         data_epoch: data_key.key.epoch,
         data: hex::encode(&data_key.key.bytes),
+        admins_only: *admins_only,
         changed: to_stamp(changed),
     }
 }
@@ -195,7 +228,8 @@ fn read_value(workspace: &WorkspaceId, name: &str, content: &[u8], made: &mut Ma
         SealedFor { environment: environment.parse().ok()?, deployment: deployment.parse().ok()? };
     let (current, changed) = (version(wire.current)?, stamp(wire.changed));
     (value_name(workspace, &key) == name).then_some(())?;
-    made.values.insert(key, MadeValue { sealed_for, description: wire.description, current, changed });
+    let (description, inject) = (wire.description, wire.inject);
+    made.values.insert(key, MadeValue { sealed_for, description, inject, current, changed });
     Some(())
 }
 
@@ -347,6 +381,7 @@ impl Recorded<'_> {
                     value.sealed_for.deployment.to_string(),
                 ),
                 description: value.description.clone(),
+                inject: value.inject,
                 current: to_version(&value.current),
                 changed: to_stamp(&value.changed),
             }),
@@ -404,17 +439,59 @@ fn to_key(key: &ValueKey) -> WireKey {
 
 fn version(wire: WireVersion) -> Option<MadeVersion> {
     let sensitivity = if wire.secret { Sensitivity::Secret } else { Sensitivity::Plain };
-    let id: ValueId = wire.id.parse().ok()?;
-    let value = SealedValue { id, bytes: BASE64_STANDARD.decode(wire.sealed).ok()?.into() };
-    Some(MadeVersion { number: wire.number, sensitivity, value, set: stamp(wire.set) })
+    let content = match wire.content {
+        WireContent::Sealed { id, sealed } => {
+            let bytes = BASE64_STANDARD.decode(sealed).ok()?.into();
+            MadeContent::Sealed(SealedValue { id: id.parse().ok()?, bytes })
+        }
+        WireContent::Template { template } => {
+            MadeContent::Template(Template(template.into_iter().map(piece).collect::<Option<_>>()?))
+        }
+    };
+    Some(MadeVersion { number: wire.number, sensitivity, content, set: stamp(wire.set) })
 }
+
+fn piece(wire: WirePiece) -> Option<Piece> {
+    Some(match wire {
+        WirePiece::Literal(text) => Piece::Literal(text),
+        WirePiece::Reference(name, encoding) => {
+            let encoding = ENCODINGS.into_iter().find(|(_, word)| *word == encoding)?.0;
+            Piece::Reference { name: name.parse().ok()?, encoding }
+        }
+    })
+}
+
+fn to_piece(piece: &Piece) -> WirePiece {
+    match piece {
+        Piece::Literal(text) => WirePiece::Literal(text.clone()),
+        Piece::Reference { name, encoding } => {
+            let known = ENCODINGS.into_iter().find(|(known, _)| known == encoding);
+            let word = known.map(|(_, word)| word).unwrap_or_default();
+            WirePiece::Reference(name.to_string(), word.to_owned())
+        }
+    }
+}
+
+/// How a reference's value is written, in the words of a directory.
+const ENCODINGS: [(Encoding, &str); 4] = [
+    (Encoding::Raw, "raw"),
+    (Encoding::Percent, "percent"),
+    (Encoding::JsonString, "json"),
+    (Encoding::Base64, "base64"),
+];
 
 fn to_version(version: &MadeVersion) -> WireVersion {
     WireVersion {
         number: version.number,
         secret: version.sensitivity == Sensitivity::Secret,
-        id: version.value.id.to_string(),
-        sealed: BASE64_STANDARD.encode(&version.value.bytes),
+        content: match &version.content {
+            MadeContent::Sealed(value) => {
+                WireContent::Sealed { id: value.id.to_string(), sealed: BASE64_STANDARD.encode(&value.bytes) }
+            }
+            MadeContent::Template(template) => {
+                WireContent::Template { template: template.0.iter().map(to_piece).collect() }
+            }
+        },
         set: to_stamp(&version.set),
     }
 }
@@ -433,6 +510,7 @@ mod tests {
         super::{PAST_NAMES, PAST_VERSIONS},
         *,
     };
+    use crate::id::ValueId;
 
     fn workspace() -> WorkspaceId {
         "acme".parse().unwrap()
@@ -446,9 +524,18 @@ mod tests {
         let set = Stamp { revision: made.revision, at: UnixSeconds(7), principal: "ada".into() };
         let value = SealedValue { id: ValueId([byte; 16]), bytes: vec![byte; 40].into() };
         let (number, sensitivity) = (made.next_version(key), Sensitivity::Secret);
-        let current = MadeVersion { number, sensitivity, value, set: set.clone() };
+        // One is a template, as a clone may take over.
+        let content = match byte {
+            3 => MadeContent::Template(Template(vec![
+                Piece::Literal("a".into()),
+                Piece::Reference { name: "B".parse().unwrap(), encoding: Encoding::Percent },
+            ])),
+            _ => MadeContent::Sealed(value),
+        };
+        let current = MadeVersion { number, sensitivity, content, set: set.clone() };
         let sealed_for = SealedFor { environment: Uid([3; 16]), deployment: Uid::NONE };
-        MadeValue { sealed_for, description: "for the tests".into(), current, changed: set }
+        let inject = byte != 4;
+        MadeValue { sealed_for, description: "for the tests".into(), inject, current, changed: set }
     }
 
     fn apply(records: &mut BTreeMap<String, Vec<u8>>, changes: Vec<Alteration>) {

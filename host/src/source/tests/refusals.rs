@@ -154,7 +154,7 @@ fn what_cannot_serve_is_refused_with_its_place() {
             "services/cache.toml",
             "[\"preview/pr-42\"]",
             "[\"preview/pr-43\"]",
-            "shared-with: there is no environment preview/pr-43",
+            "staging does not share cache with preview/pr-42",
         ),
         (
             "services/cache.toml",

@@ -1,0 +1,187 @@
+//! Clones by API: what an environment gives, sealed again for another, and apart from it afterwards.
+
+use serde_json::{Value, json};
+
+use crate::world::{Answer, Site, World};
+
+const ENVIRONMENTS: &str = "/api/v1/environments";
+const VALUES: &str = "/api/v1/deployments/checkout/env";
+
+/// The small workspace, where staging lends its database to `qa` and `qa/large`, and has a template and
+/// a value that serves nothing else.
+fn site() -> Site {
+    let mut site = Site::small(7);
+    site.edit(
+        "services/orders-db.toml",
+        "[instances.staging]\n",
+        "[instances.staging]\nshared-with = [\"qa\", \"qa/large\", \"staging/copy\"]\n",
+    );
+    site.change_toml("deployments/checkout.toml", |file| {
+        let variables = &mut file["environments"]["staging"]["variables"];
+        variables["USERINFO"]["template"] = toml_edit::value("${DB_USER}:${DB_PASSWORD|percent}");
+        variables["PART"]["value"] = toml_edit::value("of something");
+        variables["PART"]["inject"] = toml_edit::value(false);
+    });
+    site
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_gives_what_its_source_gives_and_goes_its_own_way() {
+    let world = World::with(site()).await;
+    let answer = world.clone_of("staging", &json!({ "name": "qa" })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["warnings"], json!([]), "{}", answer.text());
+    let token = world.instance("qa").await;
+    let staging = world.environment("staging").await;
+    assert_eq!(staging["USERINFO"], "user-7:staging%207%25");
+    assert_eq!(world.given(&token).await, staging, "the same, a template and a binding among it");
+    let shown = world.admin("GET", &format!("{ENVIRONMENTS}/qa"), world.site.token("admin"), "").await.json();
+    assert_eq!(
+        (&shown["type"], &shown["admins_only"], &shown["deployments"]),
+        (&json!("pre-production"), &json!(true), &json!(["checkout"]))
+    );
+
+    // Another value here is none there, in both directions, also after a restart and a push.
+    world.put_value("qa", "FLAG", "cloned").await;
+    world.put_value("staging", "OTHER", "later").await;
+    let world = world.restart().await;
+    let mut theirs = world.given(&token).await;
+    assert_eq!((theirs["FLAG"].as_str(), theirs.get("OTHER")), ("cloned", None));
+    theirs.insert("FLAG".into(), "7".into());
+    assert_eq!(theirs, staging);
+    assert_eq!(world.environment("staging").await["FLAG"], "7");
+    let revision = world.revision().await;
+    let mut next = world.site.clone();
+    next.set_plain("staging", "FLAG", "8");
+    let pushed = world.push(&next.bundle(bootlace::id::Revision(revision)), revision).await;
+    assert_eq!((pushed.status, &pushed.json()["warnings"]), (200, &json!([])), "{}", pushed.text());
+    assert_eq!(world.given(&token).await["FLAG"], "cloned");
+    // What serves templates alone does so here, too.
+    world.put_value("qa", "PART", "of another").await;
+    assert_eq!(world.given(&token).await.get("PART"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_of_a_clone_is_in_an_answer_or_the_audit_log_but_its_keys_are() {
+    let world = World::with(site()).await;
+    let answer = world.clone_of("staging", &json!({ "name": "qa" })).await;
+    let admin = world.site.token("admin");
+    let log = world.admin("GET", "/api/v1/audit?kind=change", admin, "").await;
+    let listed = world.admin("GET", &format!("{VALUES}?environment=qa"), admin, "").await;
+    for text in [answer.text(), log.text(), listed.text()] {
+        assert!(!text.contains("staging 7%"), "{text}");
+    }
+    let record = &log.json()["records"][0];
+    let text = record.to_string();
+    assert!(text.contains("environment staging as qa"), "{text}");
+    for key in ["DB_PASSWORD of checkout in qa", "LOG_LEVEL in qa", "binding DATABASE_URL of checkout in qa"]
+    {
+        assert!(text.contains(key), "{key}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_binding_that_is_not_shared_is_left_out_and_named() {
+    let mut site = site();
+    site.edit("deployments/checkout.toml", "required = [\"DATABASE_URL\"]", "");
+    let world = World::with(site).await;
+    let answer = world.clone_of("staging", &json!({ "name": "stranger" })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let warned = answer.json()["warnings"][0].as_str().unwrap().to_owned();
+    assert!(warned.contains("DATABASE_URL of checkout") && warned.contains("shared-with"), "{warned}");
+    let token = world.instance("stranger").await;
+    let given = world.given(&token).await;
+    assert_eq!((given.get("DATABASE_URL"), given["DB_USER"].as_str()), (None, "user-7"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_that_could_not_boot_is_refused_and_says_what_it_lacks() {
+    let world = World::with(site()).await;
+    let answer = world.clone_of("staging", &json!({ "name": "stranger" })).await;
+    assert_eq!((answer.status, answer.code().as_str()), (422, "invalid"));
+    assert!(answer.text().contains("does not list stranger in its shared-with"), "{}", answer.text());
+    let path = format!("{ENVIRONMENTS}/stranger");
+    assert_eq!(world.admin("GET", &path, world.site.token("admin"), "").await.status, 404);
+    // Without the deployment nothing is lacking.
+    let body = json!({ "name": "stranger", "deployments": [] });
+    assert_eq!(world.clone_of("staging", &body).await.status, 200);
+    let other = json!({ "name": "another", "deployments": ["search"] });
+    assert_eq!(world.clone_of("staging", &other).await.status, 422);
+    assert_eq!(world.clone_of("nowhere", &json!({ "name": "another" })).await.status, 404);
+    assert_eq!(
+        world.clone_of("staging", &json!({ "name": "production" })).await.code(),
+        "owned-by-directory"
+    );
+    assert_eq!(world.clone_of("staging", &json!({ "name": "stranger" })).await.code(), "conflict");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_clone_is_there_as_a_whole_after_a_restart() {
+    let mut site = site();
+    site.change_toml("deployments/checkout.toml", |file| {
+        for number in 0..300 {
+            let name = format!("MANY_{number}");
+            file["environments"]["staging"]["variables"][&name] = toml_edit::value(number);
+        }
+    });
+    let world = World::with(site).await;
+    let answer = world.clone_of("staging", &json!({ "name": "qa/large" })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let world = world.restart().await;
+    let token = world.instance("qa/large").await;
+    let given = world.given(&token).await;
+    assert_eq!(given["MANY_299"], "299");
+    assert_eq!(given, world.environment("staging").await);
+    // It goes as a whole, too.
+    let id = token_id(&token);
+    let admin = world.site.token("admin").to_owned();
+    assert_eq!(world.admin("DELETE", &format!("/api/v1/tokens/{id}"), &admin, "").await.status, 204);
+    assert_eq!(world.admin("DELETE", &format!("{ENVIRONMENTS}/qa%2Flarge"), &admin, "").await.status, 200);
+    let world = world.restart().await;
+    let again = world.clone_of("staging", &json!({ "name": "qa/large" })).await;
+    assert_eq!(again.status, 200, "{}", again.text());
+}
+
+fn token_id(token: &str) -> String {
+    bootlace::token::token_id(&token.parse::<bootlace::token::Token>().unwrap().hash())
+}
+
+impl World {
+    /// A clone, asked for by an admin.
+    pub(crate) async fn clone_of(&self, source: &str, body: &Value) -> Answer {
+        self.clone_as("admin", source, body).await
+    }
+
+    /// The same by another role.
+    pub(crate) async fn clone_as(&self, role: &str, source: &str, body: &Value) -> Answer {
+        let path = format!("{ENVIRONMENTS}/{}/clone", source.replace('/', "%2F"));
+        self.admin("POST", &path, self.site.token(role), body.to_string()).await
+    }
+
+    /// A new instance token of checkout.
+    pub(crate) async fn instance(&self, environment: &str) -> String {
+        let wanted = json!({
+            "kind": "instance", "principal": "pod", "deployment": "checkout", "environment": environment,
+        });
+        let minted = self.admin("POST", "/api/v1/tokens", self.site.token("admin"), wanted.to_string()).await;
+        minted.json()["token"].as_str().unwrap_or_else(|| panic!("{}", minted.text())).to_owned()
+    }
+
+    /// What a boot with `token` is given.
+    pub(crate) async fn given(&self, token: &str) -> std::collections::BTreeMap<String, String> {
+        let booted = self.get_boot("/v1/boot", Some(token)).await;
+        assert_eq!(booted.status, 200, "{}", booted.text());
+        booted.environment()
+    }
+
+    async fn put_value(&self, environment: &str, name: &str, value: &str) {
+        let body = json!({ "environment": environment, "name": name, "value": value }).to_string();
+        let set = self.admin("POST", VALUES, self.site.token("admin"), body).await;
+        assert_eq!(set.status, 200, "{}", set.text());
+    }
+
+    async fn revision(&self) -> u64 {
+        let shown = self.admin("GET", "/api/v1/snapshot", self.site.token("admin"), "").await;
+        shown.json()["revision"].as_u64().unwrap()
+    }
+}
