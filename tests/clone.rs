@@ -31,7 +31,7 @@ async fn a_clone_gives_what_its_source_gives_and_goes_its_own_way() {
     let answer = world.clone_of("staging", &json!({ "name": "qa" })).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["warnings"], json!([]), "{}", answer.text());
-    let token = world.instance("qa").await;
+    let token = world.instance("checkout", "qa").await;
     let staging = world.environment("staging").await;
     assert_eq!(staging["USERINFO"], "user-7:staging%207%25");
     assert_eq!(world.given(&token).await, staging, "the same, a template and a binding among it");
@@ -89,7 +89,7 @@ async fn a_binding_that_is_not_shared_is_left_out_and_named() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let warned = answer.json()["warnings"][0].as_str().unwrap().to_owned();
     assert!(warned.contains("DATABASE_URL of checkout") && warned.contains("shared-with"), "{warned}");
-    let token = world.instance("stranger").await;
+    let token = world.instance("checkout", "stranger").await;
     let given = world.given(&token).await;
     assert_eq!((given.get("DATABASE_URL"), given["DB_USER"].as_str()), (None, "user-7"));
 }
@@ -128,7 +128,7 @@ async fn a_large_clone_is_there_as_a_whole_after_a_restart() {
     let answer = world.clone_of("staging", &json!({ "name": "qa/large" })).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let world = world.restart().await;
-    let token = world.instance("qa/large").await;
+    let token = world.instance("checkout", "qa/large").await;
     let given = world.given(&token).await;
     assert_eq!(given["MANY_299"], "299");
     assert_eq!(given, world.environment("staging").await);
@@ -156,15 +156,6 @@ impl World {
     pub(crate) async fn clone_as(&self, role: &str, source: &str, body: &Value) -> Answer {
         let path = format!("{ENVIRONMENTS}/{}/clone", source.replace('/', "%2F"));
         self.admin("POST", &path, self.site.token(role), body.to_string()).await
-    }
-
-    /// A new instance token of checkout.
-    pub(crate) async fn instance(&self, environment: &str) -> String {
-        let wanted = json!({
-            "kind": "instance", "principal": "pod", "deployment": "checkout", "environment": environment,
-        });
-        let minted = self.admin("POST", "/api/v1/tokens", self.site.token("admin"), wanted.to_string()).await;
-        minted.json()["token"].as_str().unwrap_or_else(|| panic!("{}", minted.text())).to_owned()
     }
 
     /// What a boot with `token` is given.

@@ -34,6 +34,7 @@ mod pages;
 mod policies;
 mod policies_api;
 mod postgres;
+mod previews;
 mod quarantine;
 mod redis;
 mod replay;

@@ -19,14 +19,15 @@ pub use sealed::{InstanceChange, ProfileChange, SealedChange, ServiceChange, Too
 
 use crate::{
     entropy::{Entropy, fresh},
-    id::{DeploymentId, EnvironmentName, Revision, Uid, ValueId},
+    id::{DeploymentId, EnvironmentName, Revision, Uid, UnixSeconds, ValueId},
     keyring::{Keyring, RootKey, WrappedDataKey},
     made::{
         Found, Made, MadeContent, MadeValue, MadeVersion, ResourceKey, SealedFor, Stamp, Subject, ValueKey,
         is_taken, layer_of,
     },
     model::{
-        Address, Configuration, Deployment, Environment, Override, Place, SealedValue, question::Sensitivity,
+        Address, Configuration, Deployment, Environment, EnvironmentType, Override, Place, SealedValue,
+        question::Sensitivity,
     },
     seal,
     secret::Secret,
@@ -72,12 +73,8 @@ pub enum Edit {
     PatchEnvironment {
         /// Its name.
         name: EnvironmentName,
-        /// Whether changes want a confirmation and an admin.
-        protected: Option<bool>,
-        /// Whether nothing new may come to it.
-        deprecated: Option<bool>,
-        /// All of its labels.
-        labels: Option<BTreeMap<String, String>>,
+        /// What is other.
+        patch: EnvironmentPatch,
     },
     /// An environment goes, with everything that was set in it.
     DeleteEnvironment {
@@ -93,6 +90,25 @@ pub enum Edit {
         /// Where and which.
         key: ValueKey,
     },
+}
+
+/// What is to be other of an environment.
+#[derive(Debug, Default)]
+pub struct EnvironmentPatch {
+    /// What kind of stage it is.
+    pub kind: Option<EnvironmentType>,
+    /// Whether changes want a confirmation and an admin.
+    pub protected: Option<bool>,
+    /// Whether nothing new may come to it.
+    pub deprecated: Option<bool>,
+    /// All of its labels.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Whether only admins see it, and those whose token names it.
+    pub admins_only: Option<bool>,
+    /// The next environment of the chain, or none.
+    pub promotes_to: Option<Option<EnvironmentName>>,
+    /// When it stops serving, or never.
+    pub expires: Option<Option<UnixSeconds>>,
 }
 
 /// What a record must be for a change to be made to it.

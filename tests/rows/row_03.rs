@@ -88,3 +88,51 @@ impl World {
         minted.json()["token"].as_str().unwrap_or_else(|| panic!("{}", minted.text())).to_owned()
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_03_an_environment_is_deprecated_enabled_put_elsewhere_in_the_chain_and_deleted() {
+    let world = World::with(site()).await;
+    let admin = world.site.token("admin");
+    let call = async |method: &str, body: &str| {
+        world.admin(method, &format!("{ENVIRONMENTS}/load"), admin, body).await
+    };
+    let made = r#"{"name":"load","type":"test"}"#;
+    assert_eq!(world.admin("POST", ENVIRONMENTS, admin, made).await.status, 200);
+    let before = world.shown("load").await;
+    for (patch, key, value) in [
+        (r#"{"deprecated":true}"#, "deprecated", json!(true)),
+        (r#"{"deprecated":false}"#, "deprecated", json!(false)),
+        (r#"{"promotes_to":"staging"}"#, "promotes_to", json!("staging")),
+        (r#"{"promotes_to":null}"#, "promotes_to", json!(null)),
+        (r#"{"expires":"2026-12-24T12:00:00Z"}"#, "expires", json!("2026-12-24T12:00:00Z")),
+        (r#"{"expires":null}"#, "expires", json!(null)),
+        (r#"{"type":"pre-production"}"#, "type", json!("pre-production")),
+        (r#"{"admins_only":true}"#, "admins_only", json!(true)),
+    ] {
+        let patched = call("PATCH", patch).await;
+        assert_eq!(patched.status, 200, "{patch}: {}", patched.text());
+        assert_eq!(world.shown("load").await[key], value, "{patch}");
+    }
+    let circle = call("PATCH", r#"{"promotes_to":"load"}"#).await;
+    assert_eq!((circle.status, circle.text().contains("load")), (422, true), "{}", circle.text());
+    assert_eq!(call("PATCH", r#"{"type":"production"}"#).await.status, 200);
+    let after = world.shown("load").await;
+    assert_eq!((&before["protected"], &after["protected"]), (&json!(false), &json!(true)));
+    let gate = r#"{"name":"gate","type":"test","promotes_to":"load"}"#;
+    assert_eq!(world.admin("POST", ENVIRONMENTS, admin, gate).await.status, 200);
+    let path = format!("{ENVIRONMENTS}/load?confirm=load");
+    let used = world.admin("DELETE", &path, admin, "").await;
+    assert!(used.status == 422 && used.text().contains("gate promotes to it"), "{}", used.text());
+    assert_eq!(world.admin("DELETE", &format!("{ENVIRONMENTS}/gate"), admin, "").await.status, 200);
+    assert_eq!(world.admin("DELETE", &path, admin, "").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_02_a_new_workspace_has_the_chain_of_development_staging_production() {
+    let world = World::with(Site::starter()).await;
+    for (name, next) in
+        [("development", json!("staging")), ("staging", json!("production")), ("production", json!(null))]
+    {
+        assert_eq!(world.shown(name).await["promotes_to"], next, "{name}");
+    }
+}

@@ -2,6 +2,7 @@
 
 pub(super) mod clone;
 mod expiry;
+mod preview;
 
 use std::{
     cmp::Ordering,
@@ -16,7 +17,7 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse as _, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::{
@@ -31,7 +32,7 @@ use super::{
     values::{Owned, changed, precondition},
 };
 use crate::{
-    change::Edit,
+    change::{Edit, EnvironmentPatch},
     clock::rfc3339,
     generation::Served,
     host::Host,
@@ -40,6 +41,8 @@ use crate::{
     serve::respond::Problem,
 };
 
+use expiry::WireExpires;
+
 type Answer = Result<Response, Problem>;
 
 /// An environment that is wanted.
@@ -47,26 +50,49 @@ type Answer = Result<Response, Problem>;
 #[serde(deny_unknown_fields)]
 pub(super) struct WireCreate {
     name: String,
+    /// Left out for a preview, `preview/<source>`, it is cloned from the workspace's preview template:
+    /// the environment with the label `preview-template=true`.
     #[serde(rename = "type")]
     #[schema(pattern = "^(development|test|pre-production|production)$")]
-    kind: String,
+    kind: Option<String>,
     /// Where it is not said, those of type production are.
     protected: Option<bool>,
     promotes_to: Option<String>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    /// The deployments that use it.
-    #[serde(default)]
-    deployments: BTreeSet<String>,
+    labels: Option<BTreeMap<String, String>>,
+    /// The deployments that use it; of a preview that is cloned, all that use the template, where it is
+    /// not said.
+    deployments: Option<BTreeSet<String>>,
+    /// When it stops serving; a preview that is cloned after a week, where it is not said.
+    expires: Option<WireExpires>,
 }
 
 /// What is to change; the rest stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WirePatch {
+    /// One that comes to be of type production is protected, if nothing is said.
+    #[serde(rename = "type")]
+    #[schema(pattern = "^(development|test|pre-production|production)$")]
+    kind: Option<String>,
     protected: Option<bool>,
+    /// False enables it again.
     deprecated: Option<bool>,
     labels: Option<BTreeMap<String, String>>,
+    /// Whether only admins see it, and those whose token names it.
+    admins_only: Option<bool>,
+    /// Null for none.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<String>)]
+    promotes_to: Option<Option<String>>,
+    /// Null for never.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<WireExpires>)]
+    expires: Option<Option<WireExpires>>,
+}
+
+/// Tells null, which is a wish, from what is not there.
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// The environments that the token sees.
@@ -176,25 +202,34 @@ pub(super) async fn create(
         return Err(Problem::forbidden("your token is limited to some environments, and makes no others"));
     }
     let wire: WireCreate = body::json(body, "name and type").await?;
-    let kind: EnvironmentType = named(&wire.kind)?;
+    let name: EnvironmentName = named(&wire.name)?;
+    let Some(kind) = &wire.kind else {
+        let edits = vec![preview::edit(&caller, query.as_deref(), name, wire, host.clock.now())?];
+        return changed(host, &caller, query.as_deref(), edits, precondition(&headers)?).await;
+    };
+    let kind: EnvironmentType = named(kind)?;
     let protected = wire.protected.unwrap_or(kind == EnvironmentType::Production);
     if protected {
         caller.role(Role::Admin)?;
     }
     let wanted = Environment {
-        name: named(&wire.name)?,
+        name,
         uid: Uid::NONE,
         kind,
         protected,
         deprecated: false,
-        expires: None,
+        expires: wire.expires.map(|expires| expires.moment(host.clock.now(), None)).transpose()?,
         promotes_to: wire.promotes_to.as_deref().map(named).transpose()?,
-        labels: wire.labels,
+        labels: wire.labels.unwrap_or_default(),
     };
-    let deployments =
-        wire.deployments.iter().map(|name| named::<DeploymentId>(name)).collect::<Result<_, _>>()?;
+    let deployments = wire.deployments.map(chosen).transpose()?.unwrap_or_default();
     let edits = vec![Edit::CreateEnvironment { wanted, deployments }];
     changed(host, &caller, query.as_deref(), edits, precondition(&headers)?).await
+}
+
+/// The deployments of these names.
+fn chosen(names: BTreeSet<String>) -> Result<BTreeSet<DeploymentId>, Problem> {
+    names.iter().map(|name| named(name)).collect()
 }
 
 /// Changes an environment.
@@ -213,12 +248,34 @@ pub(super) async fn patch(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     let name = changeable(&caller, query.as_deref(), &name)?;
-    let wire: WirePatch = body::json(body, "some of protected, deprecated and labels").await?;
-    if wire.protected == Some(true) {
+    let wire: WirePatch = body::json(body, "what is to be other than it is").await?;
+    let kind: Option<EnvironmentType> = wire.kind.as_deref().map(named).transpose()?;
+    let becomes = (kind == Some(EnvironmentType::Production)).then_some(true);
+    let protected = wire.protected.or(becomes);
+    if protected == Some(true) || becomes.is_some() || wire.admins_only.is_some() {
         caller.role(Role::Admin)?;
     }
-    let WirePatch { protected, deprecated, labels } = wire;
-    let edits = vec![Edit::PatchEnvironment { name, protected, deprecated, labels }];
+    let promotes_to = match wire.promotes_to {
+        Some(Some(next)) => Some(Some(named(&next)?)),
+        other => other.map(|_| None),
+    };
+    let expires = match wire.expires {
+        Some(Some(expires)) => {
+            let furthest = name.is_preview().then_some(preview::MAX_PREVIEW_SECONDS);
+            Some(Some(expires.moment(host.clock.now(), furthest)?))
+        }
+        other => other.map(|_| None),
+    };
+    let patch = EnvironmentPatch {
+        kind,
+        protected,
+        deprecated: wire.deprecated,
+        labels: wire.labels,
+        admins_only: wire.admins_only,
+        promotes_to,
+        expires,
+    };
+    let edits = vec![Edit::PatchEnvironment { name, patch }];
     changed(host, &caller, query.as_deref(), edits, precondition(&headers)?).await
 }
 

@@ -22,14 +22,20 @@ pub(super) fn apply(
         Edit::CreateEnvironment { wanted, deployments } => {
             create(draft, wanted, (deployments, false), edit.subject(), entropy)?;
         }
-        Edit::PatchEnvironment { name, protected, deprecated, labels } => {
+        Edit::PatchEnvironment { name, patch } => {
             let mut made = owned(draft, name, precondition)?;
             let environment = &mut made.environment;
-            environment.protected = protected.unwrap_or(environment.protected);
-            environment.deprecated = deprecated.unwrap_or(environment.deprecated);
-            if let Some(labels) = labels {
+            environment.kind = patch.kind.unwrap_or(environment.kind);
+            environment.protected = patch.protected.unwrap_or(environment.protected);
+            environment.deprecated = patch.deprecated.unwrap_or(environment.deprecated);
+            environment.expires = patch.expires.unwrap_or(environment.expires);
+            if let Some(labels) = &patch.labels {
                 environment.labels.clone_from(labels);
             }
+            if let Some(next) = &patch.promotes_to {
+                environment.promotes_to.clone_from(next);
+            }
+            made.admins_only = patch.admins_only.unwrap_or(made.admins_only);
             made.changed = draft.stamp.clone();
             made.put_into(&mut draft.configuration);
             draft.made.environments.insert(name.clone(), made);
@@ -38,7 +44,7 @@ pub(super) fn apply(
         }
         Edit::DeleteEnvironment { name } => {
             let gone = owned(draft, name, precondition)?;
-            let by = users(draft, name);
+            let by = used_by(draft, name);
             if !by.is_empty() {
                 let reason = format!("environment {name} is in use: {}", by.join(", "));
                 return Err(EditError::Invalid(reason));
@@ -66,18 +72,6 @@ pub(super) fn apply(
         _ => {}
     }
     Ok(())
-}
-
-/// What counts on an environment beside deployments, which leave it.
-fn users(draft: &Draft<'_>, name: &EnvironmentName) -> Vec<String> {
-    let whole = &draft.configuration;
-    let sources = whole.environments.values().filter(|one| one.promotes_to.as_ref() == Some(name));
-    let services = whole.services.values().filter(|one| one.instances.contains_key(name));
-    let tools = whole.tools.values().filter(|one| one.profiles.contains_key(name));
-    let users = (sources.map(|one| format!("{} promotes to it", one.name)))
-        .chain(services.map(|one| format!("service {} has an instance there", one.id)))
-        .chain(tools.map(|one| format!("tool {} has a profile there", one.id)));
-    users.take(LISTED).collect()
 }
 
 /// Makes an environment that gives nothing yet, and the key that its values are sealed under.
@@ -117,6 +111,36 @@ pub(super) fn create(
     draft.mark(Subject::Environment(name.clone()));
     draft.touch(&Place::Environment(name.clone()));
     Ok((uid, opened))
+}
+
+/// What counts on an environment, in words: those that promote to it, those that have something of its
+/// services or namespaces, and deployments that would be left without any.
+fn used_by(draft: &Draft<'_>, name: &EnvironmentName) -> Vec<String> {
+    let configuration = &draft.configuration;
+    let sources = configuration.environments.values();
+    let sources = sources.filter(|one| one.promotes_to.as_ref() == Some(name));
+    let services = configuration.services.values().filter(|one| one.instances.contains_key(name));
+    let tools = configuration.tools.values().filter(|one| one.profiles.contains_key(name));
+    let mut by: Vec<_> = (sources.map(|one| format!("{} promotes to it", one.name)))
+        .chain(services.map(|one| format!("service {} has an instance there", one.id)))
+        .chain(tools.map(|one| format!("tool {} has a profile there", one.id)))
+        .collect();
+    let is_active = |other: &EnvironmentName| {
+        other != name && configuration.environments.get(other).is_some_and(|one| !one.deprecated)
+    };
+    for (id, one) in &configuration.deployments {
+        if one.environments.contains_key(name) && !one.environments.keys().any(is_active) {
+            by.push(format!("{id} would have no active environment without it"));
+        }
+        for (other, here) in one.environments.iter().filter(|(other, _)| *other != name) {
+            let borrowed = here.bindings.iter().filter(|(_, binding)| binding.owner == *name);
+            by.extend(
+                borrowed.map(|(variable, _)| format!("{id} in {other} binds its instance as {variable}")),
+            );
+        }
+    }
+    by.truncate(LISTED);
+    by
 }
 
 fn owned(

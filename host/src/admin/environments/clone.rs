@@ -14,12 +14,11 @@ use super::{
     Answer, Arc, BadRequest, Caller, Conflict, Edit, Environment, Forbidden, Host, InWorkspace, Internal,
     Invalid, Named, NewRevision, NotFound, Role, TooLarge, Uid, Unauthenticated, Unavailable, Unchanged,
     body::{self, named},
-    changeable, changed,
+    changeable, changed, chosen,
     expiry::WireExpires,
-    precondition, visible,
+    precondition, preview, visible,
 };
 use crate::{
-    id::DeploymentId,
     model::{EnvironmentType, Scope},
     serve::respond::Problem,
 };
@@ -80,21 +79,18 @@ pub(in crate::admin) async fn clone(
     if protected {
         caller.role(Role::Admin)?;
     }
-    let now = host.clock.now();
+    let (name, now) = (named(&wire.name)?, host.clock.now());
     let wanted = Environment {
-        name: named(&wire.name)?,
         uid: Uid::NONE,
         kind,
         protected,
         deprecated: false,
-        expires: wire.expires.map(|expires| expires.moment(now, None)).transpose()?,
+        expires: preview::expiry(&name, found, wire.expires.as_ref(), now)?,
         promotes_to: found.promotes_to.clone(),
-        labels: wire.labels.unwrap_or_else(|| found.labels.clone()),
+        labels: wire.labels.unwrap_or_else(|| preview::labels(found)),
+        name,
     };
-    let chosen = wire.deployments.map(|chosen| {
-        chosen.iter().map(|name| named::<DeploymentId>(name)).collect::<Result<BTreeSet<_>, _>>()
-    });
-    let (deployments, permissions) = (chosen.transpose()?, wire.permissions);
+    let (deployments, permissions) = (wire.deployments.map(chosen).transpose()?, wire.permissions);
     let edits = vec![Edit::CloneEnvironment { source, wanted, deployments, permissions }];
     changed(host, &caller, query, edits, precondition(&headers)?).await
 }
