@@ -21,6 +21,7 @@ mod deploy;
 mod deployments;
 mod diff;
 mod environments;
+mod expiry;
 mod explain;
 mod formats;
 mod hostile;

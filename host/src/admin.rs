@@ -249,6 +249,7 @@ async fn metrics(State(host): State<Arc<Host>>, headers: HeaderMap) -> Result<Re
     // A host that nobody probes shows its doubts all the same.
     let _ = host.readiness();
     host.metrics.set_clock(host.clock.now());
+    host.note_expiring();
     let text = host.metrics.render();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

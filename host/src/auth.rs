@@ -5,8 +5,9 @@ use std::sync::Arc;
 use http::{HeaderMap, header};
 
 use crate::{
+    clock::rfc3339,
     generation::{Generation, Served},
-    id::UnixSeconds,
+    id::{EnvironmentName, UnixSeconds},
     model::{Scope, TokenKind, TokenRecord},
     prepared::Prepared,
     token::{Token, same_hash},
@@ -22,6 +23,14 @@ pub enum AuthError {
     /// The token works, but nothing is served for its place (any more).
     #[error("nothing is served for this token's place")]
     NotFound,
+    /// The token works, and its environment has stopped serving.
+    #[error("the environment {environment} expired at {}", rfc3339(*.at))]
+    Expired {
+        /// The environment.
+        environment: EnvironmentName,
+        /// When.
+        at: UnixSeconds,
+    },
     /// The token works, and its workspace has no snapshot yet.
     #[error("the workspace has no snapshot yet")]
     NotReady,
@@ -53,8 +62,8 @@ pub fn instance<'a>(
     };
     let served = live.workspace(workspace).ok_or(AuthError::NotReady)?;
     let prepared = served.prepared(deployment, environment).ok_or(AuthError::NotFound)?;
-    if prepared.plan.environment.expires.is_some_and(|expires| expires <= now) {
-        return Err(AuthError::NotFound);
+    if let Some(at) = prepared.plan.environment.expires.filter(|at| *at <= now) {
+        return Err(AuthError::Expired { environment: environment.clone(), at });
     }
     Ok(InstanceCaller { token, served, prepared })
 }

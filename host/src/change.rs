@@ -80,6 +80,8 @@ pub enum Edit {
     DeleteEnvironment {
         /// Its name.
         name: EnvironmentName,
+        /// Whether it goes because its time is over, whoever counts on it: it serves nobody.
+        expired: bool,
     },
     /// Something else comes to be, is replaced or goes.
     Resource(ResourceEdit),
@@ -213,7 +215,7 @@ impl Edit {
             Self::SetValue { key, .. } | Self::UnsetValue { key } => key.to_string(),
             Self::CreateEnvironment { wanted: Environment { name, .. }, .. }
             | Self::PatchEnvironment { name, .. }
-            | Self::DeleteEnvironment { name } => format!("environment {name}"),
+            | Self::DeleteEnvironment { name, .. } => format!("environment {name}"),
             Self::CloneEnvironment { source, wanted, .. } => {
                 format!("environment {source} as {}", wanted.name)
             }

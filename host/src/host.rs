@@ -3,6 +3,7 @@
 
 mod change;
 mod components;
+mod expiry;
 mod history;
 mod kept;
 mod noted;
@@ -44,6 +45,7 @@ use crate::{
     upload::{Compiler, Uploads},
 };
 
+pub use expiry::{EXPIRED_GRACE_SECONDS, Undeletable};
 pub use history::{LookBackError, MAX_HISTORY};
 pub use push::ChangeError;
 pub use replay::Replayed;

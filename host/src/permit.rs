@@ -16,6 +16,7 @@ use crate::{
     audit::KeySet,
     auth::InstanceCaller,
     canonical::Canonical,
+    clock::rfc3339,
     format::{self, CannotCarry, Format},
     id::{Digest, UnixSeconds, VariableName},
     model::{
@@ -258,13 +259,30 @@ fn encode(value: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
 pub struct Permit<'a> {
     caller: &'a InstanceCaller<'a>,
     grant: Arc<Grant>,
+    /// That the environment is about to expire, as JSON.
+    notice: Option<String>,
 }
 
 impl<'a> Permit<'a> {
     /// Permits `caller` what its own prepared plan came to.
     #[must_use]
     pub fn new(caller: &'a InstanceCaller<'a>, grant: Arc<Grant>) -> Self {
-        Self { caller, grant }
+        Self { caller, grant, notice: None }
+    }
+
+    /// The same, with a warning where the environment is about to expire.
+    #[must_use]
+    pub fn at(self, now: UnixSeconds) -> Self {
+        let environment = &self.caller.prepared.plan.environment;
+        let notice = environment.expires_soon(now).map(|at| {
+            let notice = format!(
+                "environment {} expires at {}: nothing boots there then",
+                environment.name,
+                rfc3339(at)
+            );
+            serde_json::Value::from(notice).to_string()
+        });
+        Self { notice, ..self }
     }
 
     /// The names it opens.
@@ -295,8 +313,9 @@ impl<'a> Permit<'a> {
         let grant = &self.grant;
         if format == Format::Json {
             let revision = served.snapshot.revision;
-            let fixed =
-                prepared.body_head.len() + prepared.body_middle.len() + grant.warnings_json.len() + 64;
+            let notice = self.notice.as_deref().unwrap_or_default();
+            let warnings = grant.warnings_json.len() + notice.len();
+            let fixed = prepared.body_head.len() + prepared.body_middle.len() + warnings + 64;
             // Sized once: a buffer that grew would leave copies of values behind.
             let mut body = Buffer::with_capacity(fixed + grant.environment.room());
             body.push(prepared.body_head.as_bytes())?;
@@ -304,7 +323,14 @@ impl<'a> Permit<'a> {
             body.push(prepared.body_middle.as_bytes())?;
             grant.environment.write(key, &grant.identity, &mut body)?;
             body.push(b",\"warnings\":")?;
-            body.push(grant.warnings_json.as_bytes())?;
+            // The list stays open for one more.
+            let (list, end) = grant.warnings_json.split_at(grant.warnings_json.len() - 1);
+            body.push(list.as_bytes())?;
+            if !notice.is_empty() && !grant.warnings.is_empty() {
+                body.push(b",")?;
+            }
+            body.push(notice.as_bytes())?;
+            body.push(end.as_bytes())?;
             body.push(b"}")?;
             return Ok(body);
         }

@@ -3,18 +3,21 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{Request, body::Incoming};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::{
     admin,
-    host::Host,
+    host::{Host, Undeletable},
     serve::{
         self,
         listener::{self, ListenerLimits},
     },
 };
+
+/// How often what expired is looked for. An environment stops serving at its second, whenever that is.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Where and how to listen.
 #[derive(Clone)]
@@ -58,7 +61,7 @@ pub struct Server {
     pub admin: SocketAddr,
     host: Arc<Host>,
     stop: watch::Sender<bool>,
-    listeners: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<()>; 3],
 }
 
 impl Server {
@@ -70,7 +73,7 @@ impl Server {
         let (boot_listener, boot) = bind(settings.boot, &settings).await?;
         let (admin_listener, admin) = bind(settings.admin, &settings).await?;
         let (stop, stopped) = watch::channel(false);
-        let answering = Arc::clone(&host);
+        let (answering, expiries) = (Arc::clone(&host), stopped.clone());
         let boots = listener::run(
             boot_listener,
             settings.tls.clone(),
@@ -97,7 +100,9 @@ impl Server {
                 }
             },
         );
-        Ok(Self { boot, admin, host, stop, listeners: [tokio::spawn(boots), tokio::spawn(controls)] })
+        let sweeping = sweep(Arc::clone(&host), expiries);
+        let tasks = [tokio::spawn(boots), tokio::spawn(controls), tokio::spawn(sweeping)];
+        Ok(Self { boot, admin, host, stop, tasks })
     }
 
     /// Turns readiness off, waits `notice` for load balancers to see it, then finishes what is
@@ -106,12 +111,25 @@ impl Server {
         self.host.drain();
         tokio::time::sleep(notice).await;
         let _ = self.stop.send(true);
-        for listener in self.listeners {
-            let _ = listener.await;
+        for task in self.tasks {
+            let _ = task.await;
         }
         if let Err(error) = self.host.audit.checkpoint() {
             tracing::error!(error = %error, "the audit log's last checkpoint could not be written");
         }
+    }
+}
+
+/// Deletes what expired, every now and then, until it is stopped.
+async fn sweep(host: Arc<Host>, mut stopped: watch::Receiver<bool>) {
+    let mut undeletable = Undeletable::default();
+    while timeout(SWEEP_INTERVAL, stopped.changed()).await.is_err() {
+        let host = Arc::clone(&host);
+        let swept = tokio::task::spawn_blocking(move || {
+            host.delete_expired(&mut undeletable);
+            undeletable
+        });
+        undeletable = swept.await.unwrap_or_default();
     }
 }
 

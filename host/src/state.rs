@@ -11,7 +11,7 @@ pub use wire::StateError;
 
 use crate::{
     id::{DeploymentId, EnvironmentName, UnixSeconds, WorkspaceId},
-    model::{Configuration, TokenHash, TokenRecord},
+    model::{Configuration, Scope, TokenHash, TokenRecord},
 };
 
 /// The most tokens that a host keeps, over all workspaces.
@@ -93,6 +93,20 @@ impl State {
         self.tokens.retain(|_, record| !record.expires_at.is_some_and(gone));
     }
 
+    /// Forgets the tokens that are for one environment alone, and what is active there.
+    pub fn forget_environment(&mut self, workspace: &WorkspaceId, name: &EnvironmentName) {
+        self.tokens.retain(|_, token| match &token.scope {
+            Scope::Instance { workspace: of, environment, .. } => of != workspace || environment != name,
+            Scope::Tenant { workspace: of, environments, .. } => {
+                of != workspace || environments.len() != 1 || !environments.contains(name)
+            }
+            Scope::Operator => true,
+        });
+        for environments in self.active.get_mut(workspace).into_iter().flat_map(BTreeMap::values_mut) {
+            environments.remove(name);
+        }
+    }
+
     /// The release that is active in `environment`.
     #[must_use]
     pub fn active(
@@ -136,7 +150,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Role, Scope};
+    use crate::model::Role;
 
     fn token(number: u32, workspace: &str, expires_at: Option<UnixSeconds>) -> TokenRecord {
         let mut hash = [0; 32];

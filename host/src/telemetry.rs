@@ -50,6 +50,10 @@ pub struct Metrics {
     clock: Gauge,
     /// The live revision, by workspace.
     revision: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
+    /// Environments that expired and were deleted.
+    pub environments_expired: Counter,
+    /// Environments of a workspace that expire within a day.
+    expiring: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
     /// When what is served of a workspace expires.
     expires: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
 }
@@ -87,6 +91,7 @@ impl Metrics {
         let audit_failures = counter("audit_failures", "Audit records that could not be written");
         let panics = counter("panics", "Requests whose handler panicked");
         let quarantines = counter("quarantines", "Policies put back to the version before");
+        let environments_expired = counter("environments_expired", "Environments deleted since they expired");
         let connections_refused = counter("connections_refused", "Connections turned away at the limit");
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
@@ -105,6 +110,9 @@ impl Metrics {
         let expires = Family::default();
         let help = "When what is served of each workspace expires, since 1970";
         registry.register("snapshot_expires_seconds", help, expires.clone());
+        let expiring = Family::default();
+        let help = "Environments of each workspace that expire within a day";
+        registry.register("environments_expiring", help, expiring.clone());
         let outcome = |outcome| boots.get_or_create(&OutcomeLabel { outcome }).clone();
         let (boots_allowed, boots_unchanged) = (outcome("allowed"), outcome("unchanged"));
         Self {
@@ -123,6 +131,8 @@ impl Metrics {
             connections_refused,
             degraded,
             quarantines,
+            environments_expired,
+            expiring,
             clock,
             revision,
             expires,
@@ -139,6 +149,12 @@ impl Metrics {
         let label = WorkspaceLabel { workspace: workspace.to_owned() };
         self.revision.get_or_create(&label).set(i64::try_from(revision.0).unwrap_or(i64::MAX));
         self.expires.get_or_create(&label).set(not_after.0);
+    }
+
+    /// Shows how many environments of `workspace` expire within a day.
+    pub fn set_expiring(&self, workspace: &str, many: usize) {
+        let label = WorkspaceLabel { workspace: workspace.to_owned() };
+        self.expiring.get_or_create(&label).set(i64::try_from(many).unwrap_or(i64::MAX));
     }
 
     /// Shows what time it is.

@@ -294,7 +294,7 @@ pub(super) async fn delete(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     let name = changeable(&caller, query.as_deref(), &name)?;
-    let edits = vec![Edit::DeleteEnvironment { name }];
+    let edits = vec![Edit::DeleteEnvironment { name, expired: false }];
     changed(host, &caller, query.as_deref(), edits, precondition(&headers)?).await
 }
 

@@ -49,7 +49,7 @@ impl About {
             Edit::CloneEnvironment { source, wanted, .. } => {
                 self.environments.extend([source.clone(), wanted.name.clone()]);
             }
-            Edit::PatchEnvironment { name, .. } | Edit::DeleteEnvironment { name } => {
+            Edit::PatchEnvironment { name, .. } | Edit::DeleteEnvironment { name, .. } => {
                 self.environments.insert(name.clone());
             }
             Edit::Resource(edit) => self.resource(edit, configuration),

@@ -42,8 +42,11 @@ pub(super) fn apply(
             draft.mark(Subject::Environment(name.clone()));
             draft.touch(&Place::Environment(name.clone()));
         }
-        Edit::DeleteEnvironment { name } => {
+        Edit::DeleteEnvironment { name, expired } => {
             let gone = owned(draft, name, precondition)?;
+            if *expired {
+                end_chains(draft, name);
+            }
             let by = used_by(draft, name);
             if !by.is_empty() {
                 let reason = format!("environment {name} is in use: {}", by.join(", "));
@@ -111,6 +114,22 @@ pub(super) fn create(
     draft.mark(Subject::Environment(name.clone()));
     draft.touch(&Place::Environment(name.clone()));
     Ok((uid, opened))
+}
+
+/// What was made by API and promotes to an environment promotes to none.
+fn end_chains(draft: &mut Draft<'_>, name: &EnvironmentName) {
+    let made = draft.made.environments.values_mut();
+    let sources = made.filter(|made| made.environment.promotes_to.as_ref() == Some(name));
+    let sources = sources.map(|made| {
+        made.environment.promotes_to = None;
+        made.changed = draft.stamp.clone();
+        made.clone()
+    });
+    for made in sources.collect::<Vec<_>>() {
+        made.put_into(&mut draft.configuration);
+        draft.mark(Subject::Environment(made.environment.name.clone()));
+        draft.touch(&Place::Environment(made.environment.name));
+    }
 }
 
 /// What counts on an environment, in words: those that promote to it, those that have something of its

@@ -269,7 +269,7 @@ fn a_tool_s_profiles_change_one_by_one() {
 fn an_older_environment_of_the_same_name_leaves_nothing_to_the_next() {
     let mut bench = Bench::new();
     bench.service(&[("staging", Some(at("a", set("one")))), ("qa", Some(at("q", set("two"))))]);
-    let gone = Edit::DeleteEnvironment { name: "staging".parse().unwrap() };
+    let gone = Edit::DeleteEnvironment { name: "staging".parse().unwrap(), expired: false };
     assert_eq!(bench.refused(&gone), "environment staging is in use: service orders has an instance there");
     // A record that another host wrote, before it knew of the deletion.
     let (made, records) = (bench.made.clone(), bench.records.clone());
@@ -366,5 +366,5 @@ fn an_environment_that_names_a_deployment_is_left_by_it() {
     assert!(bench.configuration.deployments["checkout"].environments.contains_key("load"));
     bench.deployment("checkout", &["qa"]);
     assert!(bench.made.environments["load"].deployments.is_empty());
-    bench.make(Edit::DeleteEnvironment { name: "load".parse().unwrap() });
+    bench.make(Edit::DeleteEnvironment { name: "load".parse().unwrap(), expired: false });
 }

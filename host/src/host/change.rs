@@ -183,7 +183,7 @@ impl Host {
                 whole.deployments.get(id).is_some_and(|one| one.environments.contains_key(name))
             };
             let goes = |id: &DeploymentId, name: &EnvironmentName| match edit {
-                Edit::DeleteEnvironment { name: gone } => gone == name,
+                Edit::DeleteEnvironment { name: gone, expired: false } => gone == name,
                 Edit::Resource(ResourceEdit::Delete(ResourceKey::Deployment(gone))) => {
                     gone == id && used(id, name)
                 }
@@ -337,9 +337,12 @@ fn regranted(state: &State, workspace: &WorkspaceId, edits: &[Edit]) -> Result<O
                     return Err(ChangeError::Invalid(vec![rule]));
                 }
             }
-            Edit::DeleteEnvironment { name } => {
+            Edit::DeleteEnvironment { name, expired } => {
                 for names in of_workspace.filter(|names| names.len() > 1) {
                     names.remove(name);
+                }
+                if *expired {
+                    next.forget_environment(workspace, name);
                 }
             }
             _ => {}

@@ -23,6 +23,17 @@ pub struct Environment {
     pub labels: BTreeMap<String, String>,
 }
 
+impl Environment {
+    /// When it stops serving, if that is within [`EXPIRY_NOTICE_SECONDS`].
+    #[must_use]
+    pub fn expires_soon(&self, now: UnixSeconds) -> Option<UnixSeconds> {
+        self.expires.filter(|at| *at > now && at.0.saturating_sub(now.0) <= EXPIRY_NOTICE_SECONDS)
+    }
+}
+
+/// How long before it stops serving that is announced, in seconds: a day.
+pub const EXPIRY_NOTICE_SECONDS: i64 = 86_400;
+
 /// The four types of environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EnvironmentType {

@@ -39,7 +39,7 @@ where
     if let Err(refusal) = &decided {
         host.note_failure(&caller, peer, refusal);
     }
-    let permit = decided.map(|grant| Permit::new(&caller, grant)); // nothing required is missing
+    let permit = decided.map(|grant| Permit::new(&caller, grant).at(now)); // nothing required is missing
 
     let id = host.audit.next_boot();
     let etag = permit.as_ref().ok().map(|permit| permit.etag(format));

@@ -268,6 +268,11 @@ impl From<AuthError> for Problem {
         match error {
             AuthError::Unauthenticated => Self::unauthenticated(),
             AuthError::NotFound => Self::not_found(),
+            expired @ AuthError::Expired { .. } => Self::new(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                format!("{expired}; nothing boots there any more"),
+            ),
             AuthError::NotReady => Self::not_ready("this host has no snapshot of your workspace yet"),
         }
     }
