@@ -124,6 +124,79 @@ async fn what_is_no_command_is_wrong_usage_and_a_host_that_is_not_there_is_said(
     assert!(world.ok(&operator, "env list --workspace acme").await.contains("staging"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_is_cloned_and_a_preview_and_their_expiry_and_place_are_changed() {
+    let mut site = Site::small(0);
+    site.edit(
+        "services/orders-db.toml",
+        "[instances.staging]\n",
+        "[instances.staging]\nshared-with = [\"qa\", \"preview/pr-7\"]\n",
+    );
+    site.edit("environments/staging.toml", "tier = \"shared\"", "preview-template = \"true\"");
+    let world = World::with(site).await;
+    let admin = world.site.token("admin");
+    let made = world.ok(admin, "env clone staging qa --type test --expires 2d -d checkout").await;
+    assert!(made.contains("environment qa is a clone of staging"), "{made}");
+    let shown = world.json(admin, "env show qa").await;
+    assert_eq!(
+        (&shown["type"], &shown["expires"], &shown["admins_only"]),
+        (&json!("test"), &json!("2026-11-24T12:00:00Z"), &json!(true))
+    );
+    let set = "env set qa --expires never --promotes-nowhere --admins-only=false --type development";
+    world.ok(admin, set).await;
+    let shown = world.json(admin, "env show qa").await;
+    assert_eq!(
+        (&shown["type"], &shown["expires"], &shown["admins_only"], &shown["promotes_to"]),
+        (&json!("development"), &Value::Null, &json!(false), &Value::Null)
+    );
+    world.ok(admin, "env set qa --deprecated --promotes-to staging").await;
+    world.ok(admin, "env set qa --enable").await;
+    let shown = world.json(admin, "env show qa").await;
+    assert_eq!((&shown["deprecated"], &shown["promotes_to"]), (&json!(false), &json!("staging")));
+
+    world.ok(world.site.token("developer"), "env create preview/pr-7").await;
+    let shown = world.json(admin, "env show preview/pr-7").await;
+    assert_eq!(
+        (&shown["expires"], &shown["deployments"]),
+        (&json!("2026-11-29T12:00:00Z"), &json!(["checkout"]))
+    );
+    for (refused, code) in [
+        ("env clone production drill", 2),
+        ("env clone production drill --confirm staging", 2),
+        ("env clone staging other -d search", 1),
+        ("env clone staging other", 1),
+        ("env clone staging other --expires soon", 2),
+        ("env set qa --enable --deprecated", 2),
+    ] {
+        let (exit, _, said) = world.cli(admin, refused).await;
+        assert_eq!(exit, code, "{refused}: {said}");
+    }
+    let (_, _, said) = world.cli(admin, "env clone staging other").await;
+    assert!(said.contains("does not list other in its shared-with"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_of_more_than_a_page_are_printed_as_a_whole() {
+    let mut site = Site::small(0);
+    site.change_toml("deployments/checkout.toml", |file| {
+        for number in 0..250 {
+            let name = format!("MANY_{number:03}");
+            file["environments"]["staging"]["variables"][&name] = toml_edit::value(number);
+        }
+    });
+    let world = World::with(site).await;
+    let admin = world.site.token("admin");
+    for line in ["var list -d checkout -e staging", "var export -d checkout -e staging"] {
+        let printed = world.ok(admin, line).await;
+        assert!(printed.contains("MANY_000") && printed.contains("MANY_249"), "{line}");
+    }
+    let listed = world.json(admin, "var list -d checkout -e staging").await;
+    assert!(listed["variables"].as_array().unwrap().len() > 250 && listed["next"].is_null());
+    // What is there on a second page is seen before a change, too.
+    let (code, _, said) = world.cli(admin, "var set -d checkout -e staging MANY_249=x").await;
+    assert_eq!((code, said.contains("owned-by-directory")), (1, true), "{said}");
+}
+
 impl World {
     /// What a command without a terminal and without input exits with and prints.
     pub(crate) async fn cli(&self, token: &str, line: &str) -> (i32, String, String) {

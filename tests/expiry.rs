@@ -20,7 +20,7 @@ async fn world() -> (World, String) {
     let body = json!({ "name": "demo", "expires": 3 * DAY, "permissions": true });
     let cloned = world.clone_of("staging", &body).await;
     assert_eq!(cloned.status, 200, "{}", cloned.text());
-    let token = world.instance("demo").await;
+    let token = world.instance("checkout", "demo").await;
     (world, token)
 }
 

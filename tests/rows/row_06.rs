@@ -134,3 +134,28 @@ async fn row_06_another_environment_binds_an_instance_only_where_it_is_shared() 
     world.by("developer", "DELETE", "/services/cache", Value::Null).await.done();
     assert_eq!(world.by("developer", "GET", "/services/cache", Value::Null).await.status, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_06_each_environment_is_given_its_own_service_under_one_name() {
+    let mut site = Site::starter();
+    // What a policy chooses or withholds is another story.
+    site.tree.remove("policies.toml");
+    let world = World::with(site).await;
+    for (environment, host, sslmode, redis) in [
+        ("production", "orders-primary.eu-west-1.acme.internal:5432/orders?", "verify-full", "rediss://"),
+        ("staging", "orders-primary.staging.acme.internal:5432/orders?", "require", "rediss://"),
+        ("preview/pr-42", "orders.pr-42.preview.acme.internal:5432/orders?", "require", "rediss://"),
+    ] {
+        let given = world.environment(environment).await;
+        let url = &given["DATABASE_URL"];
+        let owner = if environment.starts_with("preview") { "preview" } else { environment };
+        let password = format!("demo%2F{owner}%40orders-db%231%20%25%26%3D%2B");
+        assert!(url.starts_with(&format!("postgres://checkout:{password}@{host}")), "{environment}: {url}");
+        assert!(url.contains(&format!("sslmode={sslmode}")), "{url}");
+        assert_eq!(url.contains("connect_timeout=3"), environment == "production", "{url}");
+        assert!(given["REDIS_URL"].starts_with(redis), "{}", given["REDIS_URL"]);
+    }
+    // The preview borrows what staging lends it, credential and all.
+    let (staging, preview) = (world.environment("staging").await, world.environment("preview/pr-42").await);
+    assert_eq!(staging["REDIS_URL"], preview["REDIS_URL"]);
+}

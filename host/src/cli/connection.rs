@@ -10,6 +10,7 @@ use clap::{
     Args,
     builder::{OsStringValueParser, TypedValueParser},
 };
+use serde_json::Value;
 
 use super::{block_on, exit::Misuse};
 use crate::{
@@ -151,6 +152,15 @@ impl AdminHost {
     pub fn ask(&self, request: Request) -> anyhow::Result<Answer> {
         let (client, request) = (self.client()?, self.within(request));
         block_on(async { Ok(client.send(&request).await?) })
+    }
+
+    /// Asks for a whole list, however many pages it comes in; `name` is what its entries are called.
+    ///
+    /// # Errors
+    /// As [`AdminHost::client`], and as [`Client::list`].
+    pub fn list(&self, request: Request, name: &str) -> anyhow::Result<Value> {
+        let (client, request) = (self.client()?, self.within(request));
+        block_on(async { Ok(client.list(&request, name).await?) })
     }
 
     /// The request, in the workspace that an operator named.

@@ -1,6 +1,8 @@
 //! `bootlace env`: a workspace's environments.
 
+mod clone;
 mod create;
+mod expiry;
 mod read;
 mod write;
 
@@ -22,6 +24,8 @@ Examples:
   bootlace env show preview/pr-42
   bootlace env create qa/eu --type test --deployment checkout --label region=eu
   bootlace env create live-eu --type production --promotes-to production
+  bootlace env create preview/pr-7                          a clone of the preview template
+  bootlace env clone staging qa --permissions --expires 7d
   bootlace env set qa/eu --deprecated --label team=payments
   bootlace env delete qa/eu
   bootlace env delete live-eu --confirm live-eu             where nobody can be asked")]
@@ -40,7 +44,9 @@ pub enum Action {
     Show(read::Show),
     /// Make one
     Create(create::Args),
-    /// Protect, deprecate or label one
+    /// Make one after another
+    Clone(clone::Args),
+    /// Change one: protected, deprecated, its labels, type, expiry or place in the chain
     Set(write::Set),
     /// Delete one, with everything that was set in it
     Delete(write::Delete),
@@ -52,6 +58,7 @@ impl Args {
             Action::List(args) => args.run(output),
             Action::Show(args) => args.run(output),
             Action::Create(args) => args.run(output),
+            Action::Clone(args) => args.run(output),
             Action::Set(args) => args.run(output),
             Action::Delete(args) => args.run(output),
         }

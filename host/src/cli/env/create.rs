@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::expiry::expires;
 use crate::{
-    cli::{change::report, choice::one_of, connection::AdminHost, facts::key_value, output::Output},
+    cli::{
+        change::report, choice::one_of, connection::AdminHost, exit::Misuse, facts::key_value, output::Output,
+    },
     client::Request,
     id::{DeploymentId, EnvironmentName},
     model::EnvironmentType,
@@ -21,15 +24,16 @@ Examples:
   bootlace env create qa/eu --type test --deployment checkout --label region=eu
   bootlace env create load/big --type test --deployment checkout --deployment search
   bootlace env create live-eu --type production --promotes-to production
+  bootlace env create preview/pr-7 --expires 3d
   bootlace env create sandbox --type production --protected=false")]
 pub struct Args {
     /// What it is called
     #[arg(value_name = "NAME")]
     name: EnvironmentName,
 
-    /// What it is for
+    /// What it is for; left out, preview/NAME is a clone of the preview template
     #[arg(long = "type", value_name = "TYPE", value_parser = types())]
-    kind: EnvironmentType,
+    kind: Option<EnvironmentType>,
 
     /// Whether changes want an admin and its name said twice; those of type production are, if
     /// nothing is said
@@ -44,6 +48,10 @@ pub struct Args {
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = key_value)]
     labels: Vec<(String, String)>,
 
+    /// When it stops serving, such as 7d or 2026-12-24T12:00:00Z; a preview's clone after a week
+    #[arg(long, value_name = "WHEN", value_parser = expires)]
+    expires: Option<Value>,
+
     /// A deployment that uses it; may be repeated
     #[arg(long = "deployment", short, value_name = "NAME")]
     deployments: Vec<DeploymentId>,
@@ -55,12 +63,18 @@ pub struct Args {
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
+        if self.kind.is_none() && !self.name.is_preview() {
+            return Err(Misuse("say what it is for, with --type TYPE".into()).into());
+        }
         let labels: BTreeMap<_, _> = self.labels.into_iter().collect();
         let deployments: Vec<_> = self.deployments.iter().map(DeploymentId::as_str).collect();
+        // What nothing is said of is for the host to decide.
         let wanted = json!({
-            "name": self.name.as_str(), "type": self.kind.as_str(), "protected": self.protected,
+            "name": self.name.as_str(), "type": self.kind.map(EnvironmentType::as_str),
+            "protected": self.protected, "expires": self.expires,
             "promotes_to": self.promotes_to.as_ref().map(EnvironmentName::as_str),
-            "labels": labels, "deployments": deployments,
+            "labels": (!labels.is_empty()).then_some(labels),
+            "deployments": (!deployments.is_empty()).then_some(deployments),
         });
         let request = Request::post(&["api", "v1", "environments"]);
         let answer = self.host.ask(request.body("application/json", wanted.to_string()))?;
@@ -68,6 +82,6 @@ impl Args {
     }
 }
 
-fn types() -> impl clap::builder::TypedValueParser<Value = EnvironmentType> {
+pub(super) fn types() -> impl clap::builder::TypedValueParser<Value = EnvironmentType> {
     one_of(EnvironmentType::ALL.map(EnvironmentType::as_str))
 }

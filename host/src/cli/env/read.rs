@@ -48,12 +48,12 @@ struct Environments {
 
 impl List {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let answer = self.host.ask(Request::get(&["api", "v1", "environments"]))?;
+        let whole = self.host.list(Request::get(&["api", "v1", "environments"]), "environments")?;
         if output.is_json() {
-            return Ok(output.raw(&answer.body)?);
+            return Ok(output.json(&whole)?);
         }
         let mut page = output.page();
-        list(&answer.json()?, &mut page);
+        list(&serde_json::from_value(whole)?, &mut page);
         Ok(output.show(&page)?)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Environment, read::current};
+use super::{Environment, create::types, expiry::expires, read::current};
 use crate::{
     cli::{
         change::{Etag, report},
@@ -16,16 +16,18 @@ use crate::{
     },
     client::Request,
     id::EnvironmentName,
+    model::EnvironmentType,
 };
 
-/// Protect, deprecate or label an environment
+/// Change an environment
 ///
 /// What is not named stays as it is.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true)
-    .args(["protected", "deprecated", "labels", "remove_labels"]), after_long_help = "\
+    .args(["protected", "deprecated", "enable", "labels", "remove_labels", "kind", "expires", "promotes_to", "promotes_nowhere", "admins_only"]), after_long_help = "\
 Examples:
   bootlace env set qa/eu --deprecated
+  bootlace env set qa/eu --enable --promotes-to staging --expires 30d
   bootlace env set qa/eu --label team=payments --remove-label owner
   bootlace env set live-eu --protected=false --confirm live-eu
   bootlace env set qa/eu --protected --if-match 42            only if it is as `env show` told it")]
@@ -37,6 +39,30 @@ pub struct Set {
     /// Whether nothing new may come to it
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     deprecated: Option<bool>,
+
+    /// It is not deprecated any more
+    #[arg(long, conflicts_with = "deprecated")]
+    enable: bool,
+
+    /// What it is for; one that comes to be of type production is protected, if nothing is said
+    #[arg(long = "type", value_name = "TYPE", value_parser = types())]
+    kind: Option<EnvironmentType>,
+
+    /// When it stops serving, such as 7d or 2026-12-24T12:00:00Z; or never
+    #[arg(long, value_name = "WHEN", value_parser = expires)]
+    expires: Option<Value>,
+
+    /// The environment that releases go to from here
+    #[arg(long, value_name = "ENVIRONMENT")]
+    promotes_to: Option<EnvironmentName>,
+
+    /// Releases end here
+    #[arg(long, conflicts_with = "promotes_to")]
+    promotes_nowhere: bool,
+
+    /// Whether only admins see it, and those whose token names it
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    admins_only: Option<bool>,
 
     /// Something that is to be known about it; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = key_value)]
@@ -85,11 +111,19 @@ struct Target {
 
 impl Set {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let Self { protected, deprecated, labels, remove_labels, target } = self;
+        let Self { target, labels, remove_labels, .. } = self;
         let found = current(&target.host, &target.name)?;
-        let mut patch = Map::new();
-        patch.extend(protected.map(|is| ("protected".to_owned(), json!(is))));
-        patch.extend(deprecated.map(|is| ("deprecated".to_owned(), json!(is))));
+        let next = self.promotes_to.map(|next| json!(next.as_str()));
+        let told = [
+            ("protected", self.protected.map(Value::from)),
+            ("deprecated", self.enable.then_some(false).or(self.deprecated).map(Value::from)),
+            ("type", self.kind.map(|kind| json!(kind.as_str()))),
+            ("expires", self.expires),
+            ("promotes_to", next.or(self.promotes_nowhere.then_some(Value::Null))),
+            ("admins_only", self.admins_only.map(Value::from)),
+        ];
+        let told = told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let mut patch: Map<_, _> = told.collect();
         if !labels.is_empty() || !remove_labels.is_empty() {
             let labels = relabelled(&found.labels, labels, &remove_labels);
             patch.insert("labels".to_owned(), json!(labels));

@@ -50,7 +50,7 @@ impl Args {
         if self.format == Format::K8sSecret && self.name.is_none() {
             return Err(Misuse("say what the Kubernetes secret is called, with --name NAME".into()).into());
         }
-        let values: Values = self.place.host.ask(self.place.values(true))?.json()?;
+        let values: Values = self.place.everything(true)?;
         let exported = Exported::of(&values, self.without_secrets);
         if !exported.left_out.is_empty() {
             let names = exported.left_out.join(", ");

@@ -89,7 +89,7 @@ impl Args {
         if !output.is_json() {
             warnings.iter().for_each(|warning| output.warning(&warning.to_string()));
         }
-        let there: Values = self.place.host.ask(self.place.values(false))?.json()?;
+        let there: Values = self.place.everything(false)?;
         let items = compare(assignments, &there, self.place.layer(), self.keep_existing)?;
         if self.dry_run || items.iter().all(|item| item.kept) {
             return self.tell(&items, &warnings, output);

@@ -28,11 +28,11 @@ pub struct Args {
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let answer = self.place.host.ask(self.place.values(self.reveal))?;
+        let whole = self.place.host.list(self.place.values(self.reveal), "variables")?;
         if output.is_json() {
-            return Ok(output.raw(&answer.body)?);
+            return Ok(output.json(&whole)?);
         }
-        let values: Values = answer.json()?;
+        let values: Values = serde_json::from_value(whole)?;
         let mut page = output.page();
         list(&values, &mut page);
         page.line(&format!("{}, revision {}", self.place, values.revision));

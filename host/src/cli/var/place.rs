@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::wire::Values;
 use crate::{
     cli::{connection::AdminHost, exit::Misuse},
     client::Request,
@@ -44,6 +45,11 @@ impl Place {
     /// records.
     pub(super) fn values(&self, reveal: bool) -> Request {
         self.here(Request::get(&self.path())).query_if("reveal", reveal.then_some("true"))
+    }
+
+    /// All of it, however many pages that is.
+    pub(super) fn everything(&self, reveal: bool) -> anyhow::Result<Values> {
+        Ok(serde_json::from_value(self.host.list(self.values(reveal), "variables")?)?)
     }
 
     /// The layer that is changed here.

@@ -135,7 +135,7 @@ impl Args {
             Ok((parsed(name)?, value))
         });
         let pairs: Vec<(VariableName, &str)> = pairs.collect::<anyhow::Result<_>>()?;
-        let there: Values = self.place.host.ask(self.place.values(false))?.json()?;
+        let there: Values = self.place.everything(false)?;
         let is_secret = |name: &VariableName| {
             there.variables.iter().any(|one| one.is_secret && one.name == name.as_str())
         };
