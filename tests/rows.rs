@@ -11,6 +11,7 @@ mod row_15;
 mod row_16;
 mod row_18;
 mod row_19;
+mod row_20;
 
 use bootlace::source;
 

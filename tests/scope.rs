@@ -22,7 +22,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 68] = [
+const ROUTES: [Route; 69] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -84,6 +84,7 @@ const ROUTES: [Route; 68] = [
     (Listener::Admin, "GET", "/api/v1/tokens"),
     (Listener::Admin, "POST", "/api/v1/tokens"),
     (Listener::Admin, "DELETE", "/api/v1/tokens/{id}"),
+    (Listener::Admin, "GET", "/api/v1/drift"),
     (Listener::Admin, "GET", "/api/v1/audit"),
     (Listener::Admin, "GET", "/api/v1/usage"),
     (Listener::Admin, "GET", "/openapi.json"),
@@ -141,7 +142,10 @@ impl Who {
             (_, "/livez" | "/readyz" | "/openapi.json") => true,
             (_, "/v1/boot") => listener == Listener::Boot && matches!(self, Self::Instance(_)),
             (_, "/api/v1/snapshot/bundle" | "/metrics") => operator,
-            ("GET", "/api/v1/snapshot" | "/api/v1/snapshot/plans" | "/api/v1/snapshots") => operator || own,
+            (
+                "GET",
+                "/api/v1/snapshot" | "/api/v1/snapshot/plans" | "/api/v1/snapshots" | "/api/v1/drift",
+            ) => operator || own,
             ("GET", "/api/v1/workspaces") => operator || matches!(self, Self::Tenant { .. }),
             (
                 _,

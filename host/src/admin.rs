@@ -8,6 +8,7 @@ mod caller;
 mod compare;
 mod deployments;
 mod diff;
+mod drift;
 mod environments;
 mod explain;
 mod idempotency;
@@ -161,6 +162,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/environments/{env}/clone", post(environments::clone::clone))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::mint))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/api/v1/drift", get(drift::drift))
         .route("/api/v1/audit", get(audit::query))
         .route("/api/v1/usage", get(usage::show))
         .route("/openapi.json", get(openapi::show))

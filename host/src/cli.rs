@@ -191,7 +191,7 @@ impl Verb {
             Self::Env(args) => args.run(output),
             Self::Var(args) => args.run(output),
             Self::Workspace(args) => args.run(output),
-            Self::Snapshot(args) => args.run(output),
+            Self::Snapshot(args) => return args.run(output),
             Self::Token(args) => args.run(output),
             Self::Deployment(args) => args.run(output),
             Self::Service(args) => args.run(output),

@@ -20,7 +20,7 @@ use utoipa::{
 use super::{
     attachments, audit,
     deployments::{self, bindings, given},
-    diff, environments, explain,
+    diff, drift, environments, explain,
     idempotency::MAX_KEY_BYTES,
     parity, policies,
     query::{MAX_PAGE, PAGE},
@@ -49,7 +49,7 @@ pub(crate) use refusals::{
         values::list, values::set, values::unset, values::versions,
         policies::list, policies::show, policies::upload, policies::delete,
         attachments::list, attachments::attach, attachments::show, attachments::configure, attachments::detach,
-        tokens::list, tokens::mint, tokens::revoke, audit::query, usage::show,
+        tokens::list, tokens::mint, tokens::revoke, drift::drift, audit::query, usage::show,
         show, super::metrics, super::alive, super::ready,
     ),
     components(schemas(refusals::ProblemDocument, refusals::ProblemViolation, snapshot::ChangedSnapshot)),

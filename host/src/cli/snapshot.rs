@@ -4,9 +4,12 @@ mod build;
 mod changes;
 mod content;
 mod diff;
+mod drift;
 mod host;
 mod inspect;
 mod push;
+
+use std::process::ExitCode;
 
 use clap::Subcommand;
 
@@ -21,6 +24,7 @@ Examples:
   bootlace snapshot inspect acme.bundle
   bootlace snapshot diff acme                              against what the host serves
   bootlace snapshot diff old.bundle acme                   from one to the other
+  bootlace snapshot drift acme                             what was made by API, and what a push would do
   bootlace snapshot push acme.bundle
   bootlace snapshot rollback --to 41 --workspace acme")]
 pub struct Args {
@@ -38,6 +42,8 @@ pub enum Action {
     Inspect(inspect::Args),
     /// Show what would change, without values
     Diff(diff::Args),
+    /// Show how what is served has drifted from a directory
+    Drift(drift::Args),
     /// Push a bundle, or a directory that is built on the way
     Push(push::Args),
     /// Serve an earlier snapshot's content again, under a new revision
@@ -45,13 +51,16 @@ pub enum Action {
 }
 
 impl Args {
-    pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
+    pub(super) fn run(self, output: &Output) -> anyhow::Result<ExitCode> {
         match self.action {
             Action::Build(args) => args.run(output),
             Action::Inspect(args) => args.run(output),
             Action::Diff(args) => args.run(output),
+            // Its exit code may tell of a difference.
+            Action::Drift(args) => return args.run(output),
             Action::Push(args) => args.run(output),
             Action::Rollback(args) => args.run(output),
         }
+        .map(|()| ExitCode::SUCCESS)
     }
 }

@@ -16,7 +16,6 @@ use crate::{
         exit::Misuse,
         output::{Output, Page, Table},
     },
-    id::{DeploymentId, EnvironmentName},
     manifest::PlanManifest,
     model::{Configuration, InputValue},
 };
@@ -90,13 +89,8 @@ impl Args {
             .context(Misuse("this compares with a host; name another snapshot to do without one".into()))?;
         let served = block_on(async { Ok(host::served(&client, &self.host, &named.workspace).await?) })?;
         // With the releases that are active there, so that the digests can be compared as well.
-        let active = |deployment: &DeploymentId, environment: &EnvironmentName| {
-            let same = |plan: &&PlanManifest| {
-                plan.deployment == deployment.as_str() && plan.environment == environment.as_str()
-            };
-            served.plans.iter().find(same).and_then(|plan| plan.release)
-        };
-        let plans = content::manifests(named, active)?;
+        let plans =
+            content::manifests(named, |deployment, environment| served.active(deployment, environment))?;
         let name = match served.revision {
             0 => "nothing".to_owned(),
             revision => format!("revision {revision}"),
@@ -118,7 +112,7 @@ fn counted(changes: &[Change]) -> String {
     }
 }
 
-fn list(changes: &[Change], page: &mut Page) {
+pub(super) fn list(changes: &[Change], page: &mut Page) {
     let mut table = Table::new(&["", "DEPLOYMENT", "ENVIRONMENT", "KEY", "BEFORE", "AFTER"]);
     for one in changes {
         let sign = match one.change {

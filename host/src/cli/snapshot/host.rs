@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::{
     cli::connection::AdminHost,
     client::{Answer, Client, Error, Request},
-    id::WorkspaceId,
+    id::{DeploymentId, EnvironmentName, WorkspaceId},
     manifest::PlanManifest,
 };
 
@@ -15,6 +15,16 @@ use crate::{
 pub(super) struct Served {
     pub(super) revision: u64,
     pub(super) plans: Vec<PlanManifest>,
+}
+
+impl Served {
+    /// The release that is active there.
+    pub(super) fn active(&self, deployment: &DeploymentId, environment: &EnvironmentName) -> Option<u64> {
+        let same = |plan: &&PlanManifest| {
+            plan.deployment == deployment.as_str() && plan.environment == environment.as_str()
+        };
+        self.plans.iter().find(same).and_then(|plan| plan.release)
+    }
 }
 
 /// The plans that the host serves of `workspace`; revision 0 and none, where it serves nothing of
