@@ -54,6 +54,7 @@ mod tls;
 mod tokens;
 mod torn;
 mod values;
+mod walkthrough;
 mod workspace;
 mod workspaces;
 mod writers;

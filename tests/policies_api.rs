@@ -432,18 +432,18 @@ async fn a_component_that_is_gone_keeps_its_workspace_from_being_served_and_is_n
     let data = premises.data();
     assert_eq!(there(&data, both).await, [true, true], "the version before stays, to go back to");
 
-    // What was deleted goes with its versions.
+    // What is deleted stays for as long as a revision that had it can be looked at.
     let host = start().await;
     ask(&host, "DELETE", Vec::new()).await.ok();
     blocking(|| host.kill()).await;
-    assert_eq!(there(&data, both).await, [false, false]);
+    assert_eq!(there(&data, both).await, [true, true]);
     let host = start().await;
     ask(&host, "PUT", guest("dump")).await.ok();
     blocking(|| host.kill()).await;
     {
         let ledger = RedbLedger::open(&data, RedbSettings::default()).unwrap();
         let sweep = ledger.begin_sweep().await.unwrap();
-        assert_eq!(ledger.sweep_blobs(sweep, [].into()).await.unwrap().blobs, 1);
+        assert!(ledger.sweep_blobs(sweep, [].into()).await.unwrap().blobs > 1);
     }
     let mut host = start().await;
     assert_eq!(host.get("/readyz", None).await.status, 503, "nothing else is served here");

@@ -133,6 +133,11 @@ impl Who {
         }
     }
 
+    /// Whether `workspace` is theirs, or everybody's is.
+    fn is_of(self, workspace: &str) -> bool {
+        self == Self::Operator || matches!(self, Self::Tenant { workspace: own, .. } if own == workspace)
+    }
+
     /// Whether `route` is to be answered, asked about `place`.
     fn may(self, (listener, method, path): Route, place: Place) -> Outcome {
         let own = matches!(self, Self::Tenant { workspace, .. } if workspace == place.workspace);

@@ -109,10 +109,14 @@ impl Told {
 
 /// A request that names only what the host says it reads.
 fn request(told: &Told, route: Route, names: &Names) -> (String, String) {
+    // A confirmation is said to be understood, and names nothing that the path does not.
+    let all = Spelling::of("production,staging,preview/pr-42,development");
+    let of_environment = route.2.starts_with("/api/v1/environments/");
+    let confirmed = if of_environment { names.environment.clone() } else { all };
     let query = [
         ("workspace", &names.workspace),
         ("environment", &names.environment),
-        ("confirm", &names.environment),
+        ("confirm", &confirmed),
         ("from", &names.environment),
         ("to", &names.environment),
         ("environments", &names.environment),
@@ -260,7 +264,10 @@ impl Asked {
         } else {
             &["not-found", "invalid", "forbidden", "unauthenticated"]
         };
-        assert!(allowed.contains(&code.as_str()), "{case}");
+        // Whoever sees the workspace is told whose a thing is, however a confirmation is spelt.
+        let is_told = super::is_resource(route.2) && self.who.is_of(place.workspace);
+        let whose = is_told && code == "owned-by-directory";
+        assert!(whose || allowed.contains(&code.as_str()), "{case}");
         for place in Pair::places() {
             for canary in self.pair.canaries(place) {
                 assert!(!body.contains(&canary), "{canary} in {case}");
@@ -320,8 +327,8 @@ async fn a_percent_encoding_of_a_name_is_that_name() {
             let [plain, encoded] = &both[..] else { continue };
             let case = format!("{route:?} with its {what} encoded: {} {:?}", encoded.status, encoded.body);
             assert_eq!(encoded.status, plain.status, "{case}");
-            // Tokens are new ones, and records and counts go on.
-            let moves = ["tokens", "audit", "usage"].iter().any(|part| route.2.contains(part));
+            // Tokens and bindings are new ones, and records and counts go on.
+            let moves = ["tokens", "bindings", "audit", "usage"].iter().any(|part| route.2.contains(part));
             let revision = encoded.header("bootlace-revision") != plain.header("bootlace-revision");
             assert!(moves || revision || encoded.body == plain.body, "{case}, not {:?}", plain.body);
             compared += usize::from(plain.status < 300);

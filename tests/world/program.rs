@@ -20,9 +20,12 @@ use super::{Answer, Site, blocking, http};
 /// Longer than anything takes on a busy machine: who waits longer waits in vain.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where the real program is.
+pub(crate) const BOOTLACE: &str = env!("CARGO_BIN_EXE_bootlace-under-test");
+
 /// The real program, knowing nothing of this process's environment but where programs are.
 pub(crate) fn bootlace() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bootlace-under-test"));
+    let mut command = Command::new(BOOTLACE);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).stdin(Stdio::null());
     command
 }

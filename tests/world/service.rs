@@ -79,6 +79,11 @@ impl Postgres {
         }
     }
 
+    /// Where `psql` is.
+    pub(crate) fn programs(&self) -> &Path {
+        self.psql.parent().unwrap()
+    }
+
     fn superuser(&self, statement: &str) -> Command {
         let mut psql = Command::new(&self.psql);
         psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", SUPERUSER, "-d", "postgres"]);
@@ -175,7 +180,7 @@ pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
 
 /// Ports below those that the kernel gives to whoever asks for any: nobody else in these tests
 /// takes one between this look and the service's start.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let offset = (std::process::id() % 100) as u16 * 100;
     loop {

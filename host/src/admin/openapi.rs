@@ -104,8 +104,9 @@ fn keyed(document: &mut Value) {
             "description": "A word of your own making. The change is made once under it: who asks again is answered as before, for 24 hours and until the host's next start.",
             "schema": { "type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": MAX_KEY_BYTES },
         });
-        if let Some(parameters) = operation["parameters"].as_array_mut() {
-            parameters.push(key);
+        match operation["parameters"].as_array_mut() {
+            Some(parameters) => parameters.push(key),
+            None => operation["parameters"] = json!([key]),
         }
         for (status, refusal) in [("400", "BadRequest"), ("409", "Conflict"), ("422", "Invalid")] {
             let refused = json!({ "$ref": format!("#/components/responses/{refusal}") });

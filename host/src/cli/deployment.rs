@@ -26,6 +26,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
+  bootlace deployment list
   bootlace deployment create shop -e staging -e production --confirm production
   bootlace deployment set shop --domain acme.example --domain staging=qa.acme.example
   bootlace deployment set shop --namespace threads --namespace memory=MEMORY

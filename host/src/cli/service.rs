@@ -27,6 +27,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
+  bootlace service list
   bootlace service create orders-db --kind postgres -e staging --user orders --password \\
       --endpoint role=primary,host=db.internal,port=5432,database=orders,tls=verify < password.txt
   bootlace service set orders-db -e staging --password              a new one; it asks for it

@@ -24,6 +24,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
+  bootlace tool list
   bootlace tool create webhook -e staging --settings '{\"url\":\"https://sandbox.example\"}'
   bootlace tool set webhook -e staging --credential token           asks for it
   bootlace tool set webhook -e staging --credential token --from token.txt
