@@ -44,10 +44,11 @@ async fn a_request_under_way_is_finished_whole_when_the_host_is_told_to_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_goes_off_before_the_listeners_do() {
-    let mut ready = Ready::new(&["--drain-notice", "5"]).await;
+    // Longer than a busy machine takes for what follows; nobody waits for its end.
+    let mut ready = Ready::new(&["--drain-notice", "60"]).await;
     assert_eq!(ready.host.get("/readyz", None).await.status, 200);
     ready.host.terminate();
-    let mut host = blocking(|| {
+    let host = blocking(|| {
         ready.host.wait_for(ENDING);
         ready.host
     })
@@ -56,7 +57,7 @@ async fn readiness_goes_off_before_the_listeners_do() {
     assert_eq!((refused.status, refused.code().as_str()), (503, "not-ready"));
     let boot = host.get("/v1/boot", Some(&ready.token)).await;
     assert_eq!(boot.status, 200, "who comes before the load balancer noticed is served");
-    assert_eq!(blocking(move || host.ended()).await.code(), Some(0));
+    blocking(|| host.kill()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
