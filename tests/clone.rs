@@ -74,6 +74,9 @@ async fn no_secret_of_a_clone_is_in_an_answer_or_the_audit_log_but_its_keys_are(
     let record = &log.json()["records"][0];
     let text = record.to_string();
     assert!(text.contains("environment staging as qa"), "{text}");
+    // Its admins' alone, in the log, too.
+    let hidden = world.admin("GET", "/api/v1/audit?kind=change", world.site.token("viewer"), "").await;
+    assert_eq!(hidden.json()["records"], json!([]), "{}", hidden.text());
     for key in ["DB_PASSWORD of checkout in qa", "LOG_LEVEL in qa", "binding DATABASE_URL of checkout in qa"]
     {
         assert!(text.contains(key), "{key}: {text}");

@@ -32,7 +32,7 @@ use crate::{
     host::Host,
     id::{EnvironmentName, PolicyName},
     made::{ResourceKey, layer_of},
-    model::{Attachment, Role},
+    model::{Attachment, Place, Role},
     serve::{facts, respond::Problem},
 };
 pub(super) use wire::AttachmentEntry;
@@ -208,7 +208,11 @@ fn seen<'a>(caller: &'a Caller, served: &'a Served) -> impl Iterator<Item = &'a 
 fn is_seen(caller: &Caller, served: &Served, attachment: &Attachment) -> bool {
     let configuration = &served.snapshot.configuration;
     let mut seen = configuration.environments.keys().filter(|name| caller.sees(name));
-    !caller.is_limited() || seen.any(|name| runs_in(configuration, &attachment.place, name))
+    let is_hidden = match &attachment.place {
+        Place::Environment(name) | Place::Deployment(_, Some(name)) => !caller.sees(name),
+        _ => false,
+    };
+    !is_hidden && (!caller.is_limited() || seen.any(|name| runs_in(configuration, &attachment.place, name)))
 }
 
 fn visible<'a>(caller: &'a Caller, served: &'a Served, id: &str) -> Result<&'a Attachment, Problem> {

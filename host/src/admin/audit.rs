@@ -111,14 +111,19 @@ fn wanted(caller: &Caller, query: Option<&str>) -> Result<Query, Problem> {
         Scope::Tenant { environments, .. } if caller.is_limited() => Some(environments.clone()),
         _ => None,
     };
+    let workspace = caller.workspace(query)?;
+    let served = caller.live.workspace(&workspace).into_iter();
+    let all = served.flat_map(|served| served.snapshot.configuration.environments.keys());
+    let without = all.filter(|name| !caller.sees(name)).cloned().collect();
     Ok(Query {
         principal: short(query, "principal")?,
         key: parsed(query, "key", "a variable's name")?,
         environment,
-        workspace: Some(caller.workspace(query)?),
+        workspace: Some(workspace),
         kind: short(query, "kind")?,
         boot: short(query, "boot")?,
         within,
+        without,
         since: time(query, "since")?,
         until: time(query, "until")?,
     })

@@ -76,7 +76,10 @@ pub(super) async fn drift(
         None => !caller.is_limited(),
     };
     let mut all = BTreeMap::new();
-    for one in entries(&served.made).filter(|one| sees(&one.place)) {
+    for mut one in entries(&served.made).filter(|one| sees(&one.place)) {
+        if one.kind == "deployment" {
+            one.with.retain(|name| name.parse().is_ok_and(|name| caller.sees(&name)));
+        }
         all.insert(format!("{} {}", one.kind, one.subject), one);
     }
     let (page, next) = paging.of(&all, Ordering::Greater, |(key, _)| (*key).clone());

@@ -88,9 +88,9 @@ impl<'a> At<'a> {
         let uses = configuration.deployments.get(&self.deployment).ok_or_else(Problem::not_found)?;
         let concerned = |name: &&EnvironmentName| self.environment.as_ref().is_none_or(|only| only == *name);
         let concerned: Vec<_> = uses.environments.keys().filter(concerned).collect();
-        if caller.is_limited() && !concerned.iter().all(|name| caller.sees(name)) {
+        if !concerned.iter().all(|name| caller.sees(name)) {
             return Err(Problem::forbidden(
-                "this changes every environment of the deployment, and your token is limited to some",
+                "this changes every environment of the deployment, and your token is not for some of them",
             ));
         }
         let is_protected = |name: &EnvironmentName| {

@@ -46,6 +46,8 @@ pub struct Query {
     pub kind: Option<String>,
     /// Of these environments alone: what names none, or another one too, is left out.
     pub within: Option<BTreeSet<EnvironmentName>>,
+    /// Of none of these environments: what names one is left out.
+    pub without: BTreeSet<EnvironmentName>,
     /// The boot of that id.
     pub boot: Option<String>,
     /// Not before.
@@ -204,21 +206,28 @@ impl Query {
             && self.since.is_none_or(|since| at >= since.0)
             && self.until.is_none_or(|until| at <= until.0)
             && self.key.as_ref().is_none_or(names_key)
-            && self.within.as_ref().is_none_or(|seen| lies_within(&record, seen));
+            && self.within.as_ref().is_none_or(|seen| lies_within(&record, seen))
+            && (self.without.is_empty() || !named(&record).flatten().any(|name| names(&self.without, name)));
         is_wanted.then_some(record)
     }
 }
 
 /// Whether all that a record is about lies in environments that are seen.
 fn lies_within(record: &Value, seen: &BTreeSet<EnvironmentName>) -> bool {
+    let mut named = named(record).peekable();
+    named.peek().is_some() && named.all(|name| name.is_some_and(|name| names(seen, name)))
+}
+
+fn names(some: &BTreeSet<EnvironmentName>, name: &str) -> bool {
+    some.iter().any(|environment| environment.as_str() == name)
+}
+
+/// The environments that a record is about.
+fn named(record: &Value) -> impl Iterator<Item = Option<&str>> {
     let details = &record["details"];
     let one = record["environment"].as_str().or(details["environment"].as_str());
-    let several = details["environments"].as_array().into_iter().flatten().map(|name| name.as_str());
-    let mut named = one.map(Some).into_iter().chain(several).peekable();
-    let is_seen = |name: Option<&str>| {
-        name.is_some_and(|name| seen.iter().any(|environment| environment.as_str() == name))
-    };
-    named.peek().is_some() && named.all(is_seen)
+    let several = details["environments"].as_array().into_iter().flatten().map(Value::as_str);
+    one.map(Some).into_iter().chain(several)
 }
 
 /// The newest checkpoint in the log, to be kept elsewhere.

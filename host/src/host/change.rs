@@ -138,10 +138,9 @@ impl Host {
         let mut records = made.changed_since(&served.made, workspace, &draft.subjects);
         let mut writer = self.writer.lock();
         self.forget_displaced(&mut writer)?;
-        writer.keep(served)?;
         let pieces = history::changed_by(&draft.subjects, &draft.touched);
         let held = self.hold_components(&writer, &made, &draft.subjects)?;
-        let mut entry = writer.history_of(&next, &active, Some(pieces))?;
+        let mut entry = writer.next_in_history(served, &next, &active, pieces)?;
         records.append(&mut entry.records);
         let regranted = regranted(&writer.state, workspace, edits)?;
         let granted = regranted.as_ref().map(|state| state.since(&writer.state)).unwrap_or_default();
@@ -150,12 +149,19 @@ impl Host {
         let details = details(workspace, edits, Some(&snapshot.configuration), Ok((&changed, &done)));
         let record =
             ChangeRecord { at: self.clock.now(), kind: "change", outcome: "done", principal, details };
-        let (early, late) = in_transactions(records, workspace, edits);
+        let Transactions { early, late, trailing } = in_transactions(records, workspace, edits);
         for some in early {
             self.write(&writer, &some, Vec::new())?;
         }
         self.write_noted(&writer, late, std::mem::take(&mut entry.blobs), &record)?;
         drop(held);
+        // The change stands; what this leaves is put away by the next start.
+        if let Err(error) = self.write(&writer, &trailing, Vec::new()) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "records without a place stay until a restart"
+            );
+        }
         writer.kept(workspace, entry);
         writer.made.insert(workspace.clone(), made);
         let mut generation = self.store.load_full().with_workspace(writer.sequence(), next);
@@ -351,18 +357,32 @@ fn regranted(state: &State, workspace: &WorkspaceId, edits: &[Edit]) -> Result<O
     Ok(Some(next))
 }
 
-/// A change's records, as transactions: one where one takes them all. Where a clone is larger, what it
+/// A change's records, as transactions.
+struct Transactions {
+    /// Means nothing until the next is there.
+    early: Vec<Vec<Alteration>>,
+    /// What takes effect.
+    late: Vec<Alteration>,
+    /// What has no place any more since then: a start puts it away, too.
+    trailing: Vec<Alteration>,
+}
+
+/// A change's records, as transactions: one where one takes them all. What goes with an environment or a
+/// deployment goes after it. Where a clone is larger, what it
 /// holds comes first and means nothing, because its environment is not there; the last one makes it be
 /// there, with all that was before. A host that is killed in between forgets the rest at its next start.
-fn in_transactions(
-    records: Vec<Alteration>,
-    workspace: &WorkspaceId,
-    edits: &[Edit],
-) -> (Vec<Vec<Alteration>>, Vec<Alteration>) {
+fn in_transactions(records: Vec<Alteration>, workspace: &WorkspaceId, edits: &[Edit]) -> Transactions {
     let bytes: usize = records.iter().map(size).sum();
     let is_clone = edits.iter().any(|edit| matches!(edit, Edit::CloneEnvironment { .. }));
-    if !is_clone || (records.len() < MAX_OPERATIONS && bytes <= MAX_BYTES) {
-        return (Vec::new(), records);
+    if records.len() < MAX_OPERATIONS && (!is_clone || bytes <= MAX_BYTES) {
+        return Transactions { early: Vec::new(), late: records, trailing: Vec::new() };
+    }
+    if !is_clone {
+        let without = ["value", "past", "resource/binding", "resource/attachment"];
+        let without = without.map(|kind| format!("workspace/{workspace}/{kind}/"));
+        let is_without = |one: &Alteration| matches!(one, Alteration::Delete { name } if without.iter().any(|prefix| name.starts_with(prefix)));
+        let (trailing, late) = records.into_iter().partition(is_without);
+        return Transactions { early: Vec::new(), late, trailing };
     }
     let held = ["value", "resource"].map(|kind| format!("workspace/{workspace}/{kind}/"));
     let is_held = |one: &Alteration| matches!(one, Alteration::Put { name, .. } if held.iter().any(|prefix| name.starts_with(prefix)));
@@ -381,7 +401,7 @@ fn in_transactions(
             }
         }
     }
-    (transactions, late)
+    Transactions { early: transactions, late, trailing: Vec::new() }
 }
 
 fn size(alteration: &Alteration) -> usize {
@@ -427,10 +447,11 @@ mod tests {
             all.push(record("revision/7".into(), 9));
             all
         };
-        let (early, late) = in_transactions(records(90, 10), &workspace, &cloning());
+        let Transactions { early, late, .. } = in_transactions(records(90, 10), &workspace, &cloning());
         assert_eq!((early.len(), late.len()), (0, 93));
         for (many, bytes) in [(250, 10), (20, 90_000)] {
-            let (early, late) = in_transactions(records(many, bytes), &workspace, &cloning());
+            let Transactions { early, late, .. } =
+                in_transactions(records(many, bytes), &workspace, &cloning());
             assert_eq!((early.concat().len(), late.len()), (many, 3));
             for one in &early {
                 let bytes: usize = one.iter().map(size).sum();
@@ -438,7 +459,11 @@ mod tests {
             }
             assert!(early.len() >= 3, "{}", early.len());
         }
-        // Another change keeps its order.
-        assert_eq!(in_transactions(records(250, 10), &workspace, &[]).0.len(), 0);
+        // What is deleted with an environment goes when that is gone.
+        let gone = |name: String| Alteration::Delete { name: format!("workspace/acme/{name}") };
+        let mut all = vec![gone("environment/qa".into()), record("revision/8".into(), 9)];
+        all.extend((0..250).map(|n| gone(format!("value/in/qa/A{n:04}"))));
+        let Transactions { early, late, trailing } = in_transactions(all, &workspace, &[]);
+        assert_eq!((early.len(), late.len(), trailing.len()), (0, 2, 250));
     }
 }

@@ -62,6 +62,24 @@ pub enum LookBackError {
 }
 
 impl Writer {
+    /// What has to be written for `next` to be looked at later, when `served` was before it. A tree that
+    /// cannot be gone on from costs the look back at what is in it alone: the next one is written whole.
+    pub(super) fn next_in_history(
+        &mut self,
+        served: &Served,
+        next: &Served,
+        active: &Activations,
+        changed: BTreeSet<PieceKey>,
+    ) -> Result<Entry, ChangeError> {
+        let entry = self.keep(served).and_then(|()| self.history_of(next, active, Some(changed)));
+        let Err(ChangeError::History(error)) = entry else { return entry };
+        tracing::error!(error = &*error as &dyn std::error::Error, "an earlier revision cannot be looked at");
+        let configuration = &next.snapshot.configuration;
+        self.histories.remove(&configuration.workspace);
+        let active = self.state.active_in(configuration);
+        self.history_of(next, &active, None)
+    }
+
     /// What has to be written for `served` to be looked at later. `changed` are the pieces that differ from
     /// the revision before; none where that is not known.
     pub(super) fn history_of(

@@ -107,6 +107,7 @@ impl Filter {
             kind: self.kind.clone(),
             boot: None,
             within: None,
+            without: std::collections::BTreeSet::new(),
             since: self.since,
             until: self.until,
         }
