@@ -83,7 +83,10 @@ impl World {
     pub(crate) async fn restart(self) -> Self {
         let Self { site, host, clock, data, operator, server } = self;
         server.stop(Duration::ZERO).await;
+        // Whatever a request left at work has the host until it is done.
+        let gone = Arc::downgrade(&host);
         drop(host);
+        blocking(move || program::until("the host is gone", || gone.strong_count() == 0)).await;
         let settings = settings(&site, data.path(), clock.clone());
         let host = blocking(move || Host::open(settings).unwrap()).await;
         let server = Server::start(Arc::clone(&host), loopback()).await.unwrap();

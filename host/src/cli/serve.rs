@@ -177,12 +177,13 @@ impl Args {
 async fn serve(host: Arc<Host>, settings: ServerSettings, notice: Duration) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let server = Server::start(host, settings).await?;
+    let server = Server::start(Arc::clone(&host), settings).await?;
     tracing::info!(boot = %server.boot, admin = %server.admin, "listening");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    host.drain();
     tracing::info!("ending: readiness is off, requests under way are finished");
     server.stop(notice).await;
     Ok(())
