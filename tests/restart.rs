@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::world::{
     Answer, NOON, Site, World, blocking, http,
-    program::{Premises, Program},
+    program::{Premises, Program, bootlace, finish},
     small::told,
 };
 
@@ -95,6 +95,42 @@ async fn what_is_older_than_what_was_seen_is_refused_but_for_an_operators_overri
     let host = kept.serve(&["--allow-older", &right]).await;
     assert_eq!(kept.told(&host).await, (1, 1));
     assert_eq!(host.get("/readyz", None).await.text(), "degraded\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_from_before_a_token_was_revoked_is_refused_but_for_an_operators_override() {
+    let kept = Kept::at(1).await;
+    let older = fs::read(kept.data("ledger.redb")).unwrap();
+    let host = kept.serve(&[]).await;
+    let get = |path| http::request(host.admin, "GET", path, Some(&kept.operator), &[], Vec::new());
+    let listed = get("/api/v1/tokens?workspace=acme").await.json();
+    let id = listed["tokens"][0]["id"].as_str().unwrap();
+    let path = format!("/api/v1/tokens/{id}?workspace=acme");
+    let revoked = http::request(host.admin, "DELETE", &path, Some(&kept.operator), &[], Vec::new()).await;
+    assert_eq!(revoked.status, 204, "{}", revoked.text());
+    // However it ended, the next start writes down how far it had come.
+    host.kill();
+    kept.serve(&[]).await.kill();
+    fs::write(kept.data("ledger.redb"), &older).unwrap();
+    let refusal = kept.refusal(&[]).await;
+    assert!(refusal.contains("the ledger is at revision"), "{refusal}");
+
+    // The refusal says what to sign.
+    let (_, command) = refusal.split_once("bootlace snapshot allow-older ").expect("the command is named");
+    let mut words: Vec<_> = command.split('`').next().unwrap().split_whitespace().collect();
+    kept.premises.write("alice.key", &kept.site.operator_key().to_file());
+    let (key, permission) = (kept.premises.path("alice.key"), kept.premises.path("allow"));
+    let more = ["--signer", key.to_str().unwrap(), "--out", permission.to_str().unwrap()];
+    words.extend(more);
+    let mut sign = bootlace();
+    sign.args(["snapshot", "allow-older"]).args(&words);
+    let signed = blocking(|| finish(sign)).await;
+    assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+    let host = kept.serve(&["--allow-older", permission.to_str().unwrap()]).await;
+    assert_eq!(kept.told(&host).await, (1, 1), "the revoked token works again: that was accepted");
+    assert_eq!(host.get("/readyz", None).await.text(), "degraded\n");
+    host.kill();
+    assert_eq!(kept.serve(&[]).await.get("/readyz", None).await.text(), "ready\n", "once is enough");
 }
 
 #[tokio::test(flavor = "multi_thread")]

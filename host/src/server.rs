@@ -16,6 +16,8 @@ use crate::{
     },
 };
 
+/// How often it is written down how far the ledger has come.
+const LEDGER_INTERVAL: Duration = Duration::from_secs(1);
 /// How often what expired is looked for. An environment stops serving at its second, whenever that is.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -61,7 +63,7 @@ pub struct Server {
     pub admin: SocketAddr,
     host: Arc<Host>,
     stop: watch::Sender<bool>,
-    tasks: [JoinHandle<()>; 3],
+    tasks: [JoinHandle<()>; 4],
 }
 
 impl Server {
@@ -73,7 +75,9 @@ impl Server {
         let (boot_listener, boot) = bind(settings.boot, &settings).await?;
         let (admin_listener, admin) = bind(settings.admin, &settings).await?;
         let (stop, stopped) = watch::channel(false);
-        let (answering, expiries) = (Arc::clone(&host), stopped.clone());
+        let answering = Arc::clone(&host);
+        let sweeping = sweep(Arc::clone(&host), stopped.clone());
+        let noting = note_ledger(Arc::clone(&host), stopped.clone());
         let boots = listener::run(
             boot_listener,
             settings.tls.clone(),
@@ -100,8 +104,8 @@ impl Server {
                 }
             },
         );
-        let sweeping = sweep(Arc::clone(&host), expiries);
-        let tasks = [tokio::spawn(boots), tokio::spawn(controls), tokio::spawn(sweeping)];
+        let tasks =
+            [tokio::spawn(boots), tokio::spawn(controls), tokio::spawn(sweeping), tokio::spawn(noting)];
         Ok(Self { boot, admin, host, stop, tasks })
     }
 
@@ -130,6 +134,18 @@ async fn sweep(host: Arc<Host>, mut stopped: watch::Receiver<bool>) {
             undeletable
         });
         undeletable = swept.await.unwrap_or_default();
+    }
+}
+
+/// Keeps up with the ledger, and writes down where it ended.
+async fn note_ledger(host: Arc<Host>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let is_over = timeout(LEDGER_INTERVAL, stopped.changed()).await.is_ok();
+        let host = Arc::clone(&host);
+        let _ = tokio::task::spawn_blocking(move || host.note_ledger()).await;
+        if is_over {
+            return;
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::{io, sync::Arc};
 pub use blobs::BlobError;
 pub use change::Change;
 pub use directory::{DataDirectory, DirectoryError};
-use floor::Floor;
+use floor::{Floor, LEDGER};
 pub use floor::{FloorOverride, InvalidOverride};
 pub use load::{Degraded, LoadError, SlotFault};
 pub use root::{InvalidSlot, KeptRevision, MAX_REVISIONS, Pushed, Root, WorkspaceRoot};
@@ -155,6 +155,46 @@ impl Slots {
     #[must_use]
     pub fn highest_seen(&self, workspace: Uid) -> Revision {
         self.floor.of(workspace)
+    }
+
+    /// Refuses a ledger that is behind the newest that was seen, but for an override. Gives the doubt
+    /// that such a one leaves.
+    ///
+    /// # Errors
+    /// [`LoadError::LedgerBelowFloor`], or the floor cannot be written.
+    pub fn check_ledger(
+        &mut self,
+        found: Revision,
+        overrides: &[FloorOverride],
+        trusted: &TrustedSigners,
+    ) -> Result<Option<Degraded>, LoadError> {
+        if found >= self.floor.ledger() {
+            return Ok(None);
+        }
+        if !load::allowed(&self.floor, (LEDGER, found), overrides, trusted) {
+            let (floor, sequence) = (self.floor.ledger(), self.floor.sequence);
+            return Err(LoadError::LedgerBelowFloor { found, floor, sequence });
+        }
+        self.floor.revisions.insert(LEDGER, found);
+        self.write_floor().map_err(LoadError::Floor)?;
+        Ok(Some(Degraded::OlderLedger))
+    }
+
+    /// Remembers how far the ledger has come. May be behind: what matters is that it never runs ahead.
+    ///
+    /// # Errors
+    /// When the disk refuses; the next call tries again.
+    pub fn note_ledger(&mut self, seen: Revision) -> io::Result<()> {
+        let known = self.floor.ledger();
+        if seen <= known {
+            return Ok(());
+        }
+        self.floor.revisions.insert(LEDGER, seen);
+        let written = self.write_floor();
+        if written.is_err() {
+            self.floor.revisions.insert(LEDGER, known);
+        }
+        written
     }
 
     /// Reads a blob that the root names, and checks it.

@@ -1,5 +1,6 @@
 //! `bootlace snapshot`: a workspace's configuration as signed bytes, and its way to a host.
 
+mod allow_older;
 mod build;
 mod changes;
 mod content;
@@ -46,6 +47,8 @@ pub enum Action {
     Drift(drift::Args),
     /// Push a bundle, or a directory that is built on the way
     Push(push::Args),
+    /// Let a host load what is older than the newest that it has seen
+    AllowOlder(allow_older::Args),
     /// Serve an earlier snapshot's content again, under a new revision
     Rollback(push::Rollback),
 }
@@ -53,6 +56,7 @@ pub enum Action {
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<ExitCode> {
         match self.action {
+            Action::AllowOlder(args) => args.run(output),
             Action::Build(args) => args.run(output),
             Action::Inspect(args) => args.run(output),
             Action::Diff(args) => args.run(output),

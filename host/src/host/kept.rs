@@ -12,10 +12,11 @@ use super::{MintRequest, Minted, StartError, Writer};
 use crate::{
     canonical::sha256,
     control::Control,
-    id::{Digest, UnixSeconds, WorkspaceId},
+    id::{Digest, Revision, UnixSeconds, WorkspaceId},
     made::Made,
     model::Scope,
-    slots::{Change, Slots},
+    signing::TrustedSigners,
+    slots::{Change, Degraded, FloorOverride, Slots},
     state::{Alteration, State, StateError},
 };
 
@@ -26,6 +27,8 @@ const FORMAT: &[u8] = b"1";
 /// What a host starts with, durably.
 pub(super) struct Kept {
     pub(super) writer: Writer,
+    /// What is wrong with the ledger, and allowed.
+    pub(super) doubt: Option<Degraded>,
     /// The commit of the note stands, but was not finished.
     pub(super) incomplete: Option<std::io::Error>,
 }
@@ -35,14 +38,16 @@ impl Kept {
     /// start `announce` is given the operator's token before it works: a token that works and that
     /// nobody has would be lost for good.
     pub(super) fn restore(
-        slots: Slots,
+        mut slots: Slots,
         control: Control,
         bootstrap: State,
+        (overrides, trusted): (&[FloorOverride], &TrustedSigners),
         now: UnixSeconds,
         announce: impl FnOnce(&Minted) -> Result<(), StartError>,
     ) -> Result<Self, StartError> {
         let records = control.read("")?;
         let (known, away) = known(&slots, &records)?;
+        let doubt = slots.check_ledger(Revision(control.revision()), overrides, trusted)?;
         // By itself, because what is put away may come back under the same name.
         control.change(&[], &away)?;
         let is_first = known.is_none();
@@ -72,7 +77,7 @@ impl Kept {
         let mut writer =
             Writer { slots, state, made, control, displaced: Vec::new(), histories: BTreeMap::new() };
         let incomplete = writer.note_that_it_moved()?;
-        Ok(Self { writer, incomplete })
+        Ok(Self { writer, doubt, incomplete })
     }
 }
 

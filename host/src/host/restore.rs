@@ -28,7 +28,7 @@ use crate::{
     control::{Control, ControlError},
     entropy::fresh_key,
     generation::{DecisionEngine, Generation, Served},
-    id::{PolicyName, WorkspaceId},
+    id::{PolicyName, Revision, WorkspaceId},
     keyring::Keyring,
     made::MadeError,
     policy::{Allocation, Engine, EngineError, EngineSettings, Lanes, Tallies},
@@ -133,7 +133,7 @@ impl Host {
             grants: settings.decisions.max(1024),
         });
 
-        let (slots, doubts) =
+        let (slots, mut doubts) =
             Slots::load(directory, Arc::clone(&keys), &settings.overrides, &settings.trusted)?;
         // The highest time seen outlives the process: a clock set back revives no expired token.
         let newest = slots.root().workspaces.values().map(|workspace| workspace.current.created).max();
@@ -144,8 +144,10 @@ impl Host {
             write_private(&settings.data.join(OPERATOR_TOKEN), minted.token.expose())
                 .map_err(io("write operator.token"))
         };
-        let Kept { writer, incomplete } =
-            Kept::restore(slots, control, bootstrap, settings.clock.now(), announce)?;
+        let allowed = (&settings.overrides[..], &settings.trusted);
+        let Kept { writer, doubt, incomplete } =
+            Kept::restore(slots, control, bootstrap, allowed, settings.clock.now(), announce)?;
+        doubts.extend(doubt);
         let workshop = Workshop {
             keys,
             uploads: Arc::clone(&uploads),
@@ -194,8 +196,21 @@ impl Host {
         }
         host.note_degraded();
         host.record_noted()?;
+        host.note_ledger();
         host.record("start", "done", "host", json!({ "sequence": sequence, "degraded": host.degraded() }));
         Ok(host)
+    }
+}
+
+impl Host {
+    /// Makes durable how far the ledger has come, so that an older one is known for what it is. At a
+    /// start, at the end, and about every second in between: a change need not wait for it.
+    pub fn note_ledger(&self) {
+        let mut writer = self.writer.lock();
+        let seen = Revision(writer.control.revision());
+        if let Err(error) = writer.slots.note_ledger(seen) {
+            tracing::error!(error = %error, "the highest revision of the ledger could not be written down");
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! The highest revision seen of each workspace, and the highest sequence: MAC'd and fsynced, so
-//! that an older snapshot never loads again by accident. Only an operator's signed override lets
-//! one load.
+//! The highest revision seen of each workspace and of the ledger, and the highest sequence: MAC'd and
+//! fsynced, so that an older snapshot, or a ledger from before a token was revoked, never loads again
+//! by accident. Only an operator's signed override lets one load.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -16,6 +16,8 @@ use crate::{
 
 const MAGIC: &[u8; 10] = b"BLACEFLR\x01\x00";
 const OVERRIDE_PREFIX: &str = "bootlace-floor-override:1:";
+/// What the ledger's revision stands under, here and in an override.
+pub(super) const LEDGER: Uid = Uid::NONE;
 /// The longest floor file, in bytes: more than 600,000 workspaces.
 pub(super) const MAX_FLOOR_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -36,6 +38,11 @@ impl Floor {
             *floor = (*floor).max(workspace.current.revision);
         }
         raised
+    }
+
+    /// As that of a workspace that nobody has: no id is all zeros.
+    pub(super) fn ledger(&self) -> Revision {
+        self.of(LEDGER)
     }
 
     pub(super) fn of(&self, workspace: Uid) -> Revision {
@@ -68,11 +75,11 @@ impl Floor {
     }
 }
 
-/// An operator's word that one workspace may load below its floor: at exactly this revision, and
-/// only while the floor stands at this sequence, so that it works once.
+/// An operator's word that one workspace, or the ledger, may load below its floor: at exactly this
+/// revision, and only while the floor stands at this sequence, so that it works once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FloorOverride {
-    /// The workspace's random id.
+    /// The workspace's random id; [`Uid::NONE`] for the ledger.
     pub workspace: Uid,
     /// The revision that may load.
     pub revision: Revision,

@@ -40,6 +40,12 @@ pub enum Degraded {
         /// The workspace.
         workspace: WorkspaceId,
     },
+    /// An operator's override was used for the ledger.
+    #[error(
+        "an older ledger than the newest seen is in use, by an operator's override: tokens revoked since then \
+         work again"
+    )]
+    OlderLedger,
     /// The second slot or the floor could not be brought up to date.
     #[error("the data directory cannot be written")]
     NotRepaired(#[source] std::io::Error),
@@ -74,7 +80,7 @@ pub enum LoadError {
     /// What is left is older than what was seen.
     #[error(
         "workspace {workspace} ({uid}) is at revision {found}, but {floor} was seen; an operator can sign an \
-         override for revision {found} at sequence {sequence}"
+         override for revision {found} at sequence {sequence}: `bootlace snapshot allow-older`"
     )]
     BelowFloor {
         /// The workspace.
@@ -88,12 +94,29 @@ pub enum LoadError {
         /// The sequence that the floor stands at.
         sequence: u64,
     },
+    /// The ledger is older than what was seen.
+    #[error(
+        "the ledger is at revision {found}, but {floor} was seen: values would be lost and revoked tokens work \
+         again; restore the newest ledger, or accept this one with what `bootlace snapshot allow-older --ledger \
+         --revision {found} --sequence {sequence}` signs"
+    )]
+    LedgerBelowFloor {
+        /// The revision at hand.
+        found: Revision,
+        /// The highest seen.
+        floor: Revision,
+        /// The sequence that the floor stands at.
+        sequence: u64,
+    },
     /// The highest revisions seen are not known, and a slot is missing: what is left may be older.
     #[error("the file of the highest revisions seen is not usable, and neither is one of the slots")]
     FloorUnknown,
     /// The operating system says no.
     #[error("cannot read the file of the highest revisions seen")]
     Io(#[source] std::io::Error),
+    /// The same, when it is written.
+    #[error("cannot write the file of the highest revisions seen")]
+    Floor(#[source] std::io::Error),
 }
 
 /// Where a host starts from.
@@ -167,11 +190,7 @@ fn check_floor(
         if found >= highest {
             continue;
         }
-        let allows = |each: &&FloorOverride| {
-            (each.workspace, each.revision, each.sequence) == (uid, found, floor.sequence)
-                && each.verify(trusted)
-        };
-        if overrides.iter().find(allows).is_none() {
+        if !allowed(&floor, (uid, found), overrides, trusted) {
             let (workspace, sequence) = (name.clone(), floor.sequence);
             return Err(LoadError::BelowFloor { workspace, uid, found, floor: highest, sequence });
         }
@@ -179,6 +198,18 @@ fn check_floor(
         degraded.push(Degraded::Overridden { workspace: name.clone() });
     }
     Ok(floor)
+}
+
+/// Whether an operator lets this load below the floor.
+pub(super) fn allowed(
+    floor: &Floor,
+    wanted: (Uid, Revision),
+    overrides: &[FloorOverride],
+    trusted: &TrustedSigners,
+) -> bool {
+    overrides.iter().any(|each| {
+        (each.workspace, each.revision) == wanted && each.sequence == floor.sequence && each.verify(trusted)
+    })
 }
 
 fn slot_root(directory: &DataDirectory, slot: &str, keys: &HostKeys) -> Result<Root, SlotFault> {
