@@ -40,6 +40,7 @@ async fn each_boot_is_one_record_that_names_its_keys_and_no_value() {
         ("production", "region=us-east-1&instance=i-7&attr.tier=gold"),
         ("production", "format=dotenv"),
         ("staging", ""),
+        ("staging", "instance=i-8"),
         ("preview/pr-42", ""),
     ] {
         let answer = world.boot_with(environment, query).await;
@@ -51,18 +52,18 @@ async fn each_boot_is_one_record_that_names_its_keys_and_no_value() {
         answers.push((environment, answer));
     }
     let records = records(world.data.path());
-    let names: BTreeMap<_, _> = of_kind(&records, "keys")
-        .into_iter()
-        .map(|set| (set["keys"].to_string(), set["names"].clone()))
-        .collect();
+    let told = of_kind(&records, "given").into_iter();
+    let told: BTreeMap<_, _> = told.map(|given| (given["given"].to_string(), given)).collect();
+    assert_eq!(told.len(), 4, "once for both boots in staging, whose answers are the same");
     for (record, (environment, answer)) in of_kind(&records, "boot").iter().zip(&answers) {
         assert_eq!((&record["outcome"], &record["environment"]), (&"allowed".into(), &(*environment).into()));
         assert_eq!((&record["workspace"], &record["deployment"]), (&"acme".into(), &"checkout".into()));
         assert_eq!(record["principal"], format!("{environment} of the tests"));
         if answer.header("content-type") == "application/json" {
             let given: Vec<_> = answer.environment().into_keys().collect();
-            assert_eq!(names[&record["keys"].to_string()], Value::from(given));
-            assert_eq!(record["plan"], answer.json()["digest"]);
+            let told = &told[&record["given"].to_string()];
+            assert_eq!(told["names"], Value::from(given));
+            assert_eq!(told["plan"], answer.json()["digest"]);
         }
     }
     // All that the instance told, whatever a policy saw of it.
@@ -92,7 +93,8 @@ async fn what_was_not_handed_out_is_recorded_as_that() {
     let outcomes: Vec<_> = boots.iter().map(|boot| boot["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["allowed", "unchanged", "policy-denied", "invalid"]);
     for boot in &boots[1..] {
-        assert!(boot["keys"].is_null(), "nothing was handed out: {boot}");
+        assert!(boot["given"].is_null(), "nothing was handed out: {boot}");
+        assert!(boot["plan"].is_string() && boot["policies"].is_string(), "{boot}");
     }
     assert_eq!(boots[1]["id"], unchanged.header("bootlace-boot"));
 }

@@ -66,7 +66,7 @@ fn recorded(world: &World) -> Vec<RecordedBoot> {
     let (mut boots, mut cursor) = (Vec::new(), None);
     loop {
         let page = world.host.audit.page(&query, cursor, 500).unwrap();
-        boots.extend(page.records.iter().map(|line| RecordedBoot::from_line(line).unwrap()));
+        boots.extend(page.records.iter().map(|record| RecordedBoot::from_record(record).unwrap()));
         cursor = page.next;
         if cursor.is_none() {
             return boots;

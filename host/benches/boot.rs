@@ -70,7 +70,8 @@ fn record(c: &mut Criterion) {
             token: &caller.token.id,
             revision: caller.served.snapshot.revision,
             subject: &caller.prepared.audit_subject,
-            keys: Some(permit.keys()),
+            basis: &caller.prepared.audit_basis,
+            given: Some(permit.given()),
             facts: &facts,
             peer: std::net::Ipv4Addr::LOCALHOST.into(),
         };

@@ -2,8 +2,8 @@
 //! file under the data directory; a record has reached the kernel when [`Audit::append`] returns,
 //! so it survives `kill -9`, and the disk at most [`SYNC_EVERY`] later (or first, when strict).
 //!
-//! The names of the keys that a boot was given are written once for each set of names and file,
-//! as a `keys` record that boots refer to by digest: a boot's own record stays small.
+//! What a boot was given (the names of its keys, the digests of its plan, policies and answer) is
+//! written once for each file, as a record that boots refer to by its id: a boot's own stays small.
 
 mod backwards;
 mod batch;
@@ -40,7 +40,7 @@ pub use checkpoint::{InvalidCheckpoint, KeptCheckpoint};
 pub use frames::is_log;
 use log::Log;
 pub use query::{Cursor, InvalidCursor, MAX_PAGE, Query, RecordPage, newest_checkpoint};
-pub use record::{BootId, BootRecord, ChangeRecord, KeySet, reason};
+pub use record::{BootId, BootRecord, ChangeRecord, Given, reason};
 pub use recorded::RecordedBoot;
 use state::StateFile;
 pub use verify::{Finding, Report, Verifier, Wrong};
@@ -154,8 +154,8 @@ impl Audit {
     /// # Errors
     /// When it could not be handed to the kernel (or, when strict, to the disk).
     pub async fn append(&self, boot: &BootRecord<'_>) -> Result<(), AuditUnavailable> {
-        let keys = boot.keys.map(KeySet::line);
-        let joined = self.gathering.lock().join(keys, |lines| boot.write(lines));
+        let given = boot.given.map(Given::line);
+        let joined = self.gathering.lock().join(given, |lines| boot.write(lines));
         if joined.part == Part::Wait {
             return joined.wait(PATIENCE).await;
         }

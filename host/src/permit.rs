@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use environment::{Frame, SealedEnvironment};
 
 use crate::{
-    audit::KeySet,
+    audit::Given,
     auth::InstanceCaller,
     canonical::Canonical,
     clock::rfc3339,
@@ -38,7 +38,7 @@ pub struct Grant {
     identity: Digest,
     /// The identity in hex, as every ETag begins.
     identity_hex: String,
-    keys: KeySet,
+    given: Given,
     /// The same, as the plan numbers them.
     handed_out: Box<[u32]>,
     /// When they were last handed out by this grant: what was noted this second is not noted again.
@@ -71,7 +71,7 @@ impl Grant {
             environment: SealedEnvironment::new(frame, sealed),
             identity,
             identity_hex: hex::encode(&identity.0[..16]),
-            keys: KeySet::new(&keys, &identity),
+            given: Given::new(&keys, &identity, &prepared.audit_basis),
             handed_out: composer.handed_out().filter_map(|index| index.try_into().ok()).collect(),
             read: Moment::default(),
             warnings_json: serde_json::Value::from(warnings.as_slice()).to_string(),
@@ -91,7 +91,7 @@ impl Grant {
         let notes = self.annotations.iter().map(|note| note.key.len() + note.value.len() + size_of_val(note));
         self.environment.weight()
             + 2 * self.warnings_json.len()
-            + self.keys.weight()
+            + self.given.weight()
             + self.choices.len() * size_of::<Choice>()
             + size_of_val(&*self.handed_out)
             + templates.sum::<usize>()
@@ -287,8 +287,8 @@ impl<'a> Permit<'a> {
 
     /// The names it opens.
     #[must_use]
-    pub fn keys(&self) -> &KeySet {
-        &self.grant.keys
+    pub fn given(&self) -> &Given {
+        &self.grant.given
     }
 
     /// Notes that they were handed out.

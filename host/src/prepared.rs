@@ -45,6 +45,8 @@ pub struct Prepared {
     pub body_middle: String,
     /// The part of an audit record that names this.
     pub audit_subject: String,
+    /// The part of one that says what an answer comes from.
+    pub audit_basis: String,
     /// What a Kubernetes object for this is called.
     pub object_name: String,
     /// How it is used.
@@ -79,8 +81,9 @@ impl Prepared {
             object_name: object_name(&plan.deployment, &plan.environment.name),
             body_head: format!("{{{place},\"release\":{release_json},\"revision\":"),
             body_middle: format!(",\"digest\":\"{}\",\"env\":", plan.digest),
-            audit_subject: format!(
-                "{place},\"release\":{release_json},\"plan\":\"{}\",\"policies\":\"{}\"",
+            audit_subject: place.to_owned(),
+            audit_basis: format!(
+                "\"release\":{release_json},\"plan\":\"{}\",\"policies\":\"{}\"",
                 plan.digest,
                 chain.digest()
             ),

@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
-use serde_json::Value;
 use tokio::{sync::Semaphore, time::timeout};
 
 mod wire;
@@ -99,9 +98,8 @@ pub(super) async fn query(
     let text = query.as_deref();
     let wanted = wanted(&caller, text)?;
     let Paging { limit, after } = Paging::asked(text, PAGE, MAX_PAGE)?;
-    let RecordPage { records, names, next } = readers.page(&host, wanted, after, limit).await?;
-    let records = records.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let records = records.map(|record| AuditRecord::new(&record, &names)).collect();
+    let RecordPage { records, next } = readers.page(&host, wanted, after, limit).await?;
+    let records = records.iter().map(AuditRecord::new).collect();
     Ok(Json(AuditPage { records, next: next.map(|next| next.to_string()) }).into_response())
 }
 

@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-use super::{AuditUnavailable, record::KeysLine};
+use super::{AuditUnavailable, record::GivenLine};
 
 /// How long a boot waits for its record to be written before it is refused.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -21,6 +21,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 const FULL_BYTES: usize = 1 << 20;
 /// What a batch's memory may keep for the next one, in bytes.
 const SPARE_BYTES: usize = 1 << 20;
+/// A boot joins that many others at most in looking whether what it was given is told already.
+const LOOK_BACK: usize = 16;
 /// Among boots that come one by one, one in so many looks whether others come with it by now.
 const LOOK_EVERY: u64 = 16;
 
@@ -31,8 +33,8 @@ pub(super) struct Batch {
     pub(super) lines: Vec<u8>,
     /// How many.
     pub(super) records: u64,
-    /// The sets of keys that they name.
-    pub(super) keys: Vec<Arc<KeysLine>>,
+    /// What they say was given. One that many boots share is here once or a few times.
+    pub(super) given: Vec<Arc<GivenLine>>,
     outcome: Arc<Outcome>,
 }
 
@@ -57,7 +59,7 @@ impl Batch {
             return Self::default();
         }
         self.lines.clear();
-        self.keys.clear();
+        self.given.clear();
         self.records = 0;
         match Arc::get_mut(&mut self.outcome) {
             Some(Outcome(state)) => state.get_mut().begin_again(),
@@ -79,14 +81,18 @@ pub(super) struct Gathering {
 
 impl Gathering {
     /// Puts a record into the open batch.
-    pub(super) fn join(&mut self, keys: Option<&Arc<KeysLine>>, write: impl FnOnce(&mut Vec<u8>)) -> Joined {
-        let Batch { lines, records, keys: named, outcome } = &mut self.open;
+    pub(super) fn join(
+        &mut self,
+        given: Option<&Arc<GivenLine>>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Joined {
+        let Batch { lines, records, given: told, outcome } = &mut self.open;
         write(lines);
         *records += 1;
-        if let Some(keys) = keys
-            && !named.iter().any(|known| known.digest == keys.digest)
+        if let Some(given) = given
+            && !told.iter().rev().take(LOOK_BACK).any(|known| known.id == given.id)
         {
-            named.push(Arc::clone(keys));
+            told.push(Arc::clone(given));
         }
         let part = if lines.len() >= FULL_BYTES {
             Part::WriteNow

@@ -33,6 +33,9 @@ use crate::{
 /// retention removes.
 const FILE_BYTES: u64 = 256 << 20;
 const FILE_SECONDS: i64 = 24 * 60 * 60;
+/// What was given is told once in a file, as long as there are no more than so many different answers;
+/// then it is told again.
+const MAX_KNOWN: usize = 1 << 16;
 /// How long a file that took the place of a broken one is kept at least: a disk that fails must
 /// not be filled with files.
 const REPLACE_EVERY: Duration = Duration::from_secs(1);
@@ -56,8 +59,8 @@ pub(super) struct Log {
     unsealed: bool,
     /// The number of the seal that the last checkpoint tells of.
     told: u64,
-    /// The sets of keys that the file tells the names of.
-    known: HashSet<Digest>,
+    /// What the file tells of what was given.
+    known: HashSet<[u8; 16]>,
     /// Set by a failed write or sync: what the kernel holds is unknown, so a new file is begun.
     pub(super) broken: bool,
     /// When a new file last took the place of a broken one.
@@ -109,13 +112,16 @@ impl Log {
             self.begin_next()?;
         }
         let (mut names, mut lines) = (Vec::new(), batch.records);
-        for keys in batch.keys.drain(..) {
-            if self.known.insert(keys.digest) {
-                names.extend_from_slice(&keys.line);
+        if self.known.len() >= MAX_KNOWN {
+            self.known.clear();
+        }
+        for given in batch.given.drain(..) {
+            if self.known.insert(given.id) {
+                names.extend_from_slice(&given.line);
                 lines += 1;
             }
         }
-        // In one write, so that no boot stands before the names of its keys.
+        // In one write, so that no boot stands before what tells what it was given.
         batch.lines.splice(0..0, names);
         self.put(&batch.lines, lines)?;
         self.unsealed = true;

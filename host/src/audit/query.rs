@@ -1,10 +1,10 @@
 //! Questions to the log: who, which key, which environment, when. Read from the newest record
 //! backwards, a page at a time; or forwards, all of it, for an export.
 
-mod sets;
+mod given;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     fmt,
     io::{self, Write},
     ops::ControlFlow,
@@ -21,14 +21,14 @@ use super::{
     retention::header,
     wire::Notice,
 };
-use sets::{KEYS, Sets, each_line};
+use given::{Given, each_line, tells_what_was_given};
 
 use crate::id::{EnvironmentName, UnixSeconds, VariableName, WorkspaceId};
 
 /// The most records on a page.
 pub const MAX_PAGE: usize = 1000;
 /// The most that is read for a page, in bytes, before it is given out as it is. A question for a key
-/// reads each file that it visits once more, for the names of its sets.
+/// reads each file that it visits once more, for what was given with that key.
 const MAX_READ_BYTES: u64 = 64 << 20;
 
 /// Which records. What is not given, any.
@@ -56,13 +56,12 @@ pub struct Query {
     pub until: Option<UnixSeconds>,
 }
 
-/// Records, the newest first, each as it stands in the log.
+/// Records, the newest first.
 #[derive(Debug, Clone, Default)]
 pub struct RecordPage {
-    /// The records' lines.
-    pub records: Vec<String>,
-    /// The names of the keys that the records refer to by digest.
-    pub names: Sets,
+    /// The records as they stand in the log, each with what it refers to: a boot's `names` of keys, and
+    /// the digests that its answer was made of.
+    pub records: Vec<Value>,
     /// Where older ones go on, if there may be any: a page may be short, or even empty.
     pub next: Option<Cursor>,
 }
@@ -122,25 +121,24 @@ impl Query {
         read: &mut u64,
         page: &mut RecordPage,
     ) -> io::Result<Option<u64>> {
-        let (sets, mut mentioned, mut stopped) = (self.sets(path)?, BTreeSet::new(), None);
+        let (with_key, before, mut stopped) = (self.given_with_key(path)?, page.records.len(), None);
         let mut lines = Backwards::open(path, end)?;
         while let Some((offset, line)) = lines.next()? {
             *read += line.len() as u64 + 1;
-            if let Some(record) = self.matching(&line, &sets) {
-                mentioned.extend(record["keys"].as_str().map(str::to_owned));
-                page.records.push(String::from_utf8_lossy(&line).into_owned());
-            }
+            page.records.extend(self.matching(&line, &with_key));
             if page.records.len() == limit || *read >= MAX_READ_BYTES {
                 stopped = Some(offset);
                 break;
             }
         }
-        sets::find(path, mentioned, &mut page.names)?;
+        let found = page.records.get_mut(before..).unwrap_or_default();
+        let given = Given::mentioned_by(found, path)?;
+        found.iter_mut().for_each(|record| given.complete(record));
         Ok(stopped)
     }
 
     /// Writes every record that matches, the oldest first, a line each. The names that a boot's
-    /// `keys` stand for come before it, as in the log.
+    /// `keys` stand for come before it, once for each file.
     ///
     /// # Errors
     /// When the log cannot be read, or `out` takes no more.
@@ -148,40 +146,38 @@ impl Query {
         let mut count = 0;
         for number in frames::numbers(directory)? {
             let path = frames::path(directory, number);
-            let (sets, mut told) = (sets::all(&path)?, Vec::new());
-            let wanted = self.sets_with_key(&sets);
+            let (with_key, mut given, mut told) =
+                (self.given_with_key(&path)?, Given::default(), HashSet::new());
             each_line(&path, |line| {
-                let Some(record) = self.matching(line, &wanted) else {
+                if tells_what_was_given(line) {
+                    given.learn(line);
+                }
+                let Some(mut record) = self.matching(line, &with_key) else {
                     return Ok(ControlFlow::Continue(()));
                 };
-                let set = record["keys"].as_str().filter(|set| !told.iter().any(|one| one == set));
-                if let Some((set, names)) = set.and_then(|set| sets.get_key_value(set)) {
-                    let line = serde_json::json!({ "keys": set, "kind": "keys", "names": names });
+                given.complete(&mut record);
+                let names = record.as_object_mut().and_then(|record| record.remove("names"));
+                if let (Some(keys), Some(names)) = (record["keys"].as_str(), names)
+                    && told.insert(keys.to_owned())
+                {
+                    let line = serde_json::json!({ "keys": keys, "kind": "keys", "names": names });
                     writeln!(out, "{line}")?;
-                    told.push(set.clone());
                 }
-                out.write_all(line)?;
                 count += 1;
-                out.write_all(b"\n").map(ControlFlow::Continue)
+                writeln!(out, "{record}").map(ControlFlow::Continue)
             })?;
         }
         Ok(count)
     }
 
-    /// Of the sets that the file names, those with the key that is asked for.
-    fn sets(&self, path: &Path) -> io::Result<Vec<String>> {
-        Ok(if self.key.is_some() { self.sets_with_key(&sets::all(path)?) } else { Vec::new() })
-    }
-
-    fn sets_with_key(&self, sets: &Sets) -> Vec<String> {
-        let Some(key) = &self.key else { return Vec::new() };
-        let with_key = sets.iter().filter(|(_, names)| names.iter().any(|name| name == key.as_str()));
-        with_key.map(|(set, _)| set.clone()).collect()
+    /// Of what the file says was given, that with the key that is asked for.
+    fn given_with_key(&self, path: &Path) -> io::Result<HashSet<String>> {
+        self.key.as_ref().map_or_else(|| Ok(HashSet::new()), |key| given::with_key(path, key))
     }
 
     /// The record in `line`, if it is one of those that are asked for.
-    fn matching(&self, line: &[u8], sets: &[String]) -> Option<Value> {
-        let is_record = !Notice::is_one(line) && !line.starts_with(KEYS);
+    fn matching(&self, line: &[u8], with_key: &HashSet<String>) -> Option<Value> {
+        let is_record = !Notice::is_one(line) && !tells_what_was_given(line);
         let record = is_record.then(|| serde_json::from_slice::<Value>(line).ok()).flatten()?;
         let details = &record["details"];
         let told = |name: &str| record[name].as_str().or(details[name].as_str());
@@ -191,7 +187,7 @@ impl Query {
             let listed = details["keys"].as_array().into_iter().flatten();
             told("key") == Some(key.as_str())
                 || listed.clone().any(|name| name.as_str() == Some(key.as_str()))
-                || record["keys"].as_str().is_some_and(|set| sets.iter().any(|one| one == set))
+                || given::reference(&record).is_some_and(|given| with_key.contains(given))
         };
         let names_environment = |environment: &EnvironmentName| {
             let mut listed = details["environments"].as_array().into_iter().flatten();

@@ -3,6 +3,7 @@
 
 use std::{fmt, io::Write as _, net::IpAddr, sync::Arc};
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 
 use crate::{
@@ -25,36 +26,43 @@ impl fmt::Display for BootId {
     }
 }
 
-/// The names that a boot was given, prepared for its record.
+/// What a boot was given, by name and digest, prepared for its record: the names of its keys, and what
+/// the answer was made of. The log tells it once in each file, and boots refer to it.
 #[derive(Debug, Clone)]
-pub struct KeySet {
-    line: Arc<KeysLine>,
-    /// `,"keys":"<digest>","answer":"<digest>"`, as a boot's record refers to them and to the answer.
+pub struct Given {
+    line: Arc<GivenLine>,
+    /// `,"given":"<id>"`, as a boot's record refers to it.
     mention: String,
 }
 
-/// The record that tells which names a digest stands for.
+/// The record that tells what an id stands for.
 #[derive(Debug)]
-pub(super) struct KeysLine {
-    /// SHA-256 over the names.
-    pub(super) digest: Digest,
+pub(super) struct GivenLine {
+    /// The head of a SHA-256 over all that the line tells.
+    pub(super) id: [u8; 16],
     /// The whole line.
     pub(super) line: Vec<u8>,
 }
 
-impl KeySet {
-    /// The set of `names`, of an answer of that digest.
+impl Given {
+    /// The values of `names`, in an answer of that digest. `basis` is a prepared JSON fragment
+    /// `"plan":…,"policies":…` without braces.
     #[must_use]
-    pub fn new(names: &[VariableName], answer: &Digest) -> Self {
+    pub fn new(names: &[VariableName], answer: &Digest, basis: &str) -> Self {
         let hash = Canonical::new("bootlace key set 1");
-        let digest = hash.each(names.iter(), |hash, name| hash.text(name.as_str())).finish();
-        let mut line = Vec::new();
-        let listed: Vec<_> = names.iter().map(VariableName::as_str).collect();
-        let record = serde_json::json!({ "kind": "keys", "keys": digest.to_string(), "names": listed });
-        write_json(&mut line, &record);
-        line.push(b'\n');
-        let mention = format!(r#","keys":"{digest}","answer":"{answer}""#);
-        Self { line: Arc::new(KeysLine { digest, line }), mention }
+        let keys = hash.each(names.iter(), |hash, name| hash.text(name.as_str())).finish();
+        let whole = Canonical::new("bootlace given 1").bytes(&keys.0).bytes(&answer.0).text(basis).finish();
+        let id = *whole.0.first_chunk().unwrap_or(&[0; 16]);
+        let text = BASE64_URL_SAFE_NO_PAD.encode(id);
+        let mut line = format!(
+            r#"{{"given":"{text}","kind":"given",{basis},"answer":"{answer}","keys":"{keys}","names":"#
+        );
+        let mut listed = Vec::new();
+        write_json(&mut listed, &names.iter().map(VariableName::as_str).collect::<Vec<_>>());
+        line.push_str(&String::from_utf8_lossy(&listed));
+        line.push_str("}\n");
+        let mention = format!(r#","given":"{text}""#);
+        Self { line: Arc::new(GivenLine { id, line: line.into_bytes() }), mention }
     }
 
     /// About how many bytes it keeps.
@@ -63,7 +71,7 @@ impl KeySet {
         self.line.line.len() + self.mention.len()
     }
 
-    pub(super) fn line(&self) -> &Arc<KeysLine> {
+    pub(super) fn line(&self) -> &Arc<GivenLine> {
         &self.line
     }
 }
@@ -82,10 +90,12 @@ pub struct BootRecord<'a> {
     pub token: &'a str,
     /// The workspace's revision.
     pub revision: Revision,
-    /// What was asked for: a prepared JSON fragment `"workspace":…,"plan":…` without braces.
+    /// What booted and where: a prepared JSON fragment `"workspace":…` without braces.
     pub subject: &'a str,
-    /// The keys handed out; none when the boot was refused.
-    pub keys: Option<&'a KeySet>,
+    /// What it would be answered from: a prepared JSON fragment `"plan":…` without braces.
+    pub basis: &'a str,
+    /// What was handed out; none when the boot was refused.
+    pub given: Option<&'a Given>,
     /// What the instance said about itself, whatever of it a policy saw.
     pub facts: &'a Facts,
     /// Where it called from.
@@ -107,7 +117,10 @@ impl BootRecord<'_> {
         write_address(line, self.peer);
         push(line, ["\""]);
         push(line, [r#","revision":"#, number.format(self.revision.0), ",", self.subject]);
-        push(line, self.keys.map(|keys| keys.mention.as_str()));
+        match self.given {
+            Some(given) => push(line, [given.mention.as_str()]),
+            None => push(line, [",", self.basis]),
+        }
         for (name, fact) in [
             (r#","region":"#, &self.facts.region),
             (r#","zone":"#, &self.facts.zone),

@@ -33,11 +33,10 @@ pub struct RecordedBoot {
 }
 
 impl RecordedBoot {
-    /// Reads a line of the log; none where it tells of no boot, or of one whose record an older version
-    /// wrote without what is needed to run it again.
+    /// Reads a record of the log, with what it refers to; none where it tells of no boot, or of one whose
+    /// record an older version wrote without what is needed to run it again.
     #[must_use]
-    pub fn from_line(line: &str) -> Option<Self> {
-        let record: Value = serde_json::from_str(line).ok()?;
+    pub fn from_record(record: &Value) -> Option<Self> {
         let text = |name: &str| record[name].as_str();
         let fact = |name: &str| text(name).map(str::to_owned);
         if text("kind") != Some("boot") {

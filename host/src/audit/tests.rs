@@ -42,7 +42,8 @@ impl Place {
             token: "0123456789ab",
             revision: Revision(1),
             subject: r#""workspace":"acme""#,
-            keys: None,
+            basis: r#""plan":"p""#,
+            given: None,
             facts: &Facts::default(),
             peer: std::net::Ipv4Addr::LOCALHOST.into(),
         };

@@ -15,7 +15,7 @@ pub use report::{Finding, Report, Wrong};
 use super::{
     checkpoint::KeptCheckpoint,
     frames::{self, Frame, Frames},
-    wire::{self, Checkpoint, FORMAT, Header, Notice, Seal, Unsealed},
+    wire::{self, Checkpoint, Header, Notice, Seal, Unsealed, is_read},
 };
 use crate::{
     id::Digest,
@@ -111,7 +111,7 @@ impl<'a> Walk<'a> {
         let Some(mut first) = frames.next()? else { return Ok(()) };
         match first.notices.first() {
             Some((1, Notice::File(header)))
-                if first.seal.is_some() && header.file == number && header.format == FORMAT =>
+                if first.seal.is_some() && header.file == number && is_read(header.format) =>
             {
                 let header = header.clone();
                 first.notices.remove(0);

@@ -7,8 +7,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{canonical::Canonical, id::Digest};
 
-/// The format of the files. Another is not read.
-pub(super) const FORMAT: u32 = 1;
+/// The format of the files. What is newer is not read.
+pub(super) const FORMAT: u32 = 2;
+/// The oldest that is read: its boots tell all but the names of their keys by themselves.
+const OLDEST_FORMAT: u32 = 1;
+
+/// Whether a file of that format is read.
+pub(super) fn is_read(format: u32) -> bool {
+    (OLDEST_FORMAT..=FORMAT).contains(&format)
+}
 
 /// A line about the log itself. It has one spelling, so that no byte of it can change unseen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -63,7 +63,8 @@ where
         token: &caller.token.id,
         revision: caller.served.snapshot.revision,
         subject: &caller.prepared.audit_subject,
-        keys: permit.as_ref().ok().filter(|_| outcome == "allowed").map(Permit::keys),
+        basis: &caller.prepared.audit_basis,
+        given: permit.as_ref().ok().filter(|_| outcome == "allowed").map(Permit::given),
         facts: &told,
         peer,
     };

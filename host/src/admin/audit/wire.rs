@@ -1,6 +1,6 @@
 //! What a record of the audit log looks like.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -66,12 +66,11 @@ pub(in crate::admin) struct AuditRecord {
 }
 
 impl AuditRecord {
-    /// A line of the log, with the names of its keys.
-    pub(super) fn new(record: &Value, names: &HashMap<String, Vec<String>>) -> Self {
+    /// A record of the log, with what it refers to.
+    pub(super) fn new(record: &Value) -> Self {
         let details = &record["details"];
         let text = |name: &str| record[name].as_str().or(details[name].as_str()).map(str::to_owned);
         let number = |name: &str| record[name].as_u64().or(details[name].as_u64());
-        let key_set = record["keys"].as_str();
         Self {
             time: rfc3339(UnixSeconds(record["at"].as_i64().unwrap_or_default())),
             kind: text("kind").unwrap_or_default(),
@@ -85,13 +84,18 @@ impl AuditRecord {
             revision: number("revision"),
             plan: text("plan"),
             policies: text("policies"),
-            keys: key_set.and_then(|set| names.get(set)).cloned(),
-            key_set: key_set.map(str::to_owned),
+            keys: names(record),
+            key_set: text("keys"),
             peer: text("peer"),
             facts: facts(record),
             details: details.as_object().cloned(),
         }
     }
+}
+
+fn names(record: &Value) -> Option<Vec<String>> {
+    let names = record["names"].as_array()?.iter();
+    Some(names.filter_map(|name| name.as_str().map(str::to_owned)).collect())
 }
 
 fn facts(record: &Value) -> BTreeMap<String, String> {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use serde_json::Value;
 
 use super::{Explanation, asked, tagged, wire::ReplayedBoot};
 use crate::{
@@ -27,8 +28,8 @@ pub(super) async fn explain(
         boot: Some(id.to_owned()),
         ..Query::default()
     };
-    let line = found(host, readers, wanted).await?.ok_or_else(Problem::not_found)?;
-    let boot = RecordedBoot::from_line(&line).ok_or_else(|| {
+    let record = found(host, readers, wanted).await?.ok_or_else(Problem::not_found)?;
+    let boot = RecordedBoot::from_record(&record).ok_or_else(|| {
         Problem::invalid("an older version recorded that boot, without what it takes to run it again")
     })?;
     if boot.deployment != deployment {
@@ -51,12 +52,12 @@ pub(super) async fn explain(
 }
 
 /// The record that is asked for: page by page, since the log may be long.
-async fn found(host: &Arc<Host>, readers: &Readers, wanted: Query) -> Result<Option<String>, Problem> {
+async fn found(host: &Arc<Host>, readers: &Readers, wanted: Query) -> Result<Option<Value>, Problem> {
     let mut cursor = None;
     loop {
         let mut page = readers.page(host, wanted.clone(), cursor, 1).await?;
         match (page.records.pop(), page.next) {
-            (Some(line), _) => return Ok(Some(line)),
+            (Some(record), _) => return Ok(Some(record)),
             (None, None) => return Ok(None),
             (None, next) => cursor = next,
         }

@@ -1,12 +1,10 @@
 use super::*;
-use crate::audit::{BootRecord, ChangeRecord, KeySet, tests::Place};
+use crate::audit::{self, BootRecord, ChangeRecord, tests::Place};
 use crate::{id::Revision, model::question::Facts};
 
-fn keys(names: &[&str]) -> KeySet {
-    KeySet::new(
-        &names.iter().map(|name| name.parse().unwrap()).collect::<Vec<_>>(),
-        &crate::id::Digest([7; 32]),
-    )
+fn given(names: &[&str], basis: &str) -> audit::Given {
+    let names = names.iter().map(|name| name.parse().unwrap()).collect::<Vec<_>>();
+    audit::Given::new(&names, &crate::id::Digest([7; 32]), basis)
 }
 
 /// Ten days with two boots and a change each.
@@ -25,7 +23,8 @@ async fn log() -> Place {
                 token: "0123456789ab",
                 revision: Revision(1),
                 subject: &format!(r#""workspace":"acme","environment":"{environment}""#),
-                keys: Some(&keys(names)),
+                basis: "",
+                given: Some(&given(names, &format!(r#""release":{day},"plan":"of {environment}""#))),
                 facts: &Facts::default(),
                 peer: std::net::Ipv4Addr::LOCALHOST.into(),
             };
@@ -43,7 +42,7 @@ fn all(query: &Query, place: &Place, limit: usize) -> Vec<Value> {
     loop {
         let page = query.page(&place.directory(), cursor, limit).unwrap();
         assert!(page.records.len() <= limit);
-        records.extend(page.records.iter().map(|line| serde_json::from_str(line).unwrap()));
+        records.extend(page.records);
         // A cursor survives being written down.
         cursor = page.next.map(|next| next.to_string().parse().unwrap());
         if cursor.is_none() {
@@ -78,6 +77,40 @@ async fn records_are_found_by_principal_key_environment_and_time_newest_first() 
 }
 
 #[tokio::test]
+async fn a_boot_comes_with_what_it_refers_to() {
+    let place = log().await;
+    for record in all(&Query { kind: Some("boot".into()), ..Query::default() }, &place, 3) {
+        let day = (record["at"].as_i64().unwrap() - 1_000_000) / 86_400;
+        assert_eq!(record["release"], day, "of its own day: {record}");
+        assert_eq!(record["plan"], format!("of {}", record["environment"].as_str().unwrap()));
+        assert!(record["given"].is_null() && record["keys"].is_string() && record["answer"].is_string());
+        let names = if record["principal"] == "web" { 2 } else { 1 };
+        assert_eq!(record["names"].as_array().unwrap().len(), names);
+    }
+}
+
+#[test]
+fn files_of_the_format_before_are_read_as_well() {
+    let place = tempfile::tempdir().unwrap();
+    let lines = [
+        r#"{"kind":"file","format":1,"file":1,"at":5,"before":0,"seals":0,"lines":0,"chain":"sha256:0000000000000000000000000000000000000000000000000000000000000000"}"#,
+        r#"{"keys":"sha256:aa","kind":"keys","names":["LOG_LEVEL"]}"#,
+        r#"{"kind":"boot","id":"b-1-0","at":6,"outcome":"allowed","workspace":"acme","plan":"p","keys":"sha256:aa","answer":"a"}"#,
+    ];
+    std::fs::write(frames::path(place.path(), 1), lines.join("\n") + "\n").unwrap();
+    for (key, found) in [("LOG_LEVEL", 1), ("OTHER", 0)] {
+        let query = Query { key: key.parse().ok(), ..Query::default() };
+        let page = query.page(place.path(), None, 9).unwrap();
+        assert_eq!(page.records.len(), found);
+        let boot = page.records.first();
+        assert!(boot.is_none_or(|boot| boot["names"][0] == key && boot["plan"] == "p"));
+        let mut out = Vec::new();
+        assert_eq!(query.export(place.path(), &mut out).unwrap(), found as u64);
+        assert_eq!(String::from_utf8(out).unwrap().lines().count(), 2 * found);
+    }
+}
+
+#[tokio::test]
 async fn an_export_is_json_lines_the_oldest_first_with_the_names_of_keys() {
     let place = log().await;
     let mut out = Vec::new();
@@ -90,4 +123,5 @@ async fn an_export_is_json_lines_the_oldest_first_with_the_names_of_keys() {
     assert_eq!((boots.len(), lines.len()), (10, 20), "each file tells the names anew");
     assert_eq!(lines[0]["names"], serde_json::json!(["DATABASE_URL", "LOG_LEVEL"]));
     assert_eq!(lines[0]["keys"], lines[1]["keys"]);
+    assert!(boots.iter().all(|boot| boot["plan"] == "of production" && boot["answer"].is_string()));
 }

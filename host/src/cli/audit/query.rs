@@ -89,8 +89,7 @@ impl Args {
 fn read(place: &Place, filter: &Filter, after: Option<Cursor>, limit: usize) -> anyhow::Result<Page> {
     let directory = place.directory()?;
     let page = filter.query().page(&directory, after, limit);
-    let RecordPage { records, next, .. } = page.with_context(|| reading(&directory))?;
-    let records = records.iter().filter_map(|record| serde_json::from_str(record).ok()).collect();
+    let RecordPage { records, next } = page.with_context(|| reading(&directory))?;
     Ok(Page { records, next: next.map(|next| next.to_string()) })
 }
 

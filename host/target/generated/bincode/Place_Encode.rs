@@ -1,0 +1,27 @@
+impl :: bincode :: Encode for Place
+{
+    fn encode < __E : :: bincode :: enc :: Encoder >
+    (& self, encoder : & mut __E) ->core :: result :: Result < (), :: bincode
+    :: error :: EncodeError >
+    {
+        match self
+        {
+            Self ::Deployment { deployment, environment }
+            =>{
+                < u32 as :: bincode :: Encode >:: encode(& (0u32), encoder) ?
+                ; :: bincode :: Encode :: encode(deployment, encoder) ?; ::
+                bincode :: Encode :: encode(environment, encoder) ?; core ::
+                result :: Result :: Ok(())
+            }, Self ::Environment(field_0)
+            =>{
+                < u32 as :: bincode :: Encode >:: encode(& (1u32), encoder) ?
+                ; :: bincode :: Encode :: encode(field_0, encoder) ?; core ::
+                result :: Result :: Ok(())
+            }, Self ::Workspace
+            =>{
+                < u32 as :: bincode :: Encode >:: encode(& (2u32), encoder) ?
+                ; core :: result :: Result :: Ok(())
+            },
+        }
+    }
+}

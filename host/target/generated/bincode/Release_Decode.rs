@@ -1,0 +1,34 @@
+impl < __Context > :: bincode :: Decode < __Context > for Release
+{
+    fn decode < __D : :: bincode :: de :: Decoder < Context = __Context > >
+    (decoder : & mut __D) ->core :: result :: Result < Self, :: bincode ::
+    error :: DecodeError >
+    {
+        core :: result :: Result ::
+        Ok(Self
+        {
+            digest : :: bincode :: Decode :: decode(decoder) ?, created_at :
+            :: bincode :: Decode :: decode(decoder) ?, labels : :: bincode ::
+            Decode :: decode(decoder) ?, keys : :: bincode :: Decode ::
+            decode(decoder) ?,
+        })
+    }
+} impl < '__de, __Context > :: bincode :: BorrowDecode < '__de, __Context >
+for Release
+{
+    fn borrow_decode < __D : :: bincode :: de :: BorrowDecoder < '__de,
+    Context = __Context > > (decoder : & mut __D) ->core :: result :: Result <
+    Self, :: bincode :: error :: DecodeError >
+    {
+        core :: result :: Result ::
+        Ok(Self
+        {
+            digest : :: bincode :: BorrowDecode ::< '_, __Context >::
+            borrow_decode(decoder) ?, created_at : :: bincode :: BorrowDecode
+            ::< '_, __Context >:: borrow_decode(decoder) ?, labels : ::
+            bincode :: BorrowDecode ::< '_, __Context >::
+            borrow_decode(decoder) ?, keys : :: bincode :: BorrowDecode ::<
+            '_, __Context >:: borrow_decode(decoder) ?,
+        })
+    }
+}
