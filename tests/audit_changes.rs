@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bootlace::{
-    host::MintRequest,
+    host::{Author, MintRequest},
     model::{Role, Scope},
 };
 use serde_json::{Value, json};
@@ -32,7 +32,11 @@ async fn limited(world: &World, environment: &str) -> String {
     };
     let host = Arc::clone(&world.host);
     let request = MintRequest { scope, principal: "limited".into(), expires_in: None };
-    blocking(move || host.mint("the tests", request).unwrap()).await.token.expose().to_owned()
+    blocking(move || host.mint(&Author::process("the tests"), request).unwrap())
+        .await
+        .token
+        .expose()
+        .to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

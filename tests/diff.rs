@@ -1,7 +1,7 @@
 //! `diff`: what two environments of a deployment differ in, or two revisions of one; never a secret.
 
 use bootlace::{
-    host::MintRequest,
+    host::{Author, MintRequest},
     id::Revision,
     model::{Role, Scope},
 };
@@ -135,7 +135,11 @@ async fn only_what_the_token_sees_is_compared_and_what_is_not_there_is_not() {
     };
     let host = std::sync::Arc::clone(&world.host);
     let request = MintRequest { scope, principal: "limited".into(), expires_in: None };
-    let limited = blocking(move || host.mint("the tests", request).unwrap()).await.token.expose().to_owned();
+    let limited = blocking(move || host.mint(&Author::process("the tests"), request).unwrap())
+        .await
+        .token
+        .expose()
+        .to_owned();
     for (query, status) in [
         ("from=staging&to=staging", 200),
         ("from=staging&to=production", 404),

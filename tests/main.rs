@@ -8,6 +8,7 @@ mod world;
 mod admin;
 mod audit;
 mod audit_changes;
+mod authority;
 mod blind;
 mod boots;
 mod cli_env;

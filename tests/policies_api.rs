@@ -10,7 +10,7 @@ use std::{
 use bootlace::{
     canonical::sha256,
     change::{Edit, Precondition, ResourceEdit, RunsIn},
-    host::ChangeError,
+    host::{Author, ChangeError},
     id::{Digest, PolicyName, Revision, WorkspaceId},
     ledger::{Ledger as _, RedbLedger, RedbSettings},
     made::ResourceKey,
@@ -193,7 +193,7 @@ async fn an_upload_that_was_allowed_before_the_policy_came_to_production_is_a_co
     let fallback = Fallback::Refuse;
     let policy = Policy { name, digest: sha256(&component), component: component.into(), fallback };
     let edits = [Edit::Expect(allowed), Edit::Resource(ResourceEdit::PutPolicy(policy))];
-    let change = move || host.change("a developer", &acme, &edits, Precondition::Any);
+    let change = move || host.change(&Author::process("a developer"), &acme, &edits, Precondition::Any);
     assert!(matches!(blocking(change).await, Err(ChangeError::Changed { .. })));
     assert!(tells(&world, "production").await);
 }

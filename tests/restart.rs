@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use bootlace::{
-    host::MintRequest,
+    host::{Author, MintRequest},
     id::{Revision, UnixSeconds},
     keyring::RootKey,
     model::Scope,
@@ -168,7 +168,7 @@ async fn an_expired_snapshot_is_not_pushed_but_served_after_a_restart() {
     // A commit that has nothing to do with it.
     let host = Arc::clone(&world.host);
     let request = MintRequest { scope: Scope::Operator, principal: "ada".into(), expires_in: None };
-    blocking(move || drop(host.mint("the tests", request).unwrap())).await;
+    blocking(move || drop(host.mint(&Author::process("the tests"), request).unwrap())).await;
     assert_eq!(world.get_boot("/readyz", None).await.text(), "degraded\n");
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bootlace::{
     bundle::{self, BundleLimits},
+    host::Author,
     id::{Revision, Uid},
     keyring::{HostKeys, Keyring, new_environment_keys},
     model::{Address, Configuration, InputValue, SealedText, SealedValue},
@@ -216,12 +217,15 @@ async fn no_bit_of_a_bundle_can_be_flipped() {
         for bit in 0..bundle.len() * 8 {
             let mut flipped = bundle.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(host.push("the tests", &flipped, Revision(0)).is_err(), "bit {bit} was accepted");
+            assert!(
+                host.push(&Author::process("the tests"), &flipped, Revision(0)).is_err(),
+                "bit {bit} was accepted"
+            );
             tried += 1;
         }
         for length in 0..bundle.len() {
             assert!(
-                host.push("the tests", &bundle[..length], Revision(0)).is_err(),
+                host.push(&Author::process("the tests"), &bundle[..length], Revision(0)).is_err(),
                 "{length} bytes were accepted"
             );
         }

@@ -2,6 +2,7 @@
 //! temporary directory, and a workspace that it was pushed.
 
 pub(crate) mod canaries;
+pub(crate) mod compiler;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod pair;

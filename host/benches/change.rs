@@ -13,6 +13,7 @@ use std::{
 
 use bootlace::{
     change::{Edit, Precondition},
+    host::Author,
     id::WorkspaceId,
     made::ValueKey,
     model::{Place, question::Sensitivity},
@@ -91,7 +92,9 @@ fn change(bed: &Bed, size: usize, number: usize) {
     let value = Secret::from(format!("value {number}"));
     let edit = Edit::SetValue { key, value, sensitivity: Some(Sensitivity::Plain), description: None };
     let workspace: WorkspaceId = "acme".parse().expect("a name");
-    bed.host.change("ada", &workspace, &[edit], Precondition::Any).expect("the change is made");
+    bed.host
+        .change(&Author::process("ada"), &workspace, &[edit], Precondition::Any)
+        .expect("the change is made");
 }
 
 /// The starter, with `size` deployments more.

@@ -6,6 +6,7 @@ mod about;
 mod clone;
 mod deployment;
 mod environment;
+mod grounds;
 mod places;
 mod resource;
 mod sealed;
@@ -13,6 +14,7 @@ mod sealed;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use about::About;
+pub use grounds::{Standing, reached};
 pub use places::{RunsIn, runs_in};
 pub use resource::ResourceEdit;
 pub use sealed::{InstanceChange, ProfileChange, SealedChange, ServiceChange, ToolChange};

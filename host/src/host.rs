@@ -1,6 +1,7 @@
 //! A running host: the live generation, and the one writer that makes the next. Reads never wait
 //! for a change; changes wait for each other.
 
+mod author;
 mod change;
 mod components;
 mod expiry;
@@ -45,6 +46,7 @@ use crate::{
     upload::{Compiler, Uploads},
 };
 
+pub use author::Author;
 pub use expiry::{EXPIRED_GRACE_SECONDS, Undeletable};
 pub use history::{LookBackError, MAX_HISTORY};
 pub use push::ChangeError;

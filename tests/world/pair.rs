@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bootlace::{
-    host::MintRequest,
+    host::{Author, MintRequest},
     id::{Revision, UnixSeconds},
     keyring::RootKeys,
     model::{Role, Scope},
@@ -89,7 +89,7 @@ impl Pair {
         };
         let request = MintRequest { scope, principal: name_of(place), expires_in: None };
         let host = Arc::clone(&self.world.host);
-        blocking(move || host.mint("the tests", request).unwrap()).await.record.id
+        blocking(move || host.mint(&Author::process("the tests"), request).unwrap()).await.record.id
     }
 }
 

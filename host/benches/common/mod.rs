@@ -11,7 +11,7 @@ use std::{hint::black_box, net::Ipv4Addr, path::Path, sync::Arc};
 use bootlace::{
     bundle::BundleLimits,
     clock::Clock,
-    host::{Host, HostSettings},
+    host::{Author, Host, HostSettings},
     id::{Revision, UnixSeconds},
     policy::{Limits, lanes::LaneSettings},
     serve,
@@ -65,7 +65,8 @@ impl Bed {
     pub(crate) fn of(site: Site, decisions: usize) -> Self {
         let data = TempDir::new().expect("a directory");
         let host = Host::open(settings(&site, data.path(), decisions)).expect("a host");
-        host.push("operator", &site.bundle(Revision(0)), Revision(0)).expect("the workspace is accepted");
+        host.push(&Author::process("operator"), &site.bundle(Revision(0)), Revision(0))
+            .expect("the workspace is accepted");
         Self { site, host, _data: data }
     }
 

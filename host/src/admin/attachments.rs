@@ -180,8 +180,8 @@ async fn put(
     let expected = allowed(caller, query, caller.served(query)?, key(&wanted), Role::Admin)?;
     let id = wanted.id();
     let edits = [expected, Edit::Resource(ResourceEdit::PutAttachment(wanted))];
-    let (principal, workspace) = (caller.token.principal.clone(), caller.workspace(query)?);
-    let changed = blocking(move || host.change(&principal, &workspace, &edits, precondition)).await??;
+    let (author, workspace) = (caller.author(), caller.workspace(query)?);
+    let changed = blocking(move || host.change(&author, &workspace, &edits, precondition)).await??;
     Ok(tagged(changed.revision.0, Attached { id, changed: ChangedSnapshot::of(&changed) }))
 }
 

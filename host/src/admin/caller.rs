@@ -8,7 +8,7 @@ use super::query::parameter;
 use crate::{
     auth,
     generation::{Generation, Served},
-    host::Host,
+    host::{Author, Host},
     id::{EnvironmentName, WorkspaceId},
     model::{Role, Scope, TokenRecord},
     serve::respond::Problem,
@@ -31,6 +31,12 @@ impl Caller {
         let live = host.store.load_full();
         let token = auth::person(headers, &live, host.clock.now())?;
         Ok(Self { token, live })
+    }
+
+    /// The caller as who makes a change: as long as it is what this request was allowed on.
+    #[must_use]
+    pub fn author(&self) -> Author {
+        Author::caller(Arc::clone(&self.token), Arc::clone(&self.live))
     }
 
     /// Lets only operators on.

@@ -121,11 +121,11 @@ pub(super) async fn upload(
         name,
     };
     let edits = [expected, Edit::Resource(ResourceEdit::PutPolicy(policy))];
-    let (principal, workspace) = (caller.token.principal.clone(), caller.workspace(query)?);
+    let (author, workspace) = (caller.author(), caller.workspace(query)?);
     let place = components.place()?;
     let change = move || {
         let _place = place; // given up when the work ends, not when who waits for it goes away
-        host.change(&principal, &workspace, &edits, precondition)
+        host.change(&author, &workspace, &edits, precondition)
     };
     Ok(answered(&blocking(change).await??))
 }

@@ -64,17 +64,17 @@ pub(super) async fn push(
     let caller = Caller::of(&host, &headers)?;
     caller.operator()?;
     let parent = if_match(&headers)?;
-    let principal = caller.token.principal.clone();
+    let author = caller.author();
     let place = bundles.place()?;
     let bundle = match whole(body, host.limits.bundle_bytes, BUNDLE_PATIENCE).await {
         Err(problem) if problem.code() == "too-large" => {
-            return Err(host.push_unread(&principal, parent).into());
+            return Err(host.push_unread(author.principal(), parent).into());
         }
         bundle => bundle?,
     };
     let push = move || {
         let _place = place; // given up when the work ends, not when who waits for it goes away
-        host.push(&principal, &bundle, parent)
+        host.push(&author, &bundle, parent)
     };
     let changed = blocking(push).await??;
     Ok(answered(&changed))
@@ -105,9 +105,9 @@ pub(super) async fn rollback(
     let workspace = caller.workspace(query.as_deref())?;
     let parent = if_match(&headers)?;
     let wanted: Rollback = body::json(body, "{\"revision\": <the revision to go back to>}").await?;
-    let principal = caller.token.principal.clone();
+    let author = caller.author();
     let to = Revision(wanted.revision);
-    let changed = blocking(move || host.rollback(&principal, &workspace, to, parent)).await??;
+    let changed = blocking(move || host.rollback(&author, &workspace, to, parent)).await??;
     Ok(answered(&changed))
 }
 

@@ -117,7 +117,7 @@ pub(super) async fn mint(
     caller.role(Role::Admin)?;
     let wire: WireMint = body::json(body, "kind, principal, and what the kind needs").await?;
     let request = checked(&caller, query.as_deref(), wire)?;
-    let minter = caller.token.principal.clone();
+    let minter = caller.author();
     let minted = blocking(move || host.mint(&minter, request)).await??;
     let body = MintedToken { record: entry(&minted.record), token: minted.token.expose().to_owned() };
     let tag = [(header::ETAG, etag(&minted.record))];
@@ -246,7 +246,7 @@ pub(super) async fn revoke(
         let detail = "If-Match names another token; a token's etag is in the list of tokens";
         return Err(Problem::new(StatusCode::CONFLICT, "conflict", detail));
     }
-    let (revoker, hash) = (caller.token.principal.clone(), record.hash);
+    let (revoker, hash) = (caller.author(), record.hash);
     blocking(move || host.revoke(&revoker, &hash)).await??;
     Ok(at_revision(&caller, &record, StatusCode::NO_CONTENT.into_response()))
 }

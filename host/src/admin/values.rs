@@ -298,8 +298,8 @@ pub(super) async fn changed(
     edits: Vec<Edit>,
     precondition: Precondition,
 ) -> Answer {
-    let (principal, workspace) = (caller.token.principal.clone(), caller.workspace(query)?);
-    let changed = blocking(move || host.change(&principal, &workspace, &edits, precondition)).await??;
+    let (author, workspace) = (caller.author(), caller.workspace(query)?);
+    let changed = blocking(move || host.change(&author, &workspace, &edits, precondition)).await??;
     Ok(answered(&changed))
 }
 

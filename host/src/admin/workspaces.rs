@@ -84,8 +84,8 @@ pub(super) async fn create(State(host): State<Arc<Host>>, headers: HeaderMap, bo
     let wanted: NewWorkspace = body::json(body, "a name").await?;
     let name: WorkspaceId =
         wanted.name.parse().map_err(|error| Problem::invalid(format!("the name is refused: {error}")))?;
-    let principal = caller.token.principal.clone();
-    let made = blocking(move || host.create_workspace(&principal, &name)).await??;
+    let author = caller.author();
+    let made = blocking(move || host.create_workspace(&author, &name)).await??;
     Ok(answered(&made))
 }
 

@@ -28,12 +28,18 @@ impl About {
     /// What `edits` of `configuration` are about; without one, of what they name themselves.
     #[must_use]
     pub fn of(edits: &[Edit], configuration: Option<&Configuration<SealedValue>>) -> Self {
+        let about = Self::all_of(edits, configuration);
+        let is_too_long = about.environments.len() > MAX_LISTED || about.deployments.len() > MAX_LISTED;
+        if is_too_long { Self { keys: about.keys, ..Self::default() } } else { about }
+    }
+
+    /// The same, however many.
+    pub(super) fn all_of(edits: &[Edit], configuration: Option<&Configuration<SealedValue>>) -> Self {
         let mut about = Self::default();
         for edit in edits {
             about.edit(edit, configuration);
         }
-        let is_too_long = about.environments.len() > MAX_LISTED || about.deployments.len() > MAX_LISTED;
-        if is_too_long { Self { keys: about.keys, ..Self::default() } } else { about }
+        about
     }
 
     fn edit(&mut self, edit: &Edit, configuration: Option<&Configuration<SealedValue>>) {

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::json;
 
 use super::{
-    ChangeError, Changed, Host, Writer, components::sweep_artefacts, prepare::Ingredients, push::changed,
-    tokens,
+    Author, ChangeError, Changed, Host, Writer, components::sweep_artefacts, prepare::Ingredients,
+    push::changed, tokens,
 };
 use crate::{
     audit::ChangeRecord,
@@ -56,14 +56,14 @@ impl Host {
     /// See [`ChangeError`].
     pub fn change(
         &self,
-        principal: &str,
+        author: &Author,
         workspace: &WorkspaceId,
         edits: &[Edit],
         precondition: Precondition,
     ) -> Result<Changed, ChangeError> {
         let before = self.store.load_full();
         let before = before.workspace(workspace).map(|served| &served.snapshot.configuration);
-        let changed = self.try_change(principal, workspace, edits, precondition);
+        let changed = self.try_change(author, workspace, edits, precondition);
         if edits.iter().any(|edit| matches!(edit, Edit::Resource(edit) if edit.policy().is_some())) {
             // What was refused after it was compiled leaves nothing behind, either.
             let kept = self.writer.lock().components_made();
@@ -76,14 +76,14 @@ impl Host {
             }
             Err(error) => {
                 let details = details(workspace, edits, before, Err(&error));
-                Err(self.refused("change", principal, details, error))
+                Err(self.refused("change", author.principal(), details, error))
             }
         }
     }
 
     pub(super) fn try_change(
         &self,
-        principal: &str,
+        author: &Author,
         workspace: &WorkspaceId,
         edits: &[Edit],
         precondition: Precondition,
@@ -92,17 +92,19 @@ impl Host {
             let rule = format!("a change is at most {MAX_EDITS} values; these are {}", edits.len());
             return Err(ChangeError::Invalid(vec![rule]));
         }
+        self.still_works(author, &self.writer.lock().state)?;
         // Held until they are prepared with.
         let _compiled = self.compile_early(workspace, edits)?;
         let workshop = self.workshop.lock();
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
+        self.still_allowed(author, workspace, edits, served)?;
         let snapshot = &served.snapshot;
         let keyring = Keyring::unwrap(snapshot.configuration.uid, &snapshot.keys, &workshop.roots);
         let stamp = Stamp {
             revision: snapshot.revision.next(),
             at: self.clock.now(),
-            principal: principal.to_owned(),
+            principal: author.principal().to_owned(),
         };
         let (revision, created) = (stamp.revision, stamp.at);
         let root = workshop.roots.named(workshop.base_root).ok_or(ChangeError::NoRootKey)?;
@@ -137,6 +139,7 @@ impl Host {
         let changed = changed(&next, draft.warnings);
         let mut records = made.changed_since(&served.made, workspace, &draft.subjects);
         let mut writer = self.writer.lock();
+        self.still_works(author, &writer.state)?;
         self.forget_displaced(&mut writer)?;
         let pieces = history::changed_by(&draft.subjects, &draft.touched);
         let held = self.hold_components(&writer, &made, &draft.subjects)?;
@@ -147,8 +150,8 @@ impl Host {
         let done = Done { cloned: draft.cloned, tokens: granted.len() };
         records.extend(granted);
         let details = details(workspace, edits, Some(&snapshot.configuration), Ok((&changed, &done)));
-        let record =
-            ChangeRecord { at: self.clock.now(), kind: "change", outcome: "done", principal, details };
+        let (at, principal) = (self.clock.now(), author.principal());
+        let record = ChangeRecord { at, kind: "change", outcome: "done", principal, details };
         let Transactions { early, late, trailing } = in_transactions(records, workspace, edits);
         for some in early {
             self.write(&writer, &some, Vec::new())?;

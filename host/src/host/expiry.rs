@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Host;
+use super::{Author, Host};
 use crate::{
     change::{Edit, Precondition},
     id::{EnvironmentName, Revision, WorkspaceId},
@@ -45,7 +45,8 @@ impl Host {
                 continue;
             }
             let edits = [Edit::DeleteEnvironment { name: name.clone(), expired: true }];
-            match self.change("host", &workspace, &edits, Precondition::ChangedBy(revision)) {
+            match self.change(&Author::process("host"), &workspace, &edits, Precondition::ChangedBy(revision))
+            {
                 Ok(_) => drop(self.metrics.environments_expired.inc()),
                 Err(error) => {
                     tracing::warn!(workspace = %workspace, environment = %name, error = %error, "an environment that expired could not be deleted");

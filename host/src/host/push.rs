@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{
-    Changed, Host, Workshop, Writer,
+    Author, Changed, Host, Workshop, Writer,
     prepare::{Ingredients, PrepareError},
 };
 use crate::{
@@ -65,6 +65,9 @@ pub enum ChangeError {
         /// The revision that changed it last; none when it is not there.
         current: Option<Revision>,
     },
+    /// Whoever makes the change may not any more: the token was revoked or expired, or is for less.
+    #[error("the token was revoked or expired before the change was made")]
+    Revoked,
     /// A policy of the workspace is being compiled.
     #[error("another policy of this workspace is being compiled; try again when that is done")]
     Busy,
@@ -95,6 +98,7 @@ impl ChangeError {
             Self::TooLarge { .. } => "too-large",
             Self::Busy => "busy",
             Self::Unknown => "not-found",
+            Self::Revoked => "unauthenticated",
             Self::Bundle(_) | Self::Invalid(_) => "invalid",
             Self::NoRootKey | Self::Disk(_) | Self::Ledger(_) | Self::History(_) | Self::Kept(_) => {
                 "not-ready"
@@ -127,8 +131,8 @@ impl Host {
     ///
     /// # Errors
     /// See [`ChangeError`].
-    pub fn push(&self, principal: &str, bytes: &[u8], parent: Revision) -> Result<Changed, ChangeError> {
-        let pushed = self.try_push(bytes, parent);
+    pub fn push(&self, author: &Author, bytes: &[u8], parent: Revision) -> Result<Changed, ChangeError> {
+        let pushed = self.try_push(author, bytes, parent);
         let details = match &pushed {
             Ok(changed) => json!({
                 "workspace": changed.workspace.as_str(), "revision": changed.revision.0,
@@ -136,7 +140,7 @@ impl Host {
             }),
             Err(error) => json!({ "reason": audit::reason(error), "parent": parent.0 }),
         };
-        self.finished("push", principal, details, pushed)
+        self.finished("push", author.principal(), details, pushed)
     }
 
     /// Refuses a push that nobody read, because it is larger than the limit, and records that.
@@ -146,7 +150,8 @@ impl Host {
         self.refused("push", principal, json!({ "reason": refusal.to_string(), "parent": parent.0 }), refusal)
     }
 
-    fn try_push(&self, bytes: &[u8], parent: Revision) -> Result<Changed, ChangeError> {
+    fn try_push(&self, author: &Author, bytes: &[u8], parent: Revision) -> Result<Changed, ChangeError> {
+        self.still_works(author, &self.writer.lock().state)?;
         let header = bundle::inspect(bytes, &self.limits)?;
         let workshop = self.workshop.lock();
         let live = self.store.load_full();
@@ -191,7 +196,7 @@ impl Host {
             parent: served.map(|served| &**served),
             touched: None,
         };
-        self.take_over(&workshop, ingredients, Some(pushed))
+        self.take_over(author, &workshop, ingredients, Some(pushed))
     }
 
     /// Goes back to the content of revision `to`, under a new revision.
@@ -200,12 +205,12 @@ impl Host {
     /// See [`ChangeError`].
     pub fn rollback(
         &self,
-        principal: &str,
+        author: &Author,
         workspace: &WorkspaceId,
         to: Revision,
         parent: Revision,
     ) -> Result<Changed, ChangeError> {
-        let changed = self.try_rollback(workspace, to, parent);
+        let changed = self.try_rollback(author, workspace, to, parent);
         let details = match &changed {
             Ok(changed) => json!({
                 "workspace": workspace.as_str(), "content_of": to.0, "revision": changed.revision.0,
@@ -215,11 +220,12 @@ impl Host {
                 json!({ "workspace": workspace.as_str(), "content_of": to.0, "reason": audit::reason(error) })
             }
         };
-        self.finished("rollback", principal, details, changed)
+        self.finished("rollback", author.principal(), details, changed)
     }
 
     fn try_rollback(
         &self,
+        author: &Author,
         workspace: &WorkspaceId,
         to: Revision,
         parent: Revision,
@@ -259,7 +265,7 @@ impl Host {
             parent: served.map(|served| &**served),
             touched: None,
         };
-        self.take_over(&workshop, ingredients, None)
+        self.take_over(author, &workshop, ingredients, None)
     }
 
     /// Prepared, durable, published, in this order: nothing unservable is ever durable, and
@@ -267,6 +273,7 @@ impl Host {
     /// no place there any more goes.
     pub(super) fn take_over(
         &self,
+        author: &Author,
         workshop: &Workshop,
         mut ingredients: Ingredients<'_>,
         pushed: Option<Pushed>,
@@ -304,6 +311,7 @@ impl Host {
             pushed,
         };
         let mut writer = self.writer.lock();
+        self.still_works(author, &writer.state)?;
         let sequence = self.commit(&mut writer, change).map_err(|error| match error {
             CommitError::Conflict { current, .. } => ChangeError::Stale { made_against: parent, current },
             other => ChangeError::Disk(other),

@@ -14,7 +14,7 @@ use std::{
 use parking_lot::Mutex;
 use serde_json::json;
 
-use super::{ChangeError, Changed, Host, Workshop, prepare::Ingredients};
+use super::{Author, ChangeError, Changed, Host, Workshop, prepare::Ingredients};
 use crate::{
     audit,
     auth::InstanceCaller,
@@ -147,7 +147,7 @@ impl Host {
             parent: Some(served),
             touched: None,
         };
-        self.take_over(&workshop, ingredients, None)
+        self.take_over(&Author::process("host"), &workshop, ingredients, None)
     }
 
     /// The same of a policy that was made by API: by a change by API.
@@ -170,7 +170,8 @@ impl Host {
         // Whoever replaced it meanwhile knew better.
         let unchanged = Precondition::ChangedBy(record.changed.revision);
         let edits = [Edit::Resource(ResourceEdit::RestorePolicy(policy))];
-        self.try_change("host", &served.snapshot.configuration.workspace, &edits, unchanged)
+        let workspace = &served.snapshot.configuration.workspace;
+        self.try_change(&Author::process("host"), workspace, &edits, unchanged)
     }
 
     /// What came long ago and fails now met something else that is new.

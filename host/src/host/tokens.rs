@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::json;
 
-use super::{ChangeError, Host, Writer};
+use super::{Author, ChangeError, Host, Writer};
 use crate::{
     audit::ChangeRecord,
     entropy::fresh_key,
@@ -71,7 +71,7 @@ impl Host {
     ///
     /// # Errors
     /// When the request is not sound, the limit is reached or the disk refuses.
-    pub fn mint(&self, minter: &str, request: MintRequest) -> Result<Minted, ChangeError> {
+    pub fn mint(&self, minter: &Author, request: MintRequest) -> Result<Minted, ChangeError> {
         let minted = Minted::offline(request, self.clock.now())?;
         let details = about(&minted.record);
         let record = minted.record.clone();
@@ -85,7 +85,7 @@ impl Host {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn revoke(&self, revoker: &str, hash: &TokenHash) -> Result<(), ChangeError> {
+    pub fn revoke(&self, revoker: &Author, hash: &TokenHash) -> Result<(), ChangeError> {
         let details = self
             .store
             .load()
@@ -100,15 +100,16 @@ impl Host {
     fn change_tokens(
         &self,
         kind: &str,
-        principal: &str,
+        author: &Author,
         details: serde_json::Value,
         change: impl FnOnce(&mut State) -> Result<(), ChangeError>,
     ) -> Result<(), ChangeError> {
         let mut writer = self.writer.lock();
+        self.still_works(author, &writer.state)?;
         let mut next = writer.state.clone();
         next.forget_expired(self.clock.now());
         change(&mut next)?;
-        let at = self.clock.now();
+        let (at, principal) = (self.clock.now(), author.principal());
         let record = ChangeRecord { at, kind, outcome: "done", principal, details };
         self.write_noted(&writer, next.since(&writer.state), Vec::new(), &record)?;
         writer.state = next;

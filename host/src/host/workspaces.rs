@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{ChangeError, Changed, Host, prepare::Ingredients};
+use super::{Author, ChangeError, Changed, Host, prepare::Ingredients};
 use crate::{
     audit,
     change::{Edit, Precondition},
@@ -35,19 +35,19 @@ impl Host {
     ///
     /// # Errors
     /// See [`ChangeError`].
-    pub fn create_workspace(&self, principal: &str, name: &WorkspaceId) -> Result<Changed, ChangeError> {
-        let made = self.try_create_workspace(name);
+    pub fn create_workspace(&self, author: &Author, name: &WorkspaceId) -> Result<Changed, ChangeError> {
+        let made = self.try_create_workspace(author, name);
         let details = json!({
             "workspace": name.as_str(),
             "revision": made.as_ref().ok().map(|made| made.revision.0),
             "reason": made.as_ref().err().map(|error| audit::reason(error)),
         });
-        self.finished("workspace", principal, details, made)?;
+        self.finished("workspace", author.principal(), details, made)?;
         let environments: Vec<_> = DEFAULTS.into_iter().map(environment).collect();
-        self.change(principal, name, &environments, Precondition::Absent)
+        self.change(author, name, &environments, Precondition::Absent)
     }
 
-    fn try_create_workspace(&self, name: &WorkspaceId) -> Result<Changed, ChangeError> {
+    fn try_create_workspace(&self, author: &Author, name: &WorkspaceId) -> Result<Changed, ChangeError> {
         let workshop = self.workshop.lock();
         if let Some((current, _)) = self.known(name) {
             let what = format!("workspace {name}");
@@ -73,7 +73,7 @@ impl Host {
             parent: None,
             touched: None,
         };
-        self.take_over(&workshop, ingredients, None)
+        self.take_over(author, &workshop, ingredients, None)
     }
 }
 

@@ -331,6 +331,7 @@ impl From<ChangeError> for Problem {
             }
             ChangeError::TooLarge { .. } => Self::too_large(error.to_string()),
             ChangeError::Unknown => Self::not_found(),
+            ChangeError::Revoked => Self::unauthenticated(),
             ChangeError::Invalid(ref violations) => {
                 let listed: Vec<_> = violations
                     .iter()

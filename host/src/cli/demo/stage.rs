@@ -23,7 +23,7 @@ use crate::{
     },
     client::{Access, BearerToken, Client, Request, Roots},
     clock::Clock,
-    host::{Host, HostSettings},
+    host::{Author, Host, HostSettings},
     id::{Revision, UnixSeconds},
     keyring::RootKeys,
     policy::{Limits as PolicyLimits, lanes::LaneSettings},
@@ -72,7 +72,7 @@ impl Stage {
         let settings = settings(dir, made, state, clock)?;
         let host = tokio::task::spawn_blocking(move || -> anyhow::Result<Arc<Host>> {
             let host = Host::open(settings)?;
-            host.push("demo", &pushed, Revision(0))?;
+            host.push(&Author::process("demo"), &pushed, Revision(0))?;
             Ok(host)
         });
         let host = host.await??;
