@@ -25,6 +25,7 @@ mod environments;
 mod expiry;
 mod explain;
 mod formats;
+mod grants;
 mod hostile;
 mod idempotency;
 mod leaks;

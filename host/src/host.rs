@@ -5,6 +5,7 @@ mod author;
 mod change;
 mod components;
 mod expiry;
+mod grants;
 mod history;
 mod kept;
 mod noted;

@@ -93,18 +93,28 @@ impl State {
         self.tokens.retain(|_, record| !record.expires_at.is_some_and(gone));
     }
 
-    /// Forgets the tokens that are for one environment alone, and what is active there.
+    /// Forgets an environment: the tokens that are for it alone go, no other is for it any more, and
+    /// nothing is active there. A token that is left without any name would be for all.
     pub fn forget_environment(&mut self, workspace: &WorkspaceId, name: &EnvironmentName) {
-        self.tokens.retain(|_, token| match &token.scope {
+        self.tokens.retain(|_, token| match &mut token.scope {
             Scope::Instance { workspace: of, environment, .. } => of != workspace || environment != name,
-            Scope::Tenant { workspace: of, environments, .. } => {
-                of != workspace || environments.len() != 1 || !environments.contains(name)
+            Scope::Tenant { workspace: of, environments, .. } if of == workspace => {
+                !environments.remove(name) || !environments.is_empty()
             }
-            Scope::Operator => true,
+            Scope::Tenant { .. } | Scope::Operator => true,
         });
         for environments in self.active.get_mut(workspace).into_iter().flat_map(BTreeMap::values_mut) {
             environments.remove(name);
         }
+    }
+
+    /// Forgets a deployment: the tokens of its instances go, and nothing of it is active.
+    pub fn forget_deployment(&mut self, workspace: &WorkspaceId, id: &DeploymentId) {
+        self.tokens.retain(|_, token| match &token.scope {
+            Scope::Instance { workspace: of, deployment, .. } => of != workspace || deployment != id,
+            Scope::Tenant { .. } | Scope::Operator => true,
+        });
+        self.active.get_mut(workspace).map(|deployments| deployments.remove(id));
     }
 
     /// The release that is active in `environment`.

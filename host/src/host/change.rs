@@ -7,8 +7,12 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::json;
 
 use super::{
-    Author, ChangeError, Changed, Host, Writer, components::sweep_artefacts, prepare::Ingredients,
-    push::changed, tokens,
+    Author, ChangeError, Changed, Host, Writer,
+    components::sweep_artefacts,
+    grants::{MAX_REGRANTED, Regranted},
+    prepare::Ingredients,
+    push::{changed, validated_in},
+    tokens,
 };
 use crate::{
     audit::ChangeRecord,
@@ -21,11 +25,12 @@ use crate::{
     ledger::{Blob, LedgerError, MAX_OPERATIONS, MAX_TRANSACTION_BYTES},
     made::{Made, ResourceKey, Stamp},
     model::{Configuration, Scope, SealedValue, TokenRecord},
-    state::{Alteration, State},
+    snapshot::Snapshot,
+    state::{Activations, Alteration},
 };
 
-/// The most tokens that a clone is granted to.
-const MAX_REGRANTED: usize = 64;
+/// The most records of tokens that come with what takes effect.
+const MAX_TOKENS_ALONG: usize = MAX_REGRANTED;
 /// Bytes of records in one transaction that is one of several.
 const MAX_BYTES: usize = MAX_TRANSACTION_BYTES / 2;
 
@@ -34,8 +39,10 @@ const MAX_BYTES: usize = MAX_TRANSACTION_BYTES / 2;
 struct Done {
     /// What a clone took over, by name.
     cloned: Vec<String>,
-    /// How many tokens name other environments than before.
+    /// How many tokens name other environments than before, or are gone.
     tokens: usize,
+    /// The ids of those that are gone.
+    revoked: Vec<String>,
 }
 
 impl From<EditError> for ChangeError {
@@ -115,7 +122,8 @@ impl Host {
             draft.apply(edit, precondition, &mut crate::system::entropy)?;
         }
         self.unused(served, edits)?;
-        let active = self.validated(&draft.part()).map_err(|error| because(error, &draft.warnings))?;
+        let active = self.active_after(snapshot, edits, &draft.part());
+        let active = active.map_err(|error| because(error, &draft.warnings))?;
         // A new environment's key opens what was just sealed for it.
         let renewed = (draft.keys != snapshot.keys)
             .then(|| Keyring::unwrap(snapshot.configuration.uid, &draft.keys, &workshop.roots));
@@ -136,7 +144,7 @@ impl Host {
         let next = workshop
             .prepare(ingredients, &self.engine)
             .map_err(|error| because(error.into(), &draft.warnings))?;
-        let changed = changed(&next, draft.warnings);
+        let mut changed = changed(&next, draft.warnings);
         let mut records = made.changed_since(&served.made, workspace, &draft.subjects);
         let mut writer = self.writer.lock();
         self.still_works(author, &writer.state)?;
@@ -145,14 +153,14 @@ impl Host {
         let held = self.hold_components(&writer, &made, &draft.subjects)?;
         let mut entry = writer.next_in_history(served, &next, &active, pieces)?;
         records.append(&mut entry.records);
-        let regranted = regranted(&writer.state, workspace, edits)?;
-        let granted = regranted.as_ref().map(|state| state.since(&writer.state)).unwrap_or_default();
-        let done = Done { cloned: draft.cloned, tokens: granted.len() };
-        records.extend(granted);
+        let Regranted { state: regranted, records: tokens, revoked, warnings } =
+            Regranted::after(&writer.state, snapshot, edits)?;
+        changed.warnings.extend(warnings);
+        let done = Done { cloned: draft.cloned, tokens: tokens.len(), revoked };
         let details = details(workspace, edits, Some(&snapshot.configuration), Ok((&changed, &done)));
         let (at, principal) = (self.clock.now(), author.principal());
         let record = ChangeRecord { at, kind: "change", outcome: "done", principal, details };
-        let Transactions { early, late, trailing } = in_transactions(records, workspace, edits);
+        let Transactions { early, late, trailing } = in_transactions(records, tokens, workspace, edits);
         for some in early {
             self.write(&writer, &some, Vec::new())?;
         }
@@ -180,6 +188,18 @@ impl Host {
         self.metrics.swaps.inc();
         self.metrics.set_snapshot(workspace.as_str(), revision, snapshot.not_after);
         Ok(changed)
+    }
+
+    /// The active releases, where the rules hold of what `edits` make of a part.
+    fn active_after(
+        &self,
+        before: &Snapshot,
+        edits: &[Edit],
+        part: &Configuration<SealedValue>,
+    ) -> Result<Activations, ChangeError> {
+        let writer = self.writer.lock();
+        let after = Regranted::after(&writer.state, before, edits)?.state;
+        validated_in(after.as_ref().unwrap_or(&writer.state), part)
     }
 
     /// Refuses to take away a deployment or an environment, or the one from the other, while an active
@@ -289,6 +309,7 @@ fn details(
         "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
         "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
         "cloned": named("cloned"), "tokens": changed.ok().map(|(_, done)| done.tokens),
+        "revoked": changed.ok().map(|(_, done)| &done.revoked),
         "keys": keys, "environments": texts(&about.environments),
         "deployments": texts(&about.deployments),
         "revision": changed.ok().map(|(changed, _)| changed.revision.0),
@@ -319,47 +340,6 @@ fn because(error: ChangeError, left_out: &[String]) -> ChangeError {
     }
 }
 
-/// The tokens as they are after `edits`: those that name an environment name its clone, too, where
-/// permissions are copied, and none but that one names an environment that is gone. A token without any
-/// name would be for all.
-fn regranted(state: &State, workspace: &WorkspaceId, edits: &[Edit]) -> Result<Option<State>, ChangeError> {
-    let grants = |edit: &Edit| {
-        matches!(edit, Edit::CloneEnvironment { permissions: true, .. } | Edit::DeleteEnvironment { .. })
-    };
-    if !edits.iter().any(grants) {
-        return Ok(None);
-    }
-    let mut next = state.clone();
-    for edit in edits {
-        let of_workspace = next.tokens.values_mut().filter_map(|token| match &mut token.scope {
-            Scope::Tenant { workspace: of, environments, .. } if of == workspace => Some(environments),
-            _ => None,
-        });
-        match edit {
-            Edit::CloneEnvironment { source, wanted, permissions: true, .. } => {
-                let granted = of_workspace.filter(|names| names.contains(source));
-                let many = granted.map(|names| names.insert(wanted.name.clone())).count();
-                if many > MAX_REGRANTED {
-                    let rule = format!(
-                        "{many} tokens are limited to {source}, and a clone is granted to at most {MAX_REGRANTED}; clone without permissions"
-                    );
-                    return Err(ChangeError::Invalid(vec![rule]));
-                }
-            }
-            Edit::DeleteEnvironment { name, expired } => {
-                for names in of_workspace.filter(|names| names.len() > 1) {
-                    names.remove(name);
-                }
-                if *expired {
-                    next.forget_environment(workspace, name);
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(Some(next))
-}
-
 /// A change's records, as transactions.
 struct Transactions {
     /// Means nothing until the next is there.
@@ -374,7 +354,32 @@ struct Transactions {
 /// deployment goes after it. Where a clone is larger, what it
 /// holds comes first and means nothing, because its environment is not there; the last one makes it be
 /// there, with all that was before. A host that is killed in between forgets the rest at its next start.
-fn in_transactions(records: Vec<Alteration>, workspace: &WorkspaceId, edits: &[Edit]) -> Transactions {
+///
+/// Tokens come with what takes effect. Where that is too much for one transaction they come before: a token
+/// that is revoked too early opens nothing, and one that is revoked too late may.
+fn in_transactions(
+    mut records: Vec<Alteration>,
+    mut tokens: Vec<Alteration>,
+    workspace: &WorkspaceId,
+    edits: &[Edit],
+) -> Transactions {
+    let mut early: Vec<Vec<_>> = Vec::new();
+    if tokens.len() > MAX_TOKENS_ALONG {
+        let (revoked, other): (Vec<_>, _) =
+            tokens.into_iter().partition(|one| matches!(one, Alteration::Delete { .. }));
+        early.extend(revoked.chunks(MAX_OPERATIONS).map(<[_]>::to_vec));
+        tokens = other;
+    }
+    if tokens.len() > MAX_TOKENS_ALONG {
+        early.extend(tokens.chunks(MAX_OPERATIONS).map(<[_]>::to_vec));
+        tokens.clear();
+    }
+    tokens.append(&mut records);
+    let rest = parted(tokens, workspace, edits);
+    Transactions { early: early.into_iter().chain(rest.early).collect(), ..rest }
+}
+
+fn parted(records: Vec<Alteration>, workspace: &WorkspaceId, edits: &[Edit]) -> Transactions {
     let bytes: usize = records.iter().map(size).sum();
     let is_clone = edits.iter().any(|edit| matches!(edit, Edit::CloneEnvironment { .. }));
     if records.len() < MAX_OPERATIONS && (!is_clone || bytes <= MAX_BYTES) {
@@ -450,11 +455,12 @@ mod tests {
             all.push(record("revision/7".into(), 9));
             all
         };
-        let Transactions { early, late, .. } = in_transactions(records(90, 10), &workspace, &cloning());
+        let Transactions { early, late, .. } =
+            in_transactions(records(90, 10), Vec::new(), &workspace, &cloning());
         assert_eq!((early.len(), late.len()), (0, 93));
         for (many, bytes) in [(250, 10), (20, 90_000)] {
             let Transactions { early, late, .. } =
-                in_transactions(records(many, bytes), &workspace, &cloning());
+                in_transactions(records(many, bytes), Vec::new(), &workspace, &cloning());
             assert_eq!((early.concat().len(), late.len()), (many, 3));
             for one in &early {
                 let bytes: usize = one.iter().map(size).sum();
@@ -466,7 +472,7 @@ mod tests {
         let gone = |name: String| Alteration::Delete { name: format!("workspace/acme/{name}") };
         let mut all = vec![gone("environment/qa".into()), record("revision/8".into(), 9)];
         all.extend((0..250).map(|n| gone(format!("value/in/qa/A{n:04}"))));
-        let Transactions { early, late, trailing } = in_transactions(all, &workspace, &[]);
+        let Transactions { early, late, trailing } = in_transactions(all, Vec::new(), &workspace, &[]);
         assert_eq!((early.len(), late.len(), trailing.len()), (0, 2, 250));
     }
 }

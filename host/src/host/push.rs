@@ -19,7 +19,7 @@ use crate::{
     model::{Configuration, SealedValue},
     reseal::{Sealing, closed_environments, reseal},
     slots::{BlobError, Change, CommitError, KeptRevision, Pushed},
-    state::Activations,
+    state::{Activations, State},
     validate,
 };
 
@@ -402,11 +402,7 @@ impl Host {
         &self,
         configuration: &Configuration<V>,
     ) -> Result<Activations, ChangeError> {
-        let active = self.writer.lock().state.active_in(configuration);
-        let violations = validate::check(configuration);
-        let state = validate::check_active(configuration, &active);
-        let found: Vec<_> = violations.iter().chain(&state).map(ToString::to_string).collect();
-        if found.is_empty() { Ok(active) } else { Err(ChangeError::Invalid(found)) }
+        validated_in(&self.writer.lock().state, configuration)
     }
 
     /// Makes a change durable; what failed after that leaves the host degraded, not the change
@@ -450,6 +446,18 @@ impl Writer {
         let found = all.find(|kept| kept.revision == revision).ok_or(ChangeError::Unknown)?;
         Ok(self.slots.read(found.configuration)?)
     }
+}
+
+/// The active releases of `state`, where the semantic rules hold and what is active is still there.
+pub(super) fn validated_in<V: validate::Inspect>(
+    state: &State,
+    configuration: &Configuration<V>,
+) -> Result<Activations, ChangeError> {
+    let active = state.active_in(configuration);
+    let violations = validate::check(configuration);
+    let state = validate::check_active(configuration, &active);
+    let found: Vec<_> = violations.iter().chain(&state).map(ToString::to_string).collect();
+    if found.is_empty() { Ok(active) } else { Err(ChangeError::Invalid(found)) }
 }
 
 /// What a push says of what was made by API and has no place beside it.

@@ -1,0 +1,124 @@
+//! What a change of environments and deployments does to the tokens that name them. A token is for what
+//! had that name when it was minted: it goes with that, or loses that one name, and whatever comes to be
+//! under the name again is not its.
+//!
+//! Names and not random ids, since a token may be minted before there is anything of its name: a bootstrap
+//! comes before the first push. A push itself never touches tokens, so that what it pruned may have left some
+//! behind; they go when something of that name is made by API. At a workspace's first revision nothing of it
+//! was ever deleted, and what is there was minted for what is to come.
+
+use super::ChangeError;
+use crate::{
+    change::{Edit, LISTED, ResourceEdit},
+    id::{DeploymentId, EnvironmentName, WorkspaceId},
+    model::{Configuration, Scope, SealedValue, TokenRecord},
+    snapshot::Snapshot,
+    state::{Alteration, State},
+};
+
+/// The most tokens that a clone is granted to.
+pub(super) const MAX_REGRANTED: usize = 64;
+/// The most ids of tokens that one record of the audit log lists.
+const MAX_IDS: usize = 1_000;
+
+/// What a change makes of the tokens.
+#[derive(Default)]
+pub(super) struct Regranted {
+    /// The state after it; none where that is as before.
+    pub(super) state: Option<State>,
+    /// What makes it durable.
+    pub(super) records: Vec<Alteration>,
+    /// The ids of the tokens that are gone.
+    pub(super) revoked: Vec<String>,
+    /// What whoever makes the change should know.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Regranted {
+    /// What `edits` of `snapshot` make of `before`.
+    ///
+    /// # Errors
+    /// When a clone would be granted to too many.
+    pub(super) fn after(before: &State, snapshot: &Snapshot, edits: &[Edit]) -> Result<Self, ChangeError> {
+        let configuration = &snapshot.configuration;
+        if !edits.iter().any(|edit| concerns(edit, configuration)) {
+            return Ok(Self::default());
+        }
+        let (workspace, mut state) = (&configuration.workspace, before.clone());
+        let may_be_left = snapshot.revision.0 > 1;
+        for edit in edits {
+            match edit {
+                Edit::DeleteEnvironment { name, .. } => state.forget_environment(workspace, name),
+                Edit::CreateEnvironment { wanted, .. } | Edit::CloneEnvironment { wanted, .. }
+                    if may_be_left =>
+                {
+                    state.forget_environment(workspace, &wanted.name);
+                }
+                Edit::Resource(edit) if may_be_left => {
+                    let new = new_deployment(edit, configuration);
+                    new.into_iter().for_each(|id| state.forget_deployment(workspace, id));
+                }
+                _ => {}
+            }
+            if let Edit::CloneEnvironment { source, wanted, permissions: true, .. } = edit {
+                grant(&mut state, workspace, (source, &wanted.name))?;
+            }
+        }
+        let gone = before.tokens.values().filter(|token| !state.tokens.contains_key(&token.hash));
+        let gone: Vec<&TokenRecord> = gone.collect();
+        let warning = |token: &&TokenRecord| {
+            format!("token {} of {} is revoked: what it was for is gone", token.id, token.principal)
+        };
+        Ok(Self {
+            records: state.since(before),
+            revoked: gone.iter().take(MAX_IDS).map(|token| token.id.clone()).collect(),
+            warnings: gone.iter().take(LISTED).map(warning).collect(),
+            state: (state != *before).then_some(state),
+        })
+    }
+}
+
+fn concerns(edit: &Edit, before: &Configuration<SealedValue>) -> bool {
+    match edit {
+        Edit::CreateEnvironment { .. } | Edit::CloneEnvironment { .. } | Edit::DeleteEnvironment { .. } => {
+            true
+        }
+        Edit::Resource(edit) => new_deployment(edit, before).is_some(),
+        _ => false,
+    }
+}
+
+/// The deployment that comes to be.
+fn new_deployment<'e>(
+    edit: &'e ResourceEdit,
+    before: &Configuration<SealedValue>,
+) -> Option<&'e DeploymentId> {
+    match edit {
+        ResourceEdit::PutDeployment(wanted) => {
+            (!before.deployments.contains_key(&wanted.id)).then_some(&wanted.id)
+        }
+        _ => None,
+    }
+}
+
+/// Those that name an environment name its clone, too, where permissions are copied.
+fn grant(
+    state: &mut State,
+    of: &WorkspaceId,
+    (source, clone): (&EnvironmentName, &EnvironmentName),
+) -> Result<(), ChangeError> {
+    let mut many = 0;
+    for token in state.tokens.values_mut() {
+        let Scope::Tenant { workspace, environments, .. } = &mut token.scope else { continue };
+        if workspace == of && environments.contains(source) {
+            environments.insert(clone.clone());
+            many += 1;
+        }
+    }
+    if many <= MAX_REGRANTED {
+        return Ok(());
+    }
+    Err(ChangeError::Invalid(vec![format!(
+        "{many} tokens are limited to {source}, and a clone is granted to at most {MAX_REGRANTED}; clone without permissions"
+    )]))
+}
