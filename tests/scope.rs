@@ -22,7 +22,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 69] = [
+const ROUTES: [Route; 77] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -91,6 +91,14 @@ const ROUTES: [Route; 69] = [
     (Listener::Admin, "GET", "/metrics"),
     (Listener::Admin, "GET", "/livez"),
     (Listener::Admin, "GET", "/readyz"),
+    (Listener::Admin, "GET", "/api/v1/env"),
+    (Listener::Admin, "POST", "/api/v1/env"),
+    (Listener::Admin, "DELETE", "/api/v1/env/{name}"),
+    (Listener::Admin, "GET", "/api/v1/env/{name}/versions"),
+    (Listener::Admin, "GET", "/api/v1/environments/{env}/env"),
+    (Listener::Admin, "POST", "/api/v1/environments/{env}/env"),
+    (Listener::Admin, "DELETE", "/api/v1/environments/{env}/env/{name}"),
+    (Listener::Admin, "GET", "/api/v1/environments/{env}/env/{name}/versions"),
     (Listener::Admin, "GET", "/api/v1/nowhere"),
 ];
 
@@ -165,6 +173,19 @@ impl Who {
                 let developer = matches!(self, Self::Tenant { role, .. } if role >= Role::Developer);
                 let writes = admin || developer && place.environment != "production";
                 (operator || own) && writes && self.sees(place) && place.environment != "development"
+            }
+            // What is everybody's is shown to whoever sees anything, and changed by whoever sees it all.
+            ("GET", "/api/v1/env" | "/api/v1/env/{name}/versions") => operator || own,
+            (_, "/api/v1/env" | "/api/v1/env/{name}") => {
+                operator || own && matches!(self, Self::Tenant { role: Role::Admin, only: None, .. })
+            }
+            ("GET", "/api/v1/environments/{env}/env" | "/api/v1/environments/{env}/env/{name}/versions") => {
+                (operator || own) && self.sees(place)
+            }
+            (_, "/api/v1/environments/{env}/env" | "/api/v1/environments/{env}/env/{name}") => {
+                let developer = matches!(self, Self::Tenant { role, .. } if role >= Role::Developer);
+                let writes = admin || developer && place.environment != "production";
+                (operator || own) && writes && self.sees(place)
             }
             (_, "/api/v1/deployments/{id}/bindings" | "/api/v1/deployments/{id}/bindings/{binding}") => {
                 let developer = matches!(self, Self::Tenant { role, .. } if role >= Role::Developer);
@@ -270,6 +291,11 @@ async fn set_probe(pair: &Pair, place: Place) {
         let answer = ask(pair, route, Some(&pair.world.operator), place, "").await;
         assert_eq!(answer.status == 200, place.environment != "development", "{}", answer.text());
     }
+    for path in ["/api/v1/env", "/api/v1/environments/{env}/env"] {
+        let route = (Listener::Admin, "POST", path);
+        let answer = ask(pair, route, Some(&pair.world.operator), place, "").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
 }
 
 /// The routes of deployments, services and tools.
@@ -287,7 +313,7 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
     let (workspace, environment) = (&names.workspace.url, &names.environment.url);
     let body = body((method, path), &names);
     let path = match path {
-        _ if is_resource(path) => {
+        _ if is_resource(path) || path.starts_with("/api/v1/env/") || path == "/api/v1/env" => {
             let confirmed = "production,staging,preview%2Fpr-42,development";
             format!(
                 "{}?workspace={workspace}&environment={environment}&confirm={confirmed}",
@@ -296,7 +322,7 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
         }
         // Nothing in a request decides; what tries to is refused, as another test shows.
         "/v1/boot" => path.to_owned(),
-        "/api/v1/environments/{env}" | "/api/v1/environments/{env}/clone" => {
+        _ if path.starts_with("/api/v1/environments/{env}") => {
             format!("{}?workspace={workspace}&confirm={environment}", names.path(path))
         }
         "/api/v1/policies/{name}" | "/api/v1/attachments/{id}" => {
@@ -329,6 +355,7 @@ fn body(route: (&str, &str), names: &Names) -> String {
         ("POST", "/api/v1/deployments/{id}/env") => {
             json!({ "environment": environment, "name": PROBE, "value": "x" })
         }
+        ("POST", "/api/v1/env" | "/api/v1/environments/{env}/env") => json!({ "name": PROBE, "value": "x" }),
         // There is one of that name.
         ("POST", "/api/v1/workspaces") => json!({ "name": names.workspace.text }),
         ("POST", "/api/v1/environments") => {

@@ -144,9 +144,18 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/explain", get(explain::explain))
         .route("/api/v1/deployments/{id}/diff", get(diff::diff))
         .route("/api/v1/deployments/{id}/parity", get(parity::parity))
-        .route("/api/v1/deployments/{id}/env", get(values::list).post(values::set))
-        .route("/api/v1/deployments/{id}/env/{name}", delete(values::unset))
-        .route("/api/v1/deployments/{id}/env/{name}/versions", get(values::versions))
+        .route("/api/v1/deployments/{id}/env", get(values::deployment::list).post(values::deployment::set))
+        .route("/api/v1/deployments/{id}/env/{name}", delete(values::deployment::unset))
+        .route("/api/v1/deployments/{id}/env/{name}/versions", get(values::deployment::versions))
+        .route("/api/v1/env", get(values::workspace::list).post(values::workspace::set))
+        .route("/api/v1/env/{name}", delete(values::workspace::unset))
+        .route("/api/v1/env/{name}/versions", get(values::workspace::versions))
+        .route(
+            "/api/v1/environments/{env}/env",
+            get(values::environment::list).post(values::environment::set),
+        )
+        .route("/api/v1/environments/{env}/env/{name}", delete(values::environment::unset))
+        .route("/api/v1/environments/{env}/env/{name}/versions", get(values::environment::versions))
         .route("/api/v1/environments", get(environments::list).post(environments::create))
         .route(
             "/api/v1/environments/{env}",

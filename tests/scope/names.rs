@@ -280,7 +280,7 @@ impl Asked {
 async fn everything(pair: &Pair) -> Vec<Value> {
     let mut found = Vec::new();
     for workspace in ["acme", "other"] {
-        for path in ["environments", "tokens", "snapshots"] {
+        for path in ["environments", "tokens", "snapshots", "env"] {
             let path = format!("/api/v1/{path}?workspace={workspace}");
             let mut list = pair.world.admin("GET", &path, &pair.world.operator, "").await.json();
             // A token that asks is used.
@@ -294,6 +294,9 @@ async fn everything(pair: &Pair) -> Vec<Value> {
         let names = Names::of(place, "");
         let path = "/api/v1/deployments/checkout/env";
         let path = format!("{path}?workspace={}&environment={}", names.workspace.url, names.environment.url);
+        found.push(pair.world.admin("GET", &path, &pair.world.operator, "").await.json());
+        let path =
+            format!("/api/v1/environments/{}/env?workspace={}", names.environment.url, names.workspace.url);
         found.push(pair.world.admin("GET", &path, &pair.world.operator, "").await.json());
     }
     found

@@ -39,6 +39,24 @@ impl Reached {
         served: &Served,
         query: Option<&str>,
     ) -> Result<(), Problem> {
+        let protected = self.may_be_reached(caller, served)?;
+        let confirmed = confirmed(query)?;
+        if protected.iter().all(|name| confirmed.contains(name.as_str())) {
+            return Ok(());
+        }
+        let names: Vec<_> = protected.iter().map(|name| name.as_str()).collect();
+        let (listed, are) = (names.join(", "), if names.len() == 1 { "is" } else { "are" });
+        let names = names.join(",");
+        let detail = format!("{listed} {are} protected; confirm the change with ?confirm={names}");
+        Err(Problem::invalid(detail).with("confirm", names))
+    }
+
+    /// Refuses who may not change them all, confirmed or not; gives those that are protected.
+    pub(super) fn may_be_reached(
+        &self,
+        caller: &Caller,
+        served: &Served,
+    ) -> Result<BTreeSet<&EnvironmentName>, Problem> {
         caller.role(Role::Developer)?;
         // What is not seen and what is not there are one to whoever asks.
         if !self.named.iter().all(|name| caller.sees(name)) {
@@ -52,19 +70,10 @@ impl Reached {
         let environments = &served.snapshot.configuration.environments;
         let is_protected = |name: &&EnvironmentName| environments.get(*name).is_some_and(|one| one.protected);
         let protected: BTreeSet<_> = self.named.union(&self.others).filter(is_protected).collect();
-        if protected.is_empty() {
-            return Ok(());
+        if !protected.is_empty() {
+            caller.role(Role::Admin)?;
         }
-        caller.role(Role::Admin)?;
-        let confirmed = confirmed(query)?;
-        if protected.iter().all(|name| confirmed.contains(name.as_str())) {
-            return Ok(());
-        }
-        let names: Vec<_> = protected.iter().map(|name| name.as_str()).collect();
-        let (listed, are) = (names.join(", "), if names.len() == 1 { "is" } else { "are" });
-        let names = names.join(",");
-        let detail = format!("{listed} {are} protected; confirm the change with ?confirm={names}");
-        Err(Problem::invalid(detail).with("confirm", names))
+        Ok(protected)
     }
 }
 

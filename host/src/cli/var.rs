@@ -1,4 +1,4 @@
-//! `bootlace var`: a deployment's variables and secrets.
+//! `bootlace var`: variables and secrets, in every layer.
 
 mod export;
 mod import;
@@ -14,17 +14,19 @@ use clap::Subcommand;
 pub(super) use self::import::Unread;
 use super::output::Output;
 
-/// List, set and import a deployment's variables and secrets
+/// List, set and import variables and secrets
 ///
-/// A value stands in the deployment's base, which all of its environments share, or with
-/// --environment in one of them, where it goes before the base. A secret always belongs to an
-/// environment, is never an argument, and is never shown again. What a workspace directory names is
-/// changed there, not here.
+/// A value stands in a deployment's base, which all of its environments share, or with --environment in
+/// one of them, where it goes before the base. With --all-deployments it is everybody's: in every
+/// environment, or in one. The narrower goes before: everybody's base, a deployment's base, everybody's in
+/// an environment, a deployment's there. A secret always belongs to an environment, is never an argument,
+/// and is never shown again. What a workspace directory names is changed there, not here.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   bootlace var list -d checkout -e staging
   bootlace var set -d checkout -e staging LOG_LEVEL=debug WORKERS=4
+  bootlace var set --all-deployments -e staging LOG_LEVEL=debug
   bootlace var set -d checkout -e staging STRIPE_KEY --secret --description 'calls Stripe' < key.txt
   bootlace var unset -d checkout -e staging LOG_LEVEL
   bootlace var versions -d checkout -e staging STRIPE_KEY

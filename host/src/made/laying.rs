@@ -136,6 +136,21 @@ pub fn layer_of<'a, V>(configuration: &Configuration<V>, place: &'a Place) -> Op
 }
 
 impl Found<'_> {
+    /// The layer; none of an environment where nothing was ever set.
+    pub fn get<V>(self, configuration: &Configuration<V>) -> Option<&Layer<V>> {
+        match self.0 {
+            Place::Workspace => Some(&configuration.base),
+            Place::Environment(environment) => configuration.environment_layers.get(environment),
+            Place::Deployment(deployment, None) => {
+                configuration.deployments.get(deployment).map(|found| &found.base)
+            }
+            Place::Deployment(deployment, Some(environment)) => {
+                let found = configuration.deployments.get(deployment)?;
+                found.environments.get(environment).map(|special| &special.layer)
+            }
+        }
+    }
+
     /// The layer, to be changed; an environment's is made when it is the first that has one.
     pub fn get_mut<V: Clone>(self, configuration: &mut Configuration<V>) -> Option<&mut Layer<V>> {
         match self.0 {
@@ -157,15 +172,7 @@ impl Found<'_> {
 /// Whether the layer has that name already.
 #[must_use]
 pub fn is_taken<V>(configuration: &Configuration<V>, key: &ValueKey) -> bool {
-    let holds = |layer: &Layer<V>| layer.variables.contains_key(&key.name);
     match &key.place {
-        Place::Workspace => holds(&configuration.base),
-        Place::Environment(environment) => {
-            configuration.environment_layers.get(environment).is_some_and(holds)
-        }
-        Place::Deployment(deployment, None) => {
-            configuration.deployments.get(deployment).is_some_and(|found| holds(&found.base))
-        }
         Place::Deployment(deployment, Some(environment)) => {
             // Bindings stand there, too, and what an environment gives by itself.
             let deployment = configuration.deployments.get(deployment);
@@ -174,6 +181,10 @@ pub fn is_taken<V>(configuration: &Configuration<V>, key: &ValueKey) -> bool {
                 let here = LayerName::DeploymentInEnvironment;
                 stack.names().flatten().any(|entry| entry.layer == here && entry.name == key.name)
             })
+        }
+        place => {
+            let layer = layer_of(configuration, place).and_then(|found| found.get(configuration));
+            layer.is_some_and(|layer| layer.variables.contains_key(&key.name))
         }
     }
 }

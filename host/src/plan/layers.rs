@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     id::{EnvironmentName, VariableName},
-    model::{Binding, Configuration, Deployment, Layer, Variable},
+    model::{Binding, Configuration, Deployment, Layer, Place, Variable},
 };
 
 /// The four layers; the later wins. What an environment gives by itself, such as a domain, stands
@@ -22,6 +22,17 @@ pub enum LayerName {
 }
 
 impl LayerName {
+    /// Which one stands at `place`.
+    #[must_use]
+    pub fn of(place: &Place) -> Self {
+        match place {
+            Place::Workspace => Self::Workspace,
+            Place::Deployment(_, None) => Self::Deployment,
+            Place::Environment(_) => Self::Environment,
+            Place::Deployment(_, Some(_)) => Self::DeploymentInEnvironment,
+        }
+    }
+
     /// As written in answers and shown to policies.
     #[must_use]
     pub fn as_str(self) -> &'static str {

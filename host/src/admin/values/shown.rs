@@ -9,11 +9,12 @@ use crate::{
     model::question::Sensitivity,
 };
 
-/// A deployment's values.
+/// The values of a layer, or all that a deployment is given in an environment.
 #[derive(Serialize, ToSchema)]
 pub(in crate::admin) struct Values {
-    pub(super) deployment: String,
-    /// Null for the deployment's base.
+    /// Null for an environment's own layer, and for the workspace's base.
+    pub(super) deployment: Option<String>,
+    /// Null for a base.
     pub(super) environment: Option<String>,
     pub(super) revision: u64,
     pub(super) variables: Vec<ValueEntry>,

@@ -18,7 +18,7 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::admin) struct Wanted {
-    /// Without one, the deployment's base.
+    /// Of a deployment's values; without one, its base.
     pub(super) environment: Option<String>,
     #[schema(min_length = 1, max_length = 128)]
     name: String,

@@ -23,6 +23,7 @@ use crate::{
 Examples:
   bootlace var export -d checkout -e staging                              as JSON
   bootlace var export -d checkout -e staging --format dotenv > .env.staging
+  bootlace var export -e staging --format dotenv                          what everybody is given there
   bootlace var export -d checkout -e staging --format docker --without-secrets
   bootlace var export -d checkout -e staging --format k8s-secret --name checkout-plain --without-secrets")]
 pub struct Args {
@@ -60,7 +61,7 @@ impl Args {
             let env: Map<_, _> =
                 exported.variables.into_iter().map(|(name, value)| (name, value.into())).collect();
             return Ok(output.json(&json!({
-                "deployment": self.place.deployment.as_str(), "environment": self.place.environment(),
+                "deployment": self.place.deployment(), "environment": self.place.environment(),
                 "revision": values.revision, "env": env, "masked": exported.masked,
             }))?);
         }

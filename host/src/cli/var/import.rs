@@ -13,7 +13,7 @@ use self::{
     compare::{Item, compare},
     file::Named,
 };
-use super::{place::Place, wire::Values};
+use super::{place::Target, wire::Values};
 use crate::{
     cli::{
         choice::one_of,
@@ -45,6 +45,7 @@ Examples:
   bootlace var import -d checkout -e staging .env --dialect compose --dry-run
   bootlace var import -d checkout -e staging .env --dialect node --secret STRIPE_KEY,'*_TOKEN'
   bootlace var import -d checkout -e staging .env --dialect python --all-secret --description 'from Heroku'
+  bootlace var import --all-deployments -e staging common.env                of everybody in staging
   decrypt prod.env | bootlace var import -d checkout -e production - --dialect docker --all-secret")]
 pub struct Args {
     /// The file; `-` for standard input
@@ -76,25 +77,26 @@ pub struct Args {
     dry_run: bool,
 
     #[command(flatten)]
-    place: Place,
+    target: Target,
 }
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         let _dumps_off = forbid_dumps()?;
+        let place = self.target.named()?;
         if self.all_secret || !self.secret.is_empty() {
-            self.place.takes_secrets()?;
+            place.takes_secrets()?;
         }
         let (assignments, warnings) = file::read(&self.file, self.dialect, &self.secrets())?;
         if !output.is_json() {
             warnings.iter().for_each(|warning| output.warning(&warning.to_string()));
         }
-        let there: Values = self.place.everything(false)?;
-        let items = compare(assignments, &there, self.place.layer(), self.keep_existing)?;
+        let there: Values = place.everything(false)?;
+        let items = compare(assignments, &there, place.layer(), self.keep_existing)?;
         if self.dry_run || items.iter().all(|item| item.kept) {
             return self.tell(&items, &warnings, output);
         }
-        let revision = send::send(&self.place, &items, &self.described(), output)?;
+        let revision = send::send(&self.target, &items, &self.described(), output)?;
         self.done(&items, &warnings, revision, output)
     }
 
@@ -128,7 +130,7 @@ impl Args {
         let mut page = output.page();
         page.table(&table);
         output.show(&page)?;
-        output.note(&format!("nothing is changed of {}", self.place));
+        output.note(&format!("nothing is changed of {}", self.target.place));
         Ok(())
     }
 
@@ -151,7 +153,7 @@ impl Args {
         let mut page = output.page();
         page.heading(
             &format!("revision {revision}"),
-            &format!("{} of {} set", values(set.len()), self.place),
+            &format!("{} of {} set", values(set.len()), self.target.place),
         );
         page.fields(&[("secrets", counted(secrets)), ("kept as they were", counted(kept.len()))]);
         Ok(output.show(&page)?)

@@ -8,13 +8,15 @@ use crate::cli::{
 
 /// List what is in force, masked, with the layers it comes from
 ///
-/// Without --environment, what the deployment's base sets. Plain values are shown in part; secrets
-/// never are.
+/// Without --environment, what the deployment's base sets; without --deployment, what is set for every
+/// deployment. Plain values are shown in part; secrets never are.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   bootlace var list -d checkout -e staging
-  bootlace var list -d checkout                           the base of all environments
+  bootlace var list -d checkout                           the base of all its environments
+  bootlace var list -e staging                            what staging gives every deployment
+  bootlace var list                                       what everybody is given everywhere
   bootlace var list -d checkout -e staging --reveal       plain values as a whole; this is recorded
   bootlace var list -d checkout -e staging --json | jq -r '.variables[].name'")]
 pub struct Args {

@@ -5,40 +5,99 @@ use std::fmt;
 use super::wire::Values;
 use crate::{
     cli::{connection::AdminHost, exit::Misuse},
-    client::Request,
+    client::{Answer, Request},
     id::{DeploymentId, EnvironmentName},
+    model,
     plan::LayerName,
 };
 
-/// A deployment's base, or one of its environments.
+/// A layer: of one deployment or of all, in one environment or in all.
 #[derive(Debug, clap::Args)]
 pub(super) struct Place {
     /// The deployment
-    #[arg(long, short, value_name = "NAME")]
-    pub(super) deployment: DeploymentId,
+    #[arg(long, short, value_name = "NAME", conflicts_with = "all_deployments")]
+    deployment: Option<DeploymentId>,
 
-    /// The environment; without it, the deployment's base, which all of its environments share
+    /// What every deployment is given, where its own value does not go before; a change says so
+    #[arg(long)]
+    all_deployments: bool,
+
+    /// The environment; without it, the base, which all environments share
     #[arg(long, short, value_name = "NAME")]
-    pub(super) environment: Option<EnvironmentName>,
+    environment: Option<EnvironmentName>,
 
     /// Which host
     #[command(flatten)]
     pub(super) host: AdminHost,
 }
 
-impl Place {
-    /// The path of its values.
-    pub(super) fn path(&self) -> [&str; 5] {
-        ["api", "v1", "deployments", self.deployment.as_str(), "env"]
+/// Where something is changed: said in so many words where it comes to every deployment.
+#[derive(Debug, clap::Args)]
+pub(super) struct Target {
+    /// Where
+    #[command(flatten)]
+    pub(super) place: Place,
+
+    /// The protected environments that a change for all deployments comes to, to say that it is meant
+    #[arg(long, value_name = "ENVIRONMENT", value_delimiter = ',')]
+    confirm: Vec<EnvironmentName>,
+}
+
+impl Target {
+    /// The place, if it is named. Who forgets the deployment means one, and not all of them.
+    pub(super) fn named(&self) -> anyhow::Result<&Place> {
+        let place = &self.place;
+        if place.deployment.is_some() || place.all_deployments {
+            return Ok(place);
+        }
+        let advice =
+            format!("name a deployment with --deployment, or say --all-deployments to change it for {place}");
+        Err(Misuse(advice).into())
     }
 
-    /// `request`, about this environment.
+    /// `request`, confirmed as far as that was said.
+    pub(super) fn confirmed(&self, request: Request) -> Request {
+        let names: Vec<_> = self.confirm.iter().map(EnvironmentName::as_str).collect();
+        request.query_if("confirm", (!names.is_empty()).then(|| names.join(",")).as_deref())
+    }
+
+    /// Asks for a change.
+    pub(super) fn ask(&self, request: Request) -> anyhow::Result<Answer> {
+        self.place.host.ask(self.confirmed(request))
+    }
+}
+
+impl Place {
+    /// The path of its values.
+    pub(super) fn path(&self) -> Vec<&str> {
+        match (&self.deployment, &self.environment) {
+            (Some(deployment), _) => vec!["api", "v1", "deployments", deployment.as_str(), "env"],
+            (None, Some(environment)) => vec!["api", "v1", "environments", environment.as_str(), "env"],
+            (None, None) => vec!["api", "v1", "env"],
+        }
+    }
+
+    /// The path of what is below its values.
+    pub(super) fn below<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        [&self.path(), more].concat()
+    }
+
+    /// `request`, about this environment, where the path does not say so.
     pub(super) fn here(&self, request: Request) -> Request {
-        request.query_if("environment", self.environment())
+        request.query_if("environment", self.said())
+    }
+
+    /// The environment, where the path does not say it.
+    pub(super) fn said(&self) -> Option<&str> {
+        self.environment().filter(|_| self.deployment.is_some())
     }
 
     pub(super) fn environment(&self) -> Option<&str> {
         self.environment.as_ref().map(EnvironmentName::as_str)
+    }
+
+    pub(super) fn deployment(&self) -> Option<&str> {
+        self.deployment.as_ref().map(DeploymentId::as_str)
     }
 
     /// Asks for everything that is in force here; `reveal` for plain values as a whole, which the host
@@ -54,10 +113,12 @@ impl Place {
 
     /// The layer that is changed here.
     pub(super) fn layer(&self) -> LayerName {
-        match self.environment {
-            Some(_) => LayerName::DeploymentInEnvironment,
-            None => LayerName::Deployment,
-        }
+        let environment = self.environment.clone();
+        LayerName::of(&match (&self.deployment, environment) {
+            (Some(deployment), environment) => model::Place::Deployment(deployment.clone(), environment),
+            (None, Some(environment)) => model::Place::Environment(environment),
+            (None, None) => model::Place::Workspace,
+        })
     }
 
     /// Refuses a secret where none can stand, before somebody types it.
@@ -73,9 +134,8 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.environment {
-            Some(environment) => write!(f, "{} in {environment}", self.deployment),
-            None => write!(f, "{} in every environment", self.deployment),
-        }
+        let deployment = self.deployment().unwrap_or("every deployment");
+        let environment = self.environment().unwrap_or("every environment");
+        write!(f, "{deployment} in {environment}")
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{place::Place, wire::Values};
+use super::{place::Target, wire::Values};
 use crate::{
     change::MAX_EDITS,
     cli::{
@@ -31,7 +31,9 @@ use crate::{
 #[command(after_long_help = "\
 Examples:
   bootlace var set -d checkout -e staging LOG_LEVEL=debug WORKERS=4
-  bootlace var set -d checkout PAGE_SIZE=20 --description 'of lists'         in the base
+  bootlace var set -d checkout PAGE_SIZE=20 --description 'of lists'         in its base
+  bootlace var set --all-deployments -e staging LOG_LEVEL=debug              of everybody in staging
+  bootlace var set --all-deployments TZ=UTC --confirm production             of everybody everywhere
   bootlace var set -d checkout -e staging STRIPE_KEY --secret --description 'calls Stripe'
   bootlace var set -d checkout -e staging STRIPE_KEY --secret < key.txt      a new version of it
   bootlace var set -d checkout -e staging CA_BUNDLE --from-file ca.pem --keep-newline
@@ -66,30 +68,31 @@ pub struct Args {
     if_absent: bool,
 
     #[command(flatten)]
-    place: Place,
+    target: Target,
 }
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         let _dumps_off = forbid_dumps()?;
+        let place = self.target.named()?;
         let body = match self.what.as_slice() {
             [name] if !name.contains('=') => self.read(name)?,
             several => self.given(several)?,
         };
         let what = match body.as_slice() {
-            [(name, _)] => format!("{name} of {} is set", self.place),
-            several => format!("{} values of {} are set", several.len(), self.place),
+            [(name, _)] => format!("{name} of {} is set", place),
+            several => format!("{} values of {} are set", several.len(), place),
         };
         let body: Vec<_> = body.into_iter().map(|(_, wanted)| wanted).collect();
         let body = serde_json::to_vec(&body)?;
-        let mut request = Request::post(&self.place.path()).body("application/json", body);
+        let mut request = Request::post(&place.path()).body("application/json", body);
         if let Some(Etag(revision)) = self.if_match {
             request = request.if_match(revision);
         }
         if self.if_absent {
             request = request.if_absent();
         }
-        let answer = self.place.host.ask(request)?;
+        let answer = self.target.ask(request)?;
         report(&answer, &what, output)
     }
 
@@ -97,13 +100,13 @@ impl Args {
     fn read(&self, name: &str) -> anyhow::Result<Vec<(VariableName, Value)>> {
         let name = parsed(name)?;
         if self.secret {
-            self.place.takes_secrets()?;
+            self.target.place.takes_secrets()?;
         } else if self.from_file.is_none() && io::stdin().is_terminal() {
             let advice =
                 format!("give {name}=VALUE, or a file with --from-file, or say --secret to be asked for it");
             return Err(Misuse(advice).into());
         }
-        let what = format!("{name} of {}", self.place);
+        let what = format!("{name} of {}", self.target.place);
         let value = value::read(self.from_file.as_deref(), self.keep_newline, &what, "--from-file")?;
         let value = Zeroizing::new(str::from_utf8(&value).map(str::to_owned).map_err(|_| {
             Misuse(format!("the value of {name} is not UTF-8 text; encode it, as base64 for example"))
@@ -135,7 +138,7 @@ impl Args {
             Ok((parsed(name)?, value))
         });
         let pairs: Vec<(VariableName, &str)> = pairs.collect::<anyhow::Result<_>>()?;
-        let there: Values = self.place.everything(false)?;
+        let there: Values = self.target.place.everything(false)?;
         let is_secret = |name: &VariableName| {
             there.variables.iter().any(|one| one.is_secret && one.name == name.as_str())
         };
@@ -156,7 +159,7 @@ impl Args {
 
     fn wanted(&self, name: &VariableName, value: &str, is_secret: Option<bool>) -> Value {
         json!({
-            "environment": self.place.environment(), "name": name.as_str(), "value": value,
+            "environment": self.target.place.said(), "name": name.as_str(), "value": value,
             "is_secret": is_secret, "description": self.description,
         })
     }

@@ -1,6 +1,6 @@
 //! `bootlace var unset`.
 
-use super::place::Place;
+use super::place::Target;
 use crate::{
     cli::{
         change::{Etag, report},
@@ -18,7 +18,9 @@ use crate::{
 Examples:
   bootlace var unset -d checkout -e staging LOG_LEVEL
   bootlace var unset -d checkout -e staging LOG_LEVEL --if-match 42     only if nobody set it since
-  bootlace var unset -d checkout PAGE_SIZE                              in the base")]
+  bootlace var unset -d checkout PAGE_SIZE                              in its base
+  bootlace var unset --all-deployments -e staging LOG_LEVEL             of everybody in staging
+  bootlace var unset --all-deployments TZ --confirm production          of everybody everywhere")]
 pub struct Args {
     /// The variable
     #[arg(value_name = "NAME")]
@@ -29,18 +31,17 @@ pub struct Args {
     if_match: Option<Etag>,
 
     #[command(flatten)]
-    place: Place,
+    target: Target,
 }
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let [api, version, deployments, id, values] = self.place.path();
-        let path = [api, version, deployments, id, values, self.name.as_str()];
-        let mut request = self.place.here(Request::delete(&path));
+        let place = self.target.named()?;
+        let mut request = place.here(Request::delete(&place.below(&[self.name.as_str()])));
         if let Some(Etag(revision)) = self.if_match {
             request = request.if_match(revision);
         }
-        let answer = self.place.host.ask(request)?;
-        report(&answer, &format!("{} of {} is unset", self.name, self.place), output)
+        let answer = self.target.ask(request)?;
+        report(&answer, &format!("{} of {} is unset", self.name, place), output)
     }
 }

@@ -14,6 +14,7 @@ use crate::{
 #[command(after_long_help = "\
 Examples:
   bootlace var versions -d checkout -e staging STRIPE_KEY
+  bootlace var versions -e staging LOG_LEVEL                     of everybody in staging
   bootlace var versions -d checkout -e staging STRIPE_KEY --json | jq '.versions[0].set'")]
 pub struct Args {
     /// The variable
@@ -24,7 +25,7 @@ pub struct Args {
     place: Place,
 }
 
-/// `GET /api/v1/deployments/{id}/env/{name}/versions`.
+/// `GET …/env/{name}/versions`.
 #[derive(Debug, Deserialize)]
 struct Versions {
     name: String,
@@ -52,8 +53,7 @@ struct Change {
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let [api, version, deployments, id, values] = self.place.path();
-        let path = [api, version, deployments, id, values, self.name.as_str(), "versions"];
+        let path = self.place.below(&[self.name.as_str(), "versions"]);
         let answer = self.place.host.ask(self.place.here(Request::get(&path)))?;
         if output.is_json() {
             return Ok(output.raw(&answer.body)?);

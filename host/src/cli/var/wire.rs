@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::cli::{change::Etag, output::MASK};
 
-/// `GET /api/v1/deployments/{id}/env`. What is optional here may be left out or null; members may be
+/// `GET …/env` of any layer. What is optional here may be left out or null; members may be
 /// added.
 #[derive(Debug, Deserialize)]
 pub(super) struct Values {

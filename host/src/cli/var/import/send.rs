@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{super::place::Place, compare::Item};
+use super::{super::place::Target, compare::Item};
 use crate::{
     change::MAX_EDITS,
     cli::{
@@ -40,19 +40,20 @@ struct Change<'a> {
 
 /// Sets everything that is not to be kept, and gives the last revision.
 pub(super) fn send(
-    place: &Place,
+    target: &Target,
     items: &[Item],
     described: &Described,
     output: &Output,
 ) -> anyhow::Result<u64> {
-    let changes = changes(place.environment(), items, described);
+    let place = &target.place;
+    let changes = changes(place.said(), items, described);
     let all: usize = changes.iter().map(|change| change.names.len()).sum();
     let progress = output.progress(&format!("setting {all} values of {place}"));
     let client = place.host.client()?;
     block_on(async {
         let (mut done, mut revision) = (0, 0);
         for change in changes {
-            let request = place.host.within(Request::post(&place.path()));
+            let request = place.host.within(target.confirmed(Request::post(&place.path())));
             let request = request.body("application/json", change.body.to_vec());
             let request = match change.etag {
                 Some(Etag(revision)) => request.if_match(revision),

@@ -1,0 +1,154 @@
+//! Lists of values: what a pair of deployment and environment is given, or what one layer sets.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use serde_json::json;
+
+use super::{
+    Answer,
+    at::At,
+    shown::{ValueEntry, Values},
+};
+use crate::{
+    admin::{
+        Caller,
+        query::{MAX_PAGE, PAGE, Paging, parameter},
+        tagged,
+    },
+    host::Host,
+    id::{DeploymentId, EnvironmentName, VariableName},
+    made::ValueKey,
+    model::{Content, Place, question::Sensitivity},
+    plan::{LayerName, Planned},
+    prepared::Prepared,
+    preview,
+    serve::respond::Problem,
+};
+
+/// The values of `at`, masked; `reveal=true` shows plain ones, and is recorded.
+pub(super) fn list(host: &Host, caller: &Caller, at: &At<'_>, query: Option<&str>) -> Answer {
+    let reveal = match parameter(query, "reveal")?.as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::bad_request("`reveal` is true or false")),
+    };
+    let paging = Paging::asked(query, PAGE, MAX_PAGE)?;
+    let revision = at.served.snapshot.revision.0;
+    let (deployment, environment) = names(&at.place);
+    let (deployment, environment) =
+        (deployment.map(ToString::to_string), environment.map(ToString::to_string));
+    if reveal {
+        at.may_be_revealed(caller)?;
+        let details = json!({
+            "workspace": at.served.snapshot.configuration.workspace.as_str(), "revision": revision,
+            "deployment": deployment, "environment": environment,
+        });
+        host.record_reveal(&caller.token.principal, details)?;
+    }
+    let show = |prepared: &Prepared| {
+        let key = caller.live.capsule_key();
+        if reveal { preview::reveal_plain(prepared, key) } else { preview::of_plan(prepared, key) }
+    };
+    let (variables, next) = match &at.place {
+        Place::Deployment(deployment, Some(environment)) => {
+            let prepared = at.served.prepared(deployment, environment).ok_or_else(Problem::not_found)?;
+            planned(at, prepared, &show(prepared), &paging)
+        }
+        _ => of_layer(caller, at, show, &paging),
+    };
+    Ok(tagged(revision, Values { deployment, environment, revision, variables, next }))
+}
+
+fn names(place: &Place) -> (Option<&DeploymentId>, Option<&EnvironmentName>) {
+    match place {
+        Place::Workspace => (None, None),
+        Place::Environment(environment) => (None, Some(environment)),
+        Place::Deployment(deployment, environment) => (Some(deployment), environment.as_ref()),
+    }
+}
+
+/// Every name of a plan, with where its value comes from.
+fn planned(
+    at: &At<'_>,
+    prepared: &Prepared,
+    shown: &[Option<String>],
+    paging: &Paging<VariableName>,
+) -> (Vec<ValueEntry>, Option<String>) {
+    let plan = &prepared.plan;
+    let variables = plan.variables.iter().enumerate();
+    let (page, next) = paging.of(variables, Ordering::Greater, |(_, variable)| variable.name.clone());
+    let entries = page.into_iter().map(|(index, variable)| {
+        let candidate = plan.candidates.get(variable.default as usize);
+        ValueEntry {
+            name: variable.name.to_string(),
+            description: variable.description.clone(),
+            is_secret: variable.sensitivity == Sensitivity::Secret,
+            layer: variable.provenance.layer.as_str(),
+            overrode: Some(variable.provenance.overrode.iter().map(|layer| layer.as_str()).collect()),
+            required: Some(variable.required),
+            version: candidate.map(|candidate| candidate.version).filter(|version| *version > 0),
+            value: value_of(variable.sensitivity, shown.get(index)),
+            owned: at.owned(&key_of(prepared, variable)),
+        }
+    });
+    (entries.collect(), next)
+}
+
+/// What a layer sets by itself. A value is shown from a pair where nothing overrides it.
+fn of_layer(
+    caller: &Caller,
+    at: &At<'_>,
+    show: impl Fn(&Prepared) -> Vec<Option<String>>,
+    paging: &Paging<VariableName>,
+) -> (Vec<ValueEntry>, Option<String>) {
+    let variables = at.layer().map(|layer| &layer.variables).into_iter().flatten();
+    let (page, next) = paging.of(variables, Ordering::Greater, |(name, _)| (*name).clone());
+    let pairs = at.pairs(caller);
+    // Only those that something is shown from are opened, and each once.
+    let mut opened: BTreeMap<u64, Vec<Option<String>>> = BTreeMap::new();
+    let entries = page.into_iter().map(|(name, variable)| {
+        let from = pairs.iter().find_map(|prepared| {
+            let index = prepared.plan.index_of(name.as_str())?;
+            let layer = prepared.plan.variables[index].provenance.layer;
+            (layer == at.layer_name()).then_some((prepared, index))
+        });
+        let shown = from.and_then(|(prepared, index)| {
+            opened.entry(prepared.number).or_insert_with(|| show(prepared)).get(index)
+        });
+        ValueEntry {
+            name: name.to_string(),
+            description: variable.description.clone(),
+            is_secret: variable.sensitivity == Sensitivity::Secret,
+            layer: at.layer_name().as_str(),
+            overrode: None,
+            required: None,
+            version: match &variable.content {
+                Content::Versions { current, .. } => Some(*current),
+                Content::Template(_) => None,
+            },
+            value: value_of(variable.sensitivity, shown),
+            owned: at.owned(&at.key(name)),
+        }
+    });
+    (entries.collect(), next)
+}
+
+fn value_of(sensitivity: Sensitivity, shown: Option<&Option<String>>) -> Option<String> {
+    match sensitivity {
+        Sensitivity::Secret => Some(preview::MASK.to_owned()),
+        Sensitivity::Plain => shown.cloned().flatten(),
+    }
+}
+
+/// The record that a planned variable's value comes from.
+fn key_of(prepared: &Prepared, variable: &Planned) -> ValueKey {
+    let (deployment, environment) =
+        (prepared.plan.deployment.clone(), prepared.plan.environment.name.clone());
+    let place = match variable.provenance.layer {
+        LayerName::Workspace => Place::Workspace,
+        LayerName::Environment => Place::Environment(environment),
+        LayerName::Deployment => Place::Deployment(deployment, None),
+        LayerName::DeploymentInEnvironment => Place::Deployment(deployment, Some(environment)),
+    };
+    ValueKey { place, name: variable.name.clone() }
+}
