@@ -54,6 +54,26 @@ async fn everybodys_values_are_set_listed_told_exported_and_unset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_revoked_once_another_is_in_force() {
+    let world = World::with(Site::small(0)).await;
+    let set = ["set", "-d", "checkout", "-e", "staging", "PASSWORD", "--secret", "--description", "opens"];
+    world.vars(0, &set, "hunter2-1").await;
+    let revoke = ["revoke", "-d", "checkout", "-e", "staging", "PASSWORD", "--version", "1"];
+    assert!(world.vars(1, &revoke, "").await.contains("set a new one first"));
+    world.vars(0, &set, "hunter2-2").await;
+    let said = world.vars(0, &revoke, "").await;
+    assert!(said.contains("version 1 of PASSWORD of checkout in staging is revoked"), "{said}");
+    let versions = world.vars(0, &["versions", "-d", "checkout", "-e", "staging", "PASSWORD"], "").await;
+    let revoked: Vec<_> =
+        versions.lines().skip(2).map(|line| line.split('\t').nth(6).unwrap().is_empty()).collect();
+    assert_eq!(revoked, [true, false], "{versions}");
+    assert_eq!(world.environment("staging").await["PASSWORD"], "hunter2-2");
+    let everybody = ["revoke", "-e", "staging", "PASSWORD", "--version", "1"];
+    assert!(world.vars(2, &everybody, "").await.contains("--all-deployments"));
+    world.vars(1, &line("revoke", &STAGING, &["PASSWORD", "--version", "1"]), "").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_deployment_or_confirmation_changes_nothing() {
     let world = World::with(Site::small(0)).await;
     let before = (world.environment("staging").await, world.environment("production").await);

@@ -259,6 +259,126 @@ async fn what_fits_no_layer_is_refused_and_changes_nothing() {
     assert_eq!(world.environment("staging").await["A"], "x");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_version_is_gone_for_good_and_the_one_in_force_is_not_revoked() {
+    let world = World::with(Site::small(0)).await;
+    let secret =
+        |value: &str| json!({ "name": "KEY", "value": value, "is_secret": true, "description": "x" });
+    let plain = |value: &str| json!({ "name": "KEY_OF_ALL", "value": value });
+    let in_staging = json!({ "environment": "staging" });
+    let merged = |mut one: Value, more: &Value| {
+        one.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        one
+    };
+    let nothing = json!({});
+    for (path, query, more, name, body) in [
+        (DEPLOYMENT, "?environment=staging", &in_staging, "KEY", &secret as &dyn Fn(&str) -> Value),
+        (STAGING, "", &nothing, "KEY", &secret),
+        (BASE, ALL, &nothing, "KEY_OF_ALL", &plain),
+    ] {
+        for value in ["hunter2-1", "hunter2-2", "hunter2-3"] {
+            post(&world, &format!("{path}{query}"), merged(body(value), more)).await.ok();
+        }
+        let served = world.boot("staging").await.json();
+        let revoke = |version: &str| format!("{path}/{name}/versions/{version}/revoke{query}");
+        let refused = post(&world, &revoke("3"), Value::Null).await;
+        assert_eq!((refused.status, refused.code().as_str()), (409, "conflict"));
+        assert!(refused.text().contains("set a new one first"), "{}", refused.text());
+        let stale = [("if-match", "\"1\"")];
+        let token = Some(world.site.token("admin"));
+        let stale =
+            http::request(world.admin_address(), "POST", &revoke("1"), token, &stale, Vec::new()).await;
+        assert_eq!(stale.code(), "conflict");
+        for unknown in ["0", "4", "01", "+1", "1.0", "18446744073709551616", "latest", "%31%20"] {
+            assert_eq!(post(&world, &revoke(unknown), Value::Null).await.code(), "not-found", "{unknown}");
+        }
+        let before = get(&world, &format!("{path}/{name}/versions{query}")).await.ok();
+        post(&world, &revoke("1"), Value::Null).await.ok();
+        let told = get(&world, &format!("{path}/{name}/versions{query}")).await.ok();
+        assert_ne!(told.header("etag"), before.header("etag"), "who counts on what there was is told");
+        let told = told.json();
+        let shown: Vec<_> = told["versions"].as_array().unwrap().iter().collect();
+        let revoked: Vec<_> = shown.iter().map(|one| !one["revoked"].is_null()).collect();
+        assert_eq!(revoked, [false, false, true], "{told:#}");
+        // Once is enough: again it is answered, and stays what it was.
+        post(&world, &revoke("1"), Value::Null).await.ok();
+        let again = get(&world, &format!("{path}/{name}/versions{query}")).await.ok().json();
+        assert_eq!(again["versions"], told["versions"]);
+        let now = world.boot("staging").await.json();
+        assert_eq!((&now["env"], &now["digest"]), (&served["env"], &served["digest"]), "no boot differs");
+    }
+    let audit = records(world.data.path());
+    for revoked in
+        ["version 1 of KEY of checkout in staging", "version 1 of KEY in staging", "version 1 of KEY_OF_ALL"]
+    {
+        assert!(audit.iter().any(|line| line["details"]["revoked"] == json!([revoked])), "{revoked}");
+    }
+    // What it held is nowhere in what is served, and stays gone; its number is not used again.
+    let key = |made: &bootlace::made::Made| {
+        let all = made.past.iter().flat_map(|(_, versions)| versions.clone());
+        all.filter(|one| matches!(one.content, bootlace::made::MadeContent::Revoked(_))).count()
+    };
+    let workspace = "acme".parse().unwrap();
+    assert_eq!(key(&world.host.store.load_full().workspace(&workspace).unwrap().made), 3);
+    let path = format!("{STAGING}/KEY/versions");
+    let told = get(&world, &path).await.ok().json();
+    let world = world.restart().await;
+    assert_eq!(get(&world, &path).await.ok().json(), told);
+    assert_eq!(key(&world.host.store.load_full().workspace(&workspace).unwrap().made), 3);
+    // The versions of what is not set any more can be revoked to the last.
+    delete(&world, &format!("{STAGING}/KEY")).await.ok();
+    for version in 1..=3 {
+        post(&world, &format!("{path}/{version}/revoke"), Value::Null).await.ok();
+    }
+    post(&world, STAGING, secret("hunter2-4")).await.ok();
+    let told = get(&world, &path).await.ok().json();
+    let numbers: Vec<_> =
+        told["versions"].as_array().unwrap().iter().map(|one| one["version"].clone()).collect();
+    assert_eq!(json!(numbers), json!([4, 3, 2, 1]));
+    assert!(told["versions"].as_array().unwrap()[1..].iter().all(|one| !one["revoked"].is_null()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_set_a_value_does_not_revoke_a_version_either() {
+    let world = World::with(Site::small(0)).await;
+    let limited = limited(&world, "admin", "staging").await;
+    for value in ["1", "2"] {
+        for path in [BASE, PRODUCTION] {
+            post(&world, &format!("{path}{ALL}"), json!({ "name": "KEY", "value": value })).await.ok();
+        }
+        let body = json!({ "environment": "production", "name": "KEY", "value": value });
+        post(&world, DEPLOYMENT, body).await.ok();
+    }
+    let (developer, admin) = (world.site.token("developer"), world.site.token("admin"));
+    let of_deployment = format!("{DEPLOYMENT}/KEY/versions/1/revoke?environment=production");
+    let revoke = |path: &str, query: &str| format!("{path}/KEY/versions/1/revoke{query}");
+    for (token, path, code) in [
+        (developer, revoke(BASE, ALL), "forbidden"),
+        (developer, revoke(PRODUCTION, ALL), "forbidden"),
+        (developer, of_deployment.clone(), "forbidden"),
+        (admin, revoke(BASE, ""), "invalid"),
+        (admin, revoke(PRODUCTION, ""), "invalid"),
+        (&limited, revoke(BASE, ALL), "forbidden"),
+        (&limited, revoke(PRODUCTION, ALL), "not-found"),
+        (&limited, of_deployment, "not-found"),
+        (admin, format!("{BASE}/COMPANY_NAME/versions/1/revoke{ALL}"), "owned-by-directory"),
+        (admin, format!("{STAGING}/LOG_LEVEL/versions/1/revoke"), "owned-by-directory"),
+        (
+            admin,
+            format!("{DEPLOYMENT}/DB_PASSWORD/versions/1/revoke?environment=staging"),
+            "owned-by-directory",
+        ),
+        (admin, format!("{STAGING}/NOTHING/versions/1/revoke"), "not-found"),
+    ] {
+        let refused = world.admin("POST", &path, token, "").await;
+        assert_eq!(refused.code(), code, "{path}: {}", refused.text());
+    }
+    for path in [format!("{BASE}/KEY/versions"), format!("{PRODUCTION}/KEY/versions")] {
+        let told = get(&world, &path).await.ok().json();
+        assert!(told["versions"].as_array().unwrap().iter().all(|one| one["revoked"].is_null()), "{told:#}");
+    }
+}
+
 async fn post(world: &World, path: &str, body: Value) -> Answer {
     world.admin("POST", path, world.site.token("admin"), body.to_string()).await
 }

@@ -17,12 +17,13 @@ use crate::world::{
     pair::{ENVIRONMENTS, Pair, Place},
 };
 use names::Names;
+use spelling::Spelling;
 
 type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 77] = [
+const ROUTES: [Route; 80] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -99,6 +100,9 @@ const ROUTES: [Route; 77] = [
     (Listener::Admin, "POST", "/api/v1/environments/{env}/env"),
     (Listener::Admin, "DELETE", "/api/v1/environments/{env}/env/{name}"),
     (Listener::Admin, "GET", "/api/v1/environments/{env}/env/{name}/versions"),
+    (Listener::Admin, "POST", "/api/v1/deployments/{id}/env/{name}/versions/{version}/revoke"),
+    (Listener::Admin, "POST", "/api/v1/env/{name}/versions/{version}/revoke"),
+    (Listener::Admin, "POST", "/api/v1/environments/{env}/env/{name}/versions/{version}/revoke"),
     (Listener::Admin, "GET", "/api/v1/nowhere"),
 ];
 
@@ -169,20 +173,30 @@ impl Who {
             ("GET", "/api/v1/deployments/{id}/env" | "/api/v1/deployments/{id}/env/{name}/versions") => {
                 (operator || own) && self.sees(place) && place.environment != "development"
             }
-            (_, "/api/v1/deployments/{id}/env" | "/api/v1/deployments/{id}/env/{name}") => {
+            (
+                _,
+                "/api/v1/deployments/{id}/env"
+                | "/api/v1/deployments/{id}/env/{name}"
+                | "/api/v1/deployments/{id}/env/{name}/versions/{version}/revoke",
+            ) => {
                 let developer = matches!(self, Self::Tenant { role, .. } if role >= Role::Developer);
                 let writes = admin || developer && place.environment != "production";
                 (operator || own) && writes && self.sees(place) && place.environment != "development"
             }
             // What is everybody's is shown to whoever sees anything, and changed by whoever sees it all.
             ("GET", "/api/v1/env" | "/api/v1/env/{name}/versions") => operator || own,
-            (_, "/api/v1/env" | "/api/v1/env/{name}") => {
+            (_, "/api/v1/env" | "/api/v1/env/{name}" | "/api/v1/env/{name}/versions/{version}/revoke") => {
                 operator || own && matches!(self, Self::Tenant { role: Role::Admin, only: None, .. })
             }
             ("GET", "/api/v1/environments/{env}/env" | "/api/v1/environments/{env}/env/{name}/versions") => {
                 (operator || own) && self.sees(place)
             }
-            (_, "/api/v1/environments/{env}/env" | "/api/v1/environments/{env}/env/{name}") => {
+            (
+                _,
+                "/api/v1/environments/{env}/env"
+                | "/api/v1/environments/{env}/env/{name}"
+                | "/api/v1/environments/{env}/env/{name}/versions/{version}/revoke",
+            ) => {
                 let developer = matches!(self, Self::Tenant { role, .. } if role >= Role::Developer);
                 let writes = admin || developer && place.environment != "production";
                 (operator || own) && writes && self.sees(place)
@@ -309,7 +323,10 @@ fn is_resource(path: &str) -> bool {
 
 async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victim: &str) -> Answer {
     let (listener, method, path) = route;
-    let names = Names::of(place, victim);
+    let mut names = Names::of(place, victim);
+    if path.ends_with("/revoke") {
+        names.version = earlier_version(pair, path, &names).await;
+    }
     let (workspace, environment) = (&names.workspace.url, &names.environment.url);
     let body = body((method, path), &names);
     let path = match path {
@@ -346,6 +363,17 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
         Listener::Admin => pair.world.admin_address(),
     };
     http::request(address, method, &path, token, claims, body.into_bytes()).await
+}
+
+/// A version of the probe that is not the one that is set; the first, where there is none to be found.
+async fn earlier_version(pair: &Pair, route: &str, names: &Names) -> Spelling {
+    let path = names.path(route.strip_suffix("/{version}/revoke").unwrap());
+    let (workspace, environment) = (&names.workspace.url, &names.environment.url);
+    let path = format!("{path}?workspace={workspace}&environment={environment}");
+    let told = pair.world.admin("GET", &path, &pair.world.operator, "").await;
+    let versions = if told.status == 200 { told.json()["versions"].clone() } else { json!([]) };
+    let earlier = versions.as_array().unwrap().iter().find(|one| one["current"] == false);
+    Spelling::of(&earlier.map_or(1, |one| one["version"].as_u64().unwrap()).to_string())
 }
 
 /// What a route is sent that wants to be sent something.
@@ -404,6 +432,8 @@ async fn scope_every_token_on_every_route() {
     let mut victims = Vec::new();
     for place in Pair::places() {
         victims.push(pair.victim(place).await);
+        // Twice, so that there is an earlier version.
+        set_probe(&pair, place).await;
         set_probe(&pair, place).await;
     }
     let (mut asked, mut answered) = (0, 0);

@@ -147,15 +147,24 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/env", get(values::deployment::list).post(values::deployment::set))
         .route("/api/v1/deployments/{id}/env/{name}", delete(values::deployment::unset))
         .route("/api/v1/deployments/{id}/env/{name}/versions", get(values::deployment::versions))
+        .route(
+            "/api/v1/deployments/{id}/env/{name}/versions/{version}/revoke",
+            post(values::deployment::revoke),
+        )
         .route("/api/v1/env", get(values::workspace::list).post(values::workspace::set))
         .route("/api/v1/env/{name}", delete(values::workspace::unset))
         .route("/api/v1/env/{name}/versions", get(values::workspace::versions))
+        .route("/api/v1/env/{name}/versions/{version}/revoke", post(values::workspace::revoke))
         .route(
             "/api/v1/environments/{env}/env",
             get(values::environment::list).post(values::environment::set),
         )
         .route("/api/v1/environments/{env}/env/{name}", delete(values::environment::unset))
         .route("/api/v1/environments/{env}/env/{name}/versions", get(values::environment::versions))
+        .route(
+            "/api/v1/environments/{env}/env/{name}/versions/{version}/revoke",
+            post(values::environment::revoke),
+        )
         .route("/api/v1/environments", get(environments::list).post(environments::create))
         .route(
             "/api/v1/environments/{env}",
@@ -218,6 +227,19 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedTwice {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let named = Path::from_request_parts(parts, state).await;
         named.map(|Path((first, second))| Self(first, second)).map_err(|_| Problem::not_found())
+    }
+}
+
+/// Three names in a path, in its order.
+struct NamedThrice(String, String, String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedThrice {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let named = Path::from_request_parts(parts, state).await;
+        let named = named.map(|Path((first, second, third))| Self(first, second, third));
+        named.map_err(|_| Problem::not_found())
     }
 }
 

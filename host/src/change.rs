@@ -9,6 +9,7 @@ mod environment;
 mod grounds;
 mod places;
 mod resource;
+mod revoke;
 mod sealed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +86,13 @@ pub enum Edit {
         /// Whether it goes because its time is over, whoever counts on it: it serves nobody.
         expired: bool,
     },
+    /// An earlier version of a value is never handed out again, and what it held goes.
+    RevokeVersion {
+        /// Where and which.
+        key: ValueKey,
+        /// The version's number.
+        version: u64,
+    },
     /// Something else comes to be, is replaced or goes.
     Resource(ResourceEdit),
     /// Nothing is changed: what the edits beside it were allowed on.
@@ -152,6 +160,13 @@ pub enum EditError {
         /// What changed it last.
         current: Option<Revision>,
     },
+    /// It cannot be now, as things stand; it says what to do first.
+    NotNow {
+        /// Why, and what to do.
+        reason: String,
+        /// What changed it last.
+        current: Option<Revision>,
+    },
     /// It cannot be.
     Invalid(String),
 }
@@ -201,6 +216,7 @@ impl Edit {
         match self {
             Self::SetValue { .. } => "set",
             Self::UnsetValue { .. } => "unset",
+            Self::RevokeVersion { .. } => "revoked",
             Self::CreateEnvironment { .. } => "created",
             Self::CloneEnvironment { .. } => "cloned",
             Self::PatchEnvironment { .. } => "patched",
@@ -215,6 +231,7 @@ impl Edit {
     pub fn subject(&self) -> String {
         match self {
             Self::SetValue { key, .. } | Self::UnsetValue { key } => key.to_string(),
+            Self::RevokeVersion { key, version } => format!("version {version} of {key}"),
             Self::CreateEnvironment { wanted: Environment { name, .. }, .. }
             | Self::PatchEnvironment { name, .. }
             | Self::DeleteEnvironment { name, .. } => format!("environment {name}"),
@@ -273,6 +290,7 @@ impl<'a> Draft<'a> {
                 self.mark(Subject::Value(key.clone()));
                 self.touch(&key.place);
             }
+            Edit::RevokeVersion { key, version } => revoke::apply(self, key, *version, precondition)?,
             Edit::CreateEnvironment { .. }
             | Edit::PatchEnvironment { .. }
             | Edit::DeleteEnvironment { .. } => {

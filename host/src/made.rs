@@ -73,6 +73,8 @@ pub enum MadeContent {
     Sealed(SealedValue),
     /// A text made of other variables' values: what a clone took over from a directory.
     Template(Template),
+    /// Nothing any more: it was revoked, and what it held is gone. Never of the version that is set.
+    Revoked(Stamp),
 }
 
 /// The random ids of a value's place, [`Uid::NONE`] where it has none.
@@ -228,6 +230,25 @@ impl Made {
         Some(before)
     }
 
+    /// Drops what an earlier version held; whether there is such a version. One that was revoked before
+    /// stays as it is.
+    pub fn revoke(&mut self, key: &ValueKey, number: u64, revoked: &Stamp) -> bool {
+        let mut versions = self.earlier(key).to_vec();
+        let Some(version) = versions.iter_mut().find(|version| version.number == number) else {
+            return false;
+        };
+        if !matches!(version.content, MadeContent::Revoked(_)) {
+            version.content = MadeContent::Revoked(revoked.clone());
+        }
+        let held = if self.past.get(key).is_some() { &mut self.past } else { &mut self.buried };
+        held.insert(key.clone(), versions);
+        if let Some(value) = self.values.get(key) {
+            let value = MadeValue { changed: revoked.clone(), ..value.clone() };
+            self.values.insert(key.clone(), value);
+        }
+        true
+    }
+
     /// The versions before the one that is set, oldest first; all there were of a value that is not set.
     #[must_use]
     pub fn earlier(&self, key: &ValueKey) -> &[MadeVersion] {
@@ -277,6 +298,10 @@ impl MadeValue {
             MadeContent::Sealed(value) => {
                 let version = Version { number: self.current.number, value: value.clone() };
                 Content::Versions { current: version.number, versions: vec![version] }
+            }
+            // Not of a version that is set; a layer with this is refused, as one that has no version.
+            MadeContent::Revoked(_) => {
+                Content::Versions { versions: Vec::new(), current: self.current.number }
             }
         };
         Variable {

@@ -24,6 +24,7 @@ pub(super) struct Names {
     pub(super) environment: Spelling,
     pub(super) deployment: Spelling,
     pub(super) variable: Spelling,
+    pub(super) version: Spelling,
     pub(super) token: Spelling,
     pub(super) service: Spelling,
     pub(super) policy: Spelling,
@@ -36,11 +37,12 @@ pub(super) struct Names {
 type Named = fn(&mut Names) -> &mut Spelling;
 
 /// Which is spelt otherwise.
-const NAMED: [(&str, Named); 10] = [
+const NAMED: [(&str, Named); 11] = [
     ("workspace", |names| &mut names.workspace),
     ("environment", |names| &mut names.environment),
     ("deployment", |names| &mut names.deployment),
     ("variable", |names| &mut names.variable),
+    ("version", |names| &mut names.version),
     ("token", |names| &mut names.token),
     ("service", |names| &mut names.service),
     ("policy", |names| &mut names.policy),
@@ -56,6 +58,7 @@ impl Names {
             environment: Spelling::of(place.environment),
             deployment: Spelling::of("checkout"),
             variable: Spelling::of(PROBE),
+            version: Spelling::of("1"),
             token: Spelling::of(token),
             service: Spelling::of("orders-db"),
             policy: Spelling::of("region-affinity"),
@@ -77,6 +80,7 @@ impl Names {
                 (true, "deployments") => Some(&self.deployment),
                 (true, "environments") => Some(&self.environment),
                 (true, "env") => Some(&self.variable),
+                (true, "versions") => Some(&self.version),
                 (true, "tokens") => Some(&self.token),
                 (true, "services") => Some(&self.service),
                 (true, "policies") => Some(&self.policy),

@@ -47,6 +47,7 @@ pub(crate) use refusals::{
         tools::list, tools::create, tools::show, tools::patch, tools::delete,
         environments::clone::clone,
         values::deployment::list, values::deployment::set, values::deployment::unset, values::deployment::versions,
+        values::deployment::revoke, values::workspace::revoke, values::environment::revoke,
         values::workspace::list, values::workspace::set, values::workspace::unset, values::workspace::versions,
         values::environment::list, values::environment::set, values::environment::unset,
         values::environment::versions,

@@ -4,6 +4,7 @@ mod export;
 mod import;
 mod list;
 mod place;
+mod revoke;
 mod set;
 mod unset;
 mod versions;
@@ -30,6 +31,7 @@ Examples:
   bootlace var set -d checkout -e staging STRIPE_KEY --secret --description 'calls Stripe' < key.txt
   bootlace var unset -d checkout -e staging LOG_LEVEL
   bootlace var versions -d checkout -e staging STRIPE_KEY
+  bootlace var revoke -d checkout -e staging STRIPE_KEY --version 1
   bootlace var import -d checkout -e staging .env --dialect docker --secret STRIPE_KEY,'*_TOKEN'
   bootlace var export -d checkout -e staging --format dotenv")]
 pub struct Args {
@@ -49,6 +51,8 @@ pub enum Action {
     Unset(unset::Args),
     /// Show how one came to be, without values
     Versions(versions::Args),
+    /// Revoke an earlier version of one
+    Revoke(revoke::Args),
     /// Set everything that a dotenv file sets
     Import(import::Args),
     /// Print plain values in a format that other programs read, secrets masked
@@ -62,6 +66,7 @@ impl Args {
             Action::Set(args) => args.run(output),
             Action::Unset(args) => args.run(output),
             Action::Versions(args) => args.run(output),
+            Action::Revoke(args) => args.run(output),
             Action::Import(args) => args.run(output),
             Action::Export(args) => args.run(output),
         }

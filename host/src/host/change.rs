@@ -51,6 +51,7 @@ impl From<EditError> for ChangeError {
             EditError::Unknown => Self::Unknown,
             EditError::Owned(what) => Self::Owned { what },
             EditError::Changed { what, current } => Self::Changed { what, current },
+            EditError::NotNow { reason, current } => Self::NotNow { reason, current },
             EditError::Invalid(reason) => Self::Invalid(vec![reason]),
         }
     }
@@ -307,6 +308,7 @@ fn details(
     keys.extend(changed.iter().flat_map(|(_, done)| done.cloned.iter().cloned()));
     json!({
         "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
+        "revoked": named("revoked"),
         "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
         "cloned": named("cloned"), "tokens": changed.ok().map(|(_, done)| done.tokens),
         "revoked": changed.ok().map(|(_, done)| &done.revoked),

@@ -68,6 +68,14 @@ pub enum ChangeError {
     /// Whoever makes the change may not any more: the token was revoked or expired, or is for less.
     #[error("the token was revoked or expired before the change was made")]
     Revoked,
+    /// Something still counts on what is to go.
+    #[error("{reason}")]
+    NotNow {
+        /// Why, and what to do first.
+        reason: String,
+        /// The revision that changed it last.
+        current: Option<Revision>,
+    },
     /// A policy of the workspace is being compiled.
     #[error("another policy of this workspace is being compiled; try again when that is done")]
     Busy,
@@ -93,7 +101,7 @@ impl ChangeError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Stale { .. } | Self::Changed { .. } => "conflict",
+            Self::Stale { .. } | Self::Changed { .. } | Self::NotNow { .. } => "conflict",
             Self::Owned { .. } => "owned-by-directory",
             Self::TooLarge { .. } => "too-large",
             Self::Busy => "busy",

@@ -73,6 +73,7 @@ struct WireVersion {
 enum WireContent {
     Sealed { id: String, sealed: String },
     Template { template: Vec<WirePiece> },
+    Revoked { revoked: WireStamp },
 }
 
 /// A literal, or a variable's name and how its value is written.
@@ -228,6 +229,7 @@ fn read_value(workspace: &WorkspaceId, name: &str, content: &[u8], made: &mut Ma
         SealedFor { environment: environment.parse().ok()?, deployment: deployment.parse().ok()? };
     let (current, changed) = (version(wire.current)?, stamp(wire.changed));
     (value_name(workspace, &key) == name).then_some(())?;
+    (!matches!(current.content, MadeContent::Revoked(_))).then_some(())?;
     let (description, inject) = (wire.description, wire.inject);
     made.values.insert(key, MadeValue { sealed_for, description, inject, current, changed });
     Some(())
@@ -447,6 +449,7 @@ fn version(wire: WireVersion) -> Option<MadeVersion> {
         WireContent::Template { template } => {
             MadeContent::Template(Template(template.into_iter().map(piece).collect::<Option<_>>()?))
         }
+        WireContent::Revoked { revoked } => MadeContent::Revoked(stamp(revoked)),
     };
     Some(MadeVersion { number: wire.number, sensitivity, content, set: stamp(wire.set) })
 }
@@ -491,6 +494,7 @@ fn to_version(version: &MadeVersion) -> WireVersion {
             MadeContent::Template(template) => {
                 WireContent::Template { template: template.0.iter().map(to_piece).collect() }
             }
+            MadeContent::Revoked(revoked) => WireContent::Revoked { revoked: to_stamp(revoked) },
         },
         set: to_stamp(&version.set),
     }
@@ -563,6 +567,10 @@ mod tests {
             let key = &keys[step % keys.len()];
             if step % 7 == 6 {
                 assert!(made.unset(key).is_some() == old.values.contains_key(key));
+            } else if step % 7 == 5 {
+                let past = made.earlier(key).first().map(|version| version.number);
+                let stamp = Stamp { revision: made.revision, at: UnixSeconds(9), principal: "eve".into() };
+                assert!(past.is_none_or(|number| made.revoke(key, number, &stamp)));
             } else {
                 let next = value(&made, key, u8::try_from(step).unwrap());
                 made.set(key.clone(), next);

@@ -322,7 +322,7 @@ impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Stale { current, .. } => Self::conflict(error.to_string(), current.0),
-            ChangeError::Changed { current, .. } => {
+            ChangeError::Changed { current, .. } | ChangeError::NotNow { current, .. } => {
                 Self::new(StatusCode::CONFLICT, "conflict", error.to_string())
                     .with("revision", current.map(|revision| revision.0))
             }

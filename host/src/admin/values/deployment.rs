@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     admin::{
-        Caller, Named, NamedTwice,
+        Caller, Named, NamedThrice, NamedTwice,
         openapi::{
             BadRequest, Conflict, Forbidden, InEnvironment, InPages, InWorkspace, Internal, Invalid,
             NewRevision, NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
@@ -100,6 +100,28 @@ pub(in crate::admin) async fn versions(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     history::versions(&asked(&caller, query.as_deref(), &id)?, &name, query.as_deref())
+}
+
+/// Revokes an earlier version of a value: it is never handed out again, and what it held is gone. The version
+/// that is handed out is not revoked: set a new one first.
+#[utoipa::path(post, path = "/api/v1/deployments/{id}/env/{name}/versions/{version}/revoke", tag = "values",
+    operation_id = "revoke_version", params(InWorkspace, InEnvironment, Unchanged,
+        ("id" = String, Path, description = "The deployment"),
+        ("name" = String, Path, description = "The variable"),
+        ("version" = u64, Path, description = "The version's number")),
+    responses(
+        NewRevision,
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Invalid, Internal, Unavailable))]
+pub(in crate::admin) async fn revoke(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    NamedThrice(id, name, version): NamedThrice,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    let query = query.as_deref();
+    let at = asked(&caller, query, &id)?;
+    setting::revoke(host, &caller, at, (&name, &version), (&headers, query)).await
 }
 
 /// The deployment's layer in the environment that the query names, or its base.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     admin::{
-        Caller, Named, NamedTwice,
+        Caller, Named, NamedThrice, NamedTwice,
         openapi::{
             BadRequest, Confirmed, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NewRevision,
             NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
@@ -111,4 +111,26 @@ pub(in crate::admin) async fn versions(
     let caller = Caller::of(&host, &headers)?;
     let query = query.as_deref();
     history::versions(&At::environment(&caller, query, &environment)?, &name, query)
+}
+
+/// Revokes an earlier version of an environment's value: it is never handed out again, and what it held is gone. The version
+/// that is handed out is not revoked: set a new one first.
+#[utoipa::path(post, path = "/api/v1/environments/{env}/env/{name}/versions/{version}/revoke", tag = "values",
+    operation_id = "revoke_environment_version", params(InWorkspace, Unchanged, Confirmed,
+        ("env" = String, Path, description = "The environment, percent-encoded"),
+        ("name" = String, Path, description = "The variable"),
+        ("version" = u64, Path, description = "The version's number")),
+    responses(
+        NewRevision,
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Invalid, Internal, Unavailable))]
+pub(in crate::admin) async fn revoke(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    NamedThrice(environment, name, version): NamedThrice,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    let query = query.as_deref();
+    let at = At::environment(&caller, query, &environment)?;
+    setting::revoke(host, &caller, at, (&name, &version), (&headers, query)).await
 }

@@ -54,6 +54,7 @@ fn of_directory(at: &At<'_>, key: &ValueKey) -> Vec<VersionEntry> {
         current: one.number == *current,
         is_secret,
         set: None,
+        revoked: None,
     });
     listed.collect()
 }

@@ -58,6 +58,24 @@ pub(super) async fn unset(
     changed(host, caller, query, edits, precondition).await
 }
 
+/// Revokes an earlier version of a value.
+pub(super) async fn revoke(
+    host: Arc<Host>,
+    caller: &Caller,
+    at: At<'_>,
+    (name, version): (&str, &str),
+    (headers, query): (&HeaderMap, Option<&str>),
+) -> Answer {
+    at.may_be_changed(caller, query)?;
+    let name: VariableName = name.parse().map_err(|_| Problem::not_found())?;
+    // A number is written in one way.
+    let number = version.parse().ok().filter(|number: &u64| number.to_string() == version);
+    let version = number.ok_or_else(Problem::not_found)?;
+    let precondition = wire::precondition(headers)?;
+    let edits = vec![Edit::RevokeVersion { key: at.key(&name), version }];
+    changed(host, caller, query, edits, precondition).await
+}
+
 /// Makes the change and answers it.
 pub(in crate::admin) async fn changed(
     host: Arc<Host>,

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     clock::rfc3339,
-    made::{Made, MadeVersion, Stamp, ValueKey},
+    made::{Made, MadeContent, MadeVersion, Stamp, ValueKey},
     model::question::Sensitivity,
 };
 
@@ -110,6 +110,8 @@ pub(in crate::admin) struct VersionEntry {
     pub(super) is_secret: bool,
     /// Null where a directory owns it.
     pub(super) set: Option<ValueChange>,
+    /// By whom and when it was revoked: what it held is gone. Null where it was not.
+    pub(super) revoked: Option<ValueChange>,
 }
 
 impl VersionEntry {
@@ -119,6 +121,10 @@ impl VersionEntry {
             current,
             is_secret: version.sensitivity == Sensitivity::Secret,
             set: Some(ValueChange::of(&version.set)),
+            revoked: match &version.content {
+                MadeContent::Revoked(revoked) => Some(ValueChange::of(revoked)),
+                MadeContent::Sealed(_) | MadeContent::Template(_) => None,
+            },
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     admin::{
-        Caller, Named,
+        Caller, Named, NamedTwice,
         openapi::{
             BadRequest, Confirmed, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NewRevision,
             NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
@@ -109,4 +109,25 @@ pub(in crate::admin) async fn versions(
     let caller = Caller::of(&host, &headers)?;
     let query = query.as_deref();
     history::versions(&At::workspace(&caller, query)?, &name, query)
+}
+
+/// Revokes an earlier version of a value of the workspace's base: it is never handed out again, and what it held is gone. The version
+/// that is handed out is not revoked: set a new one first.
+#[utoipa::path(post, path = "/api/v1/env/{name}/versions/{version}/revoke", tag = "values",
+    operation_id = "revoke_workspace_version", params(InWorkspace, Unchanged, Confirmed,
+        ("name" = String, Path, description = "The variable"),
+        ("version" = u64, Path, description = "The version's number")),
+    responses(
+        NewRevision,
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Invalid, Internal, Unavailable))]
+pub(in crate::admin) async fn revoke(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    NamedTwice(name, version): NamedTwice,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    let query = query.as_deref();
+    let at = At::workspace(&caller, query)?;
+    setting::revoke(host, &caller, at, (&name, &version), (&headers, query)).await
 }

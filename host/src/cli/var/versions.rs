@@ -42,6 +42,9 @@ struct Version {
     /// None where a directory owns it.
     #[serde(default)]
     set: Option<Change>,
+    /// None where it was not revoked.
+    #[serde(default)]
+    revoked: Option<Change>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,13 +69,15 @@ impl Args {
 
 fn list(told: &Versions, page: &mut Page) {
     page.heading(&told.name, &format!("owned by the {}", told.owner));
-    let mut table = Table::new(&["CURRENT", "VERSION", "KIND", "REVISION", "SET", "BY"]);
+    let mut table = Table::new(&["CURRENT", "VERSION", "KIND", "REVISION", "SET", "BY", "REVOKED", "BY"]);
     for one in &told.versions {
         let (current, kind) =
             (if one.current { "*" } else { "" }, if one.is_secret { "secret" } else { "plain" });
         let revision = one.set.as_ref().map(|set| set.revision.to_string()).unwrap_or_default();
-        let (at, by) = one.set.as_ref().map_or(("", ""), |set| (set.at.as_str(), set.by.as_str()));
-        table.row(&[current, &one.version.to_string(), kind, &revision, at, by]);
+        let [(at, by), (revoked, revoker)] = [&one.set, &one.revoked].map(|change| {
+            change.as_ref().map_or(("", ""), |change| (change.at.as_str(), change.by.as_str()))
+        });
+        table.row(&[current, &one.version.to_string(), kind, &revision, at, by, revoked, revoker]);
     }
     page.table(&table);
 }
@@ -86,14 +91,15 @@ mod tests {
     fn the_current_one_is_marked_and_a_directorys_says_nothing_of_who() {
         let answer = r#"{"name":"KEY","owner":"api","etag":"\"5\"","versions":[
             {"version":2,"current":true,"is_secret":true,"set":{"revision":5,"at":"2026-11-22T12:00:00Z","by":"ada"}},
-            {"version":1,"current":false,"is_secret":false,"set":null}]}"#;
+            {"version":1,"current":false,"is_secret":false,"set":null,
+             "revoked":{"revision":6,"at":"2026-11-22T13:00:00Z","by":"eve"}}]}"#;
         let mut page = Page::new(Layout::Pipe);
         list(&serde_json::from_str(answer).unwrap(), &mut page);
         let expected = "\
 KEY  owned by the api
-CURRENT\tVERSION\tKIND\tREVISION\tSET\tBY
-*\t2\tsecret\t5\t2026-11-22T12:00:00Z\tada
-\t1\tplain\t\t\t
+CURRENT\tVERSION\tKIND\tREVISION\tSET\tBY\tREVOKED\tBY
+*\t2\tsecret\t5\t2026-11-22T12:00:00Z\tada\t\t
+\t1\tplain\t\t\t\t2026-11-22T13:00:00Z\teve
 ";
         assert_eq!(anstream::adapter::strip_str(page.as_str()).to_string(), expected);
     }
