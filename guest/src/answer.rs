@@ -2,8 +2,8 @@
 
 use crate::request::{Candidate, Variable};
 use crate::wire::{
-    Assignment, Attribute, Decision, Encoding, Evaluation, Fragment, Interpolation, Outcome, Resolution,
-    Verdict, Violation,
+    Assignment, Attribute, Decision, Deferral, Encoding, Evaluation, Fragment, Interpolation, Outcome,
+    PolicyError, RequiredApproval, Resolution, Verdict, Violation,
 };
 
 impl Resolution {
@@ -102,8 +102,75 @@ impl Attribute {
     }
 }
 
+/// What is wrong with the settings, where it is found when the question is answered.
+impl From<Vec<Violation>> for PolicyError {
+    fn from(violations: Vec<Violation>) -> Self {
+        let mut text = String::new();
+        for violation in &violations {
+            text += if text.is_empty() { "" } else { "; " };
+            if let Some(field) = &violation.field {
+                text += field;
+                text += ": ";
+            }
+            text += &violation.message;
+        }
+        Self::InvalidSettings(text)
+    }
+}
+
+impl Evaluation {
+    /// The release may move, for this policy.
+    pub fn allow() -> Self {
+        Verdict::Allow.into()
+    }
+
+    /// The release may move, unless there are reasons why it may not.
+    pub fn unless(violations: Vec<Violation>) -> Self {
+        if violations.is_empty() { Self::allow() } else { Verdict::Deny(violations).into() }
+    }
+
+    /// Tells the tenant's people something with the promotion.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+
+    /// Tells machines something with the promotion.
+    pub fn annotate(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.annotations.push(Attribute::new(key, value));
+    }
+}
+
 impl From<Verdict> for Evaluation {
     fn from(verdict: Verdict) -> Self {
         Self { verdict, warnings: Vec::new(), annotations: Vec::new() }
+    }
+}
+
+impl From<Deferral> for Evaluation {
+    fn from(deferral: Deferral) -> Self {
+        Verdict::Defer(deferral).into()
+    }
+}
+
+impl Deferral {
+    /// Not now; only an event can change that, unless [`Self::retry_after`] says otherwise.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), retry_after_seconds: None, required_approvals: Vec::new() }
+    }
+
+    /// Asking again makes sense after so many seconds: at least one, and at most a leap year's, whatever
+    /// `seconds` says.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        const LONGEST: u32 = 366 * 86_400;
+        self.retry_after_seconds = Some(u32::try_from(seconds).unwrap_or(LONGEST).clamp(1, LONGEST));
+        self
+    }
+
+    /// So many approvals in a role are still to be given.
+    #[must_use]
+    pub fn needs(mut self, role: impl Into<String>, missing: u32) -> Self {
+        self.required_approvals.push(RequiredApproval { role: role.into(), missing });
+        self
     }
 }

@@ -49,5 +49,6 @@ pub use request::{Candidate, Label, Request, Variable};
 pub use settings::Settings;
 pub use wire::{
     Attribute, ChangeKind, Check, Conclusion, Deferral, Encoding, Environment, EnvironmentType, Evaluation,
-    Fragment, Instance, Level, Outcome, PolicyError, Release, Resolution, Verdict, Violation, log,
+    Fragment, Instance, KeyDifference, KeyDifferenceKind, Level, Measure, Outcome, PolicyError, Release,
+    Resolution, Verdict, Violation, log,
 };

@@ -1,7 +1,7 @@
 //! What a promotion policy is asked.
 
 use crate::settings::Settings;
-use crate::wire::{Check, promotion};
+use crate::wire::{Check, Measure, promotion};
 
 /// May this release move? The fields are the contract's (`wit/policy.wit`); `evaluated_at` is the
 /// only clock that a policy has.
@@ -16,6 +16,13 @@ impl promotion::Request {
     /// A check that was reported where the release comes from, by name.
     pub fn check(&self, name: &str) -> Option<&Check> {
         self.source.checks.iter().find(|check| check.name == name)
+    }
+
+    /// Every measure of this name, with the check that reported it, where the release comes from.
+    pub fn measures(&self, name: &str) -> impl Iterator<Item = (&Check, &Measure)> {
+        let checks = self.source.checks.iter();
+        let all = checks.flat_map(|check| check.measures.iter().map(move |measure| (check, measure)));
+        all.filter(move |(_, measure)| measure.name == name)
     }
 
     /// How many different principals approved in a role. Whoever asked for the promotion does not
@@ -43,10 +50,9 @@ impl promotion::Request {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::promotion;
-    use crate::wire::Approval;
+    use crate::testing::{approval, check, deferred, promotion};
     use crate::{
-        Check, Conclusion, Deferral, Evaluation, PolicyError, PromotionRequest, Settings, Verdict, Violation,
+        Conclusion, Deferral, Evaluation, PolicyError, PromotionRequest, Settings, Verdict, Violation,
         promotion_policy,
     };
 
@@ -63,16 +69,13 @@ mod tests {
         let wanted = number(request.settings())
             .ok_or_else(|| PolicyError::InvalidSettings("a whole number is needed".into()))?;
         if request.check("e2e").is_some_and(|check| check.conclusion == Conclusion::Failure) {
-            return Ok(Verdict::Deny(vec![Violation::new("check-failed", "e2e failed")]).into());
+            return Ok(Evaluation::unless(vec![Violation::new("check-failed", "e2e failed")]));
         }
         if request.approvals_as("releaser") < wanted {
-            let required_approvals = vec!["releaser".to_owned()];
-            let reason = "waiting for approvals".to_owned();
-            return Ok(
-                Verdict::Defer(Deferral { reason, retry_after_seconds: None, required_approvals }).into()
-            );
+            let missing = (wanted - request.approvals_as("releaser")) as u32;
+            return Ok(Deferral::new("waiting for approvals").needs("releaser", missing).into());
         }
-        Ok(Verdict::Allow.into())
+        Ok(Evaluation::allow())
     }
 
     fn validate(settings: Settings<'_>) -> Vec<Violation> {
@@ -90,36 +93,40 @@ mod tests {
         request
     }
 
-    fn approved(principal: &str, role: &str) -> Approval {
-        Approval { principal: principal.into(), role: role.into(), approved_at: 1 }
-    }
-
     #[test]
     fn only_different_principals_in_the_role_count_and_not_the_requester() {
         let mut request = asked("2");
         let names = ["ana", "ana", &request.requested_by];
-        request.approvals = names.map(|principal| approved(principal, "releaser")).into();
-        request.approvals.push(approved("ben", "viewer"));
-        let Verdict::Defer(deferral) = evaluate(&request).unwrap().verdict else { panic!("not deferred") };
-        assert_eq!(deferral.required_approvals, ["releaser"]);
-        request.approvals.push(approved("eva", "releaser"));
+        request.approvals = names.map(|principal| approval(principal, "releaser")).into();
+        request.approvals.push(approval("ben", "viewer"));
+        let deferral = deferred(evaluate(&request).unwrap());
+        assert_eq!(
+            (&*deferral.required_approvals[0].role, deferral.required_approvals[0].missing),
+            ("releaser", 1)
+        );
+        request.approvals.push(approval("eva", "releaser"));
         assert_eq!(evaluate(&request).unwrap().verdict, Verdict::Allow);
     }
 
     #[test]
     fn a_check_is_found_by_its_name_where_the_release_comes_from() {
         let mut request = promotion();
-        let failed = |name: &str| Check {
-            name: name.into(),
-            conclusion: Conclusion::Failure,
-            completed_at: None,
-            measures: Vec::new(),
-        };
+        let failed = |name: &str| check(name, Conclusion::Failure);
         request.target.checks = vec![failed("e2e")];
         request.source.checks = vec![failed("smoke")];
         assert_eq!(evaluate(&request).unwrap().verdict, Verdict::Allow);
         request.source.checks.push(failed("e2e"));
         assert!(matches!(evaluate(&request).unwrap().verdict, Verdict::Deny(list) if list.len() == 1));
+    }
+
+    #[test]
+    fn a_measure_is_found_in_every_check_that_reported_it() {
+        let mut request = promotion();
+        let reported = check("load", Conclusion::Success).measured("p99", 212.5, "ms");
+        request.source.checks = vec![reported.clone(), check("e2e", Conclusion::Success), reported];
+        let values: Vec<_> = request.measures("p99").map(|(_, measure)| measure.value).collect();
+        assert_eq!(values, [212.5, 212.5]);
+        assert_eq!(request.measures("p50").count(), 0);
     }
 
     #[test]
@@ -130,6 +137,13 @@ mod tests {
         assert_eq!(request.soaked_seconds(), None);
         request.source.active = None;
         assert_eq!(request.soaked_seconds(), None);
+    }
+
+    #[test]
+    fn nothing_but_a_reason_denies_and_a_retry_is_never_at_once() {
+        assert_eq!(Evaluation::unless(Vec::new()).verdict, Verdict::Allow);
+        let after = |seconds| Deferral::new("later").retry_after(seconds).retry_after_seconds;
+        assert_eq!((after(0), after(60), after(u64::MAX)), (Some(1), Some(60), Some(31_622_400)));
     }
 
     #[test]

@@ -17,7 +17,8 @@
 use crate::promotion::PromotionRequest;
 use crate::request::{DECLARED, OMITTED, REQUIRED, Request, SECRET};
 use crate::wire::{
-    Attribute, Environment, EnvironmentType, Instance, Outcome, Release, Resolution, Stage, resolve,
+    Approval, Attribute, Check, Conclusion, Deferral, Environment, EnvironmentType, Evaluation, Instance,
+    Measure, Outcome, Release, Resolution, Stage, Verdict, resolve,
 };
 
 /// A question in the making.
@@ -163,7 +164,7 @@ impl VariableInMaking<'_> {
 }
 
 /// Release 7 of deployment `checkout` wants to move from `staging`, where it is active since
-/// second 0, to `production`; it is second 3,600. No checks, approvals, changes or settings.
+/// second 0, to `production`; it is second 3,600. No checks, approvals, changes, differences or settings.
 pub fn promotion() -> PromotionRequest {
     let release = release(7);
     let stage = |name: &str, kind, active: Option<Release>| Stage {
@@ -178,11 +179,49 @@ pub fn promotion() -> PromotionRequest {
         target: stage("production", EnvironmentType::Production, None),
         release,
         requested_by: "releaser".into(),
+        requested_at: 3_000,
         approvals: Vec::new(),
         changes: Vec::new(),
+        key_differences: Vec::new(),
         secret_shared_with_other_environment: false,
         settings: Vec::new(),
         evaluated_at: 3_600,
+    }
+}
+
+/// A check that was reported at second 60; a pending one is not complete.
+pub fn check(name: &str, conclusion: Conclusion) -> Check {
+    let completed_at = (conclusion != Conclusion::Pending).then_some(60);
+    Check { name: name.into(), conclusion, completed_at, measures: Vec::new(), labels: Vec::new() }
+}
+
+impl Check {
+    /// With one measure more.
+    #[must_use]
+    pub fn measured(mut self, name: &str, value: f64, unit: &str) -> Self {
+        self.measures.push(Measure { name: name.into(), value, unit: unit.into() });
+        self
+    }
+}
+
+/// An approval, given at second 3,100.
+pub fn approval(principal: &str, role: &str) -> Approval {
+    Approval { principal: principal.into(), role: role.into(), approved_at: 3_100 }
+}
+
+/// The codes that a promotion was denied with; fails the test when it was not.
+pub fn denial(evaluation: Evaluation) -> Vec<String> {
+    match evaluation.verdict {
+        Verdict::Deny(violations) => violations.into_iter().map(|one| one.code).collect(),
+        other => panic!("not denied: {other:?}"),
+    }
+}
+
+/// How a promotion was deferred; fails the test when it was not.
+pub fn deferred(evaluation: Evaluation) -> Deferral {
+    match evaluation.verdict {
+        Verdict::Defer(deferral) => deferral,
+        other => panic!("not deferred: {other:?}"),
     }
 }
 

@@ -9,7 +9,8 @@ pub use bindings::lifecycle::bootlace::policy::types::{
 };
 pub use bindings::promotion::exports::bootlace::policy::promotion;
 pub use bindings::promotion::exports::bootlace::policy::promotion::{
-    Approval, ChangeKind, Check, Conclusion, ConfigChange, Deferral, Evaluation, Stage, Verdict,
+    Approval, ChangeKind, Check, Conclusion, ConfigChange, Deferral, Evaluation, KeyDifference,
+    KeyDifferenceKind, Measure, RequiredApproval, Stage, Verdict,
 };
 pub use bindings::resolve::exports::bootlace::policy::resolve;
 pub use bindings::resolve::exports::bootlace::policy::resolve::{
