@@ -1,13 +1,24 @@
 //! A change under an `Idempotency-Key` is made once, however often it is asked for, and whoever asks
 //! again is given the answer that was given.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
-use bootlace::id::{Revision, UnixSeconds};
+use bootlace::{
+    canonical::{Canonical, sha256},
+    change::{Edit, Precondition},
+    host::{Author, Claim},
+    id::{Revision, UnixSeconds},
+    made::ValueKey,
+    model::Place,
+    token::Token,
+};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use crate::world::{Answer, NOON, Site, World, http};
+use crate::world::{Answer, NOON, Site, World, blocking, http};
 
 const VALUES: &str = "/api/v1/deployments/checkout/env";
 const DAY: i64 = 24 * 60 * 60;
@@ -109,6 +120,60 @@ async fn of_many_at_once_and_one_whose_answer_is_lost_one_is_made() {
     }
     assert!(answers.len() == 1 && answers.iter().all(|one| one.0 == 200 && *one != before), "{answers:?}");
     assert_eq!(versions(&world).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_under_a_key_is_known_after_a_restart() {
+    let world = World::with(Site::small(1)).await;
+    let first = told(&set(&world, "k", "red").await);
+    let wanted = r#"{"kind":"instance","principal":"pod","deployment":"checkout","environment":"staging"}"#;
+    let mint = async |world: &World| with_key(world, ("POST", "/api/v1/tokens"), "mint", wanted).await;
+    let minted = mint(&world).await;
+    let world = world.restart().await;
+    assert_eq!(told(&set(&world, "k", "red").await), first);
+    assert_eq!((set(&world, "k", "blue").await.status, versions(&world).await), (422, 1));
+    let again = mint(&world).await;
+    assert_eq!((minted.status, again.status), (201, 409));
+    assert!(again.text().contains(minted.json()["id"].as_str().unwrap()), "{}", again.text());
+    // And forgotten after its day, in the ledger, too: the next key puts it away.
+    world.clock.advance(UnixSeconds(NOON.0 + DAY));
+    assert_eq!(set(&world, "other", "green").await.status, 200);
+    assert_eq!(set(&world, "another", "green").await.status, 200);
+    let world = world.restart().await;
+    let known = blocking({
+        let host = Arc::clone(&world.host);
+        move || host.remembered().unwrap().len()
+    });
+    assert_eq!(known.await, 2);
+    assert_eq!((set(&world, "k", "red").await.status, versions(&world).await), (200, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_answer_a_kill_kept_back_is_not_made_again() {
+    let world = World::with(Site::small(1)).await;
+    let token: Token = world.site.token("admin").parse().unwrap();
+    let id = Canonical::new("bootlace idempotency key 1").bytes(&token.hash().0).text("k").finish();
+    let asked = Canonical::new("bootlace idempotency 1").text("POST").text(VALUES).text("").finish();
+    let body = Arc::new(OnceLock::from(sha256(colour("red").as_bytes())));
+    let claim = Claim { id, workspace: "acme".parse().ok(), token: token.hash(), asked, body };
+    let key = ValueKey {
+        place: Place::Deployment("checkout".parse().unwrap(), "staging".parse().ok()),
+        name: "COLOUR".parse().unwrap(),
+    };
+    let value = "red".to_owned().into();
+    let edit = Edit::SetValue { key, value, sensitivity: None, description: None };
+    // As far as a change comes that is made, and whose answer was not given yet.
+    let host = Arc::clone(&world.host);
+    let changed = blocking(move || {
+        let author = Author::process("ada").under(Some(Arc::new(claim)));
+        host.change(&author, &"acme".parse().unwrap(), &[edit], Precondition::Any).map(|_| ())
+    });
+    changed.await.unwrap();
+    let world = world.restart().await;
+    let again = set(&world, "k", "red").await;
+    assert_eq!((again.status, again.code().as_str()), (409, "conflict"), "{}", again.text());
+    assert!(again.text().contains("this was done"), "{}", again.text());
+    assert_eq!((set(&world, "k", "blue").await.status, versions(&world).await), (422, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

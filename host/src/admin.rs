@@ -111,7 +111,11 @@ impl FromRef<Shared> for audit::Readers {
 
 /// The routes of the admin listener.
 pub fn router(host: Arc<Host>) -> Router {
-    let book = Arc::new(idempotency::Book::new(host.clock.clone()));
+    let remembered = host.remembered().unwrap_or_else(|error| {
+        tracing::error!(error = %error, "changes made under a key before this start are not known");
+        Vec::new()
+    });
+    let book = Arc::new(idempotency::Book::going_on(host.clock.clone(), remembered));
     let shared = Shared {
         host,
         bundles: Bundles(Arc::new(Semaphore::new(BUNDLES))),

@@ -9,6 +9,7 @@ mod grants;
 mod history;
 mod kept;
 mod noted;
+mod once;
 mod prepare;
 mod push;
 mod quarantine;
@@ -50,6 +51,7 @@ use crate::{
 pub use author::Author;
 pub use expiry::{EXPIRED_GRACE_SECONDS, Undeletable};
 pub use history::{LookBackError, MAX_HISTORY};
+pub use once::{Claim, MAX_KEPT_ANSWER_BYTES, Remembered};
 pub use push::ChangeError;
 pub use replay::Replayed;
 pub use restore::StartError;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::query::parameter;
+use super::{idempotency, query::parameter};
 use crate::{
     auth,
     generation::{Generation, Served},
-    host::{Author, Host},
+    host::{Author, Claim, Host},
     id::{EnvironmentName, WorkspaceId},
     model::{Role, Scope, TokenRecord},
     serve::respond::Problem,
@@ -20,6 +20,8 @@ pub struct Caller {
     pub token: Arc<TokenRecord>,
     /// One generation for the whole request.
     pub live: Arc<Generation>,
+    /// The key that a change is made under.
+    claim: Option<Arc<Claim>>,
 }
 
 impl Caller {
@@ -30,13 +32,13 @@ impl Caller {
     pub fn of(host: &Host, headers: &HeaderMap) -> Result<Self, Problem> {
         let live = host.store.load_full();
         let token = auth::person(headers, &live, host.clock.now())?;
-        Ok(Self { token, live })
+        Ok(Self { token, live, claim: idempotency::claim() })
     }
 
     /// The caller as who makes a change: as long as it is what this request was allowed on.
     #[must_use]
     pub fn author(&self) -> Author {
-        Author::caller(Arc::clone(&self.token), Arc::clone(&self.live))
+        Author::caller(Arc::clone(&self.token), Arc::clone(&self.live)).under(self.claim.clone())
     }
 
     /// Lets only operators on.

@@ -1,13 +1,17 @@
 //! `Idempotency-Key`: a change under a key is made once, however often it is asked for. Whoever lost
 //! the answer asks again under the same key, and is given the answer that was lost.
 //!
-//! What is remembered is what was done: a refused request changed nothing, and leaves its key free. It
-//! is remembered in memory alone. To be known after a restart, a key would have to be made durable in
-//! the same transaction as its change, for pushes as for values and tokens; a change with `If-Match` or
-//! `If-None-Match` is safe over a restart as it is, because its repetition conflicts with itself.
+//! What is remembered is what was done: a refused request changed nothing, and leaves its key free. A key
+//! is durable in the transaction of its change, and its answer beside it as soon as that was given; the
+//! answer of a change that was made in the moment of a kill is lost, and whoever asks again is told that
+//! it was made. A push is not made in the ledger: its key is remembered with its answer alone, and
+//! `If-Match`, without which there is no push, keeps it from being made twice in between.
 
+mod answer;
 mod body;
 mod book;
+
+use std::sync::Arc;
 
 use axum::{
     body::{Body, HttpBody as _, to_bytes},
@@ -16,14 +20,19 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use tokio::time::timeout;
+use tokio::{task_local, time::timeout};
 
 use self::{
     body::Hashed,
     book::{First, Kept, Made, Slot, Turn},
 };
-use super::{BUNDLE_PATIENCE, Caller, Shared};
-use crate::{canonical::Canonical, id::Digest, serve::respond::Problem};
+use super::{BUNDLE_PATIENCE, Caller, Shared, snapshot::blocking};
+use crate::{
+    canonical::Canonical,
+    host::{Claim, Host},
+    id::Digest,
+    serve::respond::Problem,
+};
 pub(super) use book::Book;
 
 /// The header.
@@ -33,6 +42,16 @@ pub(super) const MAX_KEY_BYTES: usize = 128;
 /// The longest answer that is kept, in bytes. Who asks again for a longer one is told that the change
 /// was made.
 const MAX_ANSWER_BYTES: u64 = 4096;
+
+task_local! {
+    /// The key that a request's change is made under.
+    static CLAIM: Arc<Claim>;
+}
+
+/// The key that the change of this request is made under, if it is made under any.
+pub(super) fn claim() -> Option<Arc<Claim>> {
+    CLAIM.try_with(Arc::clone).ok()
+}
 
 /// Put into an answer that is given once and not kept, with what is said to whoever asks again.
 #[derive(Clone)]
@@ -50,7 +69,7 @@ async fn answer(shared: &Shared, request: Request, next: Next) -> Result<Respons
     let Some(key) = key(&request)? else { return Ok(next.run(request).await) };
     // What a stranger is told, the route says.
     let Ok(caller) = Caller::of(&shared.host, request.headers()) else { return Ok(next.run(request).await) };
-    let slot = Slot { workspace: caller.token.scope.workspace().cloned(), token: caller.token.hash, key };
+    let slot = Slot::new(caller.token.scope.workspace().cloned(), caller.token.hash, &key);
     drop(caller); // who waits for a turn holds no generation
     let uri = request.uri();
     let asked = Canonical::new("bootlace idempotency 1").text(request.method().as_str());
@@ -58,7 +77,7 @@ async fn answer(shared: &Shared, request: Request, next: Next) -> Result<Respons
     match shared.book.turn(slot).await {
         // Not dropped with its connection: who comes again would make a change that is under way.
         Turn::First(first) => {
-            let making = tokio::spawn(make(first, asked, request, next));
+            let making = tokio::spawn(make(Arc::clone(&shared.host), first, asked, request, next));
             making.await.map_err(|_| Problem::internal())
         }
         Turn::Repeated(made) => repeat(&made, asked, request.into_body()).await,
@@ -78,10 +97,13 @@ fn key(request: &Request) -> Result<Option<String>, Problem> {
 }
 
 /// Makes the change, and keeps its answer.
-async fn make(first: First, asked: Digest, request: Request, next: Next) -> Response {
+async fn make(host: Arc<Host>, first: First, asked: Digest, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let (body, seen) = Hashed::new(body);
-    let mut response = next.run(Request::from_parts(parts, Body::new(body))).await;
+    let Slot { workspace, token, id } = first.slot().clone();
+    let claim = Arc::new(Claim { id, workspace, token, asked, body: seen });
+    let request = Request::from_parts(parts, Body::new(body));
+    let mut response = CLAIM.scope(Arc::clone(&claim), next.run(request)).await;
     // Whether anything was done is not known of a failure that nobody foresaw: it is not done again.
     if !response.status().is_success() && response.status() != StatusCode::INTERNAL_SERVER_ERROR {
         return response;
@@ -97,7 +119,13 @@ async fn make(first: First, asked: Digest, request: Request, next: Next) -> Resp
         }
         None => (Kept::Said("this was done; its answer is too long to be given again".to_owned()), body),
     };
-    first.made(Made { asked, body: seen.digest(), answer: kept });
+    let (bytes, over) = (kept.to_bytes(), first.over());
+    let remembering = Arc::clone(&claim);
+    let remembered = blocking(move || host.remember(&remembering, &bytes, &over)).await;
+    if let Ok(Err(error)) = remembered {
+        tracing::warn!(error = %error, "the answer of a change under a key is not known after a restart");
+    }
+    first.made(Made { asked, body: claim.body.get().copied(), answer: kept });
     Response::from_parts(parts, body)
 }
 
@@ -118,5 +146,5 @@ async fn hash(body: Body) -> Result<Option<Digest>, Problem> {
     let (body, seen) = Hashed::new(body);
     let late = |_| Problem::bad_request("the body took too long to arrive");
     timeout(BUNDLE_PATIENCE, body.read()).await.map_err(late)?;
-    Ok(seen.digest())
+    Ok(seen.get().copied())
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{ChangeError, Host};
+use super::{ChangeError, Claim, Host};
 use crate::{
     change::{self, Edit},
     generation::{Generation, Served},
@@ -17,6 +17,8 @@ use crate::{
 pub struct Author {
     principal: String,
     allowed: Option<Allowed>,
+    /// The key that it is made under.
+    pub(super) claim: Option<Arc<Claim>>,
 }
 
 /// What a request was allowed on.
@@ -29,13 +31,19 @@ impl Author {
     /// Whoever holds `token`, and may make the change as of the generation `live`.
     #[must_use]
     pub fn caller(token: Arc<TokenRecord>, live: Arc<Generation>) -> Self {
-        Self { principal: token.principal.clone(), allowed: Some(Allowed { token, live }) }
+        Self { principal: token.principal.clone(), allowed: Some(Allowed { token, live }), claim: None }
     }
 
     /// This process itself, of its own accord: nobody can take that from it.
     #[must_use]
     pub fn process(principal: &str) -> Self {
-        Self { principal: principal.to_owned(), allowed: None }
+        Self { principal: principal.to_owned(), allowed: None, claim: None }
+    }
+
+    /// The same, for a change that is made under a key, if it is.
+    #[must_use]
+    pub fn under(self, claim: Option<Arc<Claim>>) -> Self {
+        Self { claim, ..self }
     }
 
     /// What the audit log calls them.

@@ -10,6 +10,7 @@ use super::{
     Author, ChangeError, Changed, Host, Writer,
     components::sweep_artefacts,
     grants::{MAX_REGRANTED, Regranted},
+    noted::ALONG,
     prepare::Ingredients,
     push::{changed, validated_in},
     tokens,
@@ -165,7 +166,7 @@ impl Host {
         for some in early {
             self.write(&writer, &some, Vec::new())?;
         }
-        self.write_noted(&writer, late, std::mem::take(&mut entry.blobs), &record)?;
+        self.write_noted(&writer, author, late, std::mem::take(&mut entry.blobs), &record)?;
         drop(held);
         // The change stands; what this leaves is put away by the next start.
         if let Err(error) = self.write(&writer, &trailing, Vec::new()) {
@@ -384,7 +385,7 @@ fn in_transactions(
 fn parted(records: Vec<Alteration>, workspace: &WorkspaceId, edits: &[Edit]) -> Transactions {
     let bytes: usize = records.iter().map(size).sum();
     let is_clone = edits.iter().any(|edit| matches!(edit, Edit::CloneEnvironment { .. }));
-    if records.len() < MAX_OPERATIONS && (!is_clone || bytes <= MAX_BYTES) {
+    if records.len() + ALONG <= MAX_OPERATIONS && (!is_clone || bytes <= MAX_BYTES) {
         return Transactions { early: Vec::new(), late: records, trailing: Vec::new() };
     }
     if !is_clone {

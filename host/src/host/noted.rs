@@ -3,9 +3,11 @@
 //! takes the place of; a start that does not find it in the log was after a kill in between, and
 //! writes it there.
 
-use super::{ChangeError, Host, Writer};
+use super::{Author, ChangeError, Host, Writer};
 use crate::{audit::ChangeRecord, ledger::Blob, state::Alteration};
 
+/// How many records come along with a change's own: its note, and the key that it was made under.
+pub(super) const ALONG: usize = 2;
 /// The record of the last change, as a line of the log. An older version of the host passes it over.
 const NOTE: &str = "host/noted";
 
@@ -15,11 +17,13 @@ impl Host {
     pub(super) fn write_noted(
         &self,
         writer: &Writer,
+        author: &Author,
         mut records: Vec<Alteration>,
         blobs: Vec<Blob>,
         change: &ChangeRecord<'_>,
     ) -> Result<(), ChangeError> {
         // The last, since a change of more than a transaction takes is made when that is there.
+        records.extend(author.claim.as_ref().map(|claim| claim.record(change.at, None)));
         records.push(Alteration::Put { name: NOTE.to_owned(), content: change.line() });
         self.write(writer, &records, blobs)?;
         self.append(change);

@@ -111,7 +111,7 @@ impl Host {
         change(&mut next)?;
         let (at, principal) = (self.clock.now(), author.principal());
         let record = ChangeRecord { at, kind, outcome: "done", principal, details };
-        self.write_noted(&writer, next.since(&writer.state), Vec::new(), &record)?;
+        self.write_noted(&writer, author, next.since(&writer.state), Vec::new(), &record)?;
         writer.state = next;
         let sequence = writer.sequence();
         let live = self.store.load_full();

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
 };
 
@@ -12,7 +12,6 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
-use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
 use crate::id::Digest;
@@ -21,23 +20,13 @@ use crate::id::Digest;
 pub(super) struct Hashed {
     body: Body,
     hash: Sha256,
-    seen: Arc<Seen>,
-}
-
-/// What was seen of it.
-#[derive(Default)]
-pub(super) struct Seen(Mutex<Option<Digest>>);
-
-impl Seen {
-    /// SHA-256 of the body, if it was read to its end.
-    pub(super) fn digest(&self) -> Option<Digest> {
-        *self.0.lock()
-    }
+    /// SHA-256 of it, once it was read to its end.
+    seen: Arc<OnceLock<Digest>>,
 }
 
 impl Hashed {
-    pub(super) fn new(body: Body) -> (Self, Arc<Seen>) {
-        let seen = Arc::<Seen>::default();
+    pub(super) fn new(body: Body) -> (Self, Arc<OnceLock<Digest>>) {
+        let seen = Arc::<OnceLock<Digest>>::default();
         (Self { body, hash: Sha256::new(), seen: Arc::clone(&seen) }, seen)
     }
 
@@ -63,7 +52,9 @@ impl HttpBody for Hashed {
                 }
             }
             Some(Err(_)) => {}
-            None => *self.seen.0.lock() = Some(Digest(self.hash.clone().finalize().into())),
+            None => {
+                self.seen.get_or_init(|| Digest(self.hash.clone().finalize().into()));
+            }
         }
         Poll::Ready(frame)
     }

@@ -13,7 +13,9 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as Turns, OwnedMutexGuard};
 
 use crate::{
+    canonical::Canonical,
     clock::Clock,
+    host::Remembered,
     id::{Digest, UnixSeconds, WorkspaceId},
     model::TokenHash,
 };
@@ -26,13 +28,24 @@ const KEYS_PER_TOKEN: usize = 1024;
 /// nobody's keys push out another's.
 const KEYS: usize = 8192;
 
+/// How many keys that are over are put away with the next that is remembered.
+const OVER_AT_ONCE: usize = 64;
+
 /// A token's key.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Slot {
     /// The token's; none for an operator's.
     pub(super) workspace: Option<WorkspaceId>,
     pub(super) token: TokenHash,
-    pub(super) key: String,
+    /// Of token and key together.
+    pub(super) id: Digest,
+}
+
+impl Slot {
+    pub(super) fn new(workspace: Option<WorkspaceId>, token: TokenHash, key: &str) -> Self {
+        let id = Canonical::new("bootlace idempotency key 1").bytes(&token.0).text(key).finish();
+        Self { workspace, token, id }
+    }
 }
 
 /// A change that was made.
@@ -69,6 +82,8 @@ struct Pages {
     entries: HashMap<Slot, Entry>,
     /// Those under which something was done, the oldest first.
     made: VecDeque<(UnixSeconds, Slot)>,
+    /// Those that are forgotten here, and remembered in the ledger yet.
+    over: Vec<Digest>,
 }
 
 /// What becomes of a request.
@@ -92,6 +107,24 @@ impl Book {
         Self { clock, per_token: KEYS_PER_TOKEN, all: KEYS, pages: Mutex::default() }
     }
 
+    /// One that knows what was made before a restart, the oldest first.
+    pub(in crate::admin) fn going_on(clock: Clock, remembered: Vec<Remembered>) -> Self {
+        let book = Self::new(clock);
+        let mut pages = book.pages.lock();
+        for Remembered { claim, at, answer } in remembered {
+            let answer = answer.and_then(|bytes| Kept::from_bytes(&bytes)).unwrap_or_else(|| {
+                let said = "this was done, right before the host was restarted; its answer is lost";
+                Kept::Said(said.to_owned())
+            });
+            let made = Made { asked: claim.asked, body: claim.body.get().copied(), answer };
+            let slot = Slot { workspace: claim.workspace, token: claim.token, id: claim.id };
+            pages.entries.insert(slot.clone(), Arc::new(Turns::new(Some(Arc::new(made)))));
+            pages.keep(slot, at, book.per_token, book.all);
+        }
+        drop(pages);
+        book
+    }
+
     /// Waits while somebody else makes a change under the same key.
     pub(super) async fn turn(self: &Arc<Self>, slot: Slot) -> Turn {
         loop {
@@ -109,6 +142,18 @@ impl Book {
 }
 
 impl First {
+    /// The token's key.
+    pub(super) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// Some keys that are over: whoever asks puts them away.
+    pub(super) fn over(&self) -> Vec<Digest> {
+        let mut pages = self.book.pages.lock();
+        let rest = pages.over.len().saturating_sub(OVER_AT_ONCE);
+        pages.over.split_off(rest)
+    }
+
     /// Keeps what was made.
     pub(super) fn made(mut self, made: Made) {
         *self.entry = Some(Arc::new(made));
@@ -157,6 +202,7 @@ impl Pages {
 
     fn forget(&mut self, place: usize) {
         if let Some((_, slot)) = self.made.remove(place) {
+            self.over.push(slot.id);
             self.entries.remove(&slot);
         }
     }
@@ -172,7 +218,7 @@ mod tests {
 
     fn slot(workspace: &str, token: u8, key: u32) -> Slot {
         let workspace = Some(workspace.parse().unwrap());
-        Slot { workspace, token: TokenHash([token; 32]), key: key.to_string() }
+        Slot::new(workspace, TokenHash([token; 32]), &key.to_string())
     }
 
     fn made() -> Made {
@@ -231,14 +277,21 @@ mod tests {
         for (token, key) in [(1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2), (2, 3), (3, 1)] {
             assert!(is_first(&book, slot("large", token, key)).await);
         }
+        let names = [("small", 9, 0), ("large", 1, 1), ("large", 1, 2), ("large", 1, 3), ("large", 1, 4)];
+        let names =
+            names.into_iter().chain([("large", 2, 1), ("large", 2, 2), ("large", 2, 3), ("large", 3, 1)]);
+        let names: Vec<_> =
+            names.map(|(of, token, key)| (slot(of, token, key), format!("{token}/{key}"))).collect();
+        let name = |id| names.iter().find(|(slot, _)| slot.id == id).unwrap().1.clone();
         let keys = || {
             let pages = book.pages.lock();
             assert_eq!(pages.entries.len(), pages.made.len());
-            let listed = pages.made.iter().map(|(_, slot)| (slot.token.0[0], slot.key.clone()));
-            listed.map(|(token, key)| format!("{token}/{key}")).collect::<Vec<_>>().join(" ")
+            pages.made.iter().map(|(_, slot)| name(slot.id)).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(keys(), "9/0 1/4 2/1 2/2 2/3 3/1");
         assert!(!is_first(&book, slot("small", 9, 0)).await);
+        let over: Vec<_> = book.pages.lock().over.iter().map(|id| name(*id)).collect();
+        assert_eq!(over.join(" "), "1/1 1/2 1/3", "to be put away in the ledger, too");
         assert!(is_first(&book, slot("large", 1, 1)).await, "it was forgotten");
     }
 }
