@@ -33,6 +33,7 @@ mod layers;
 mod leaks;
 mod limits;
 mod lists;
+mod look_back;
 mod metrics;
 mod openapi;
 mod pages;

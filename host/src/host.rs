@@ -28,6 +28,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
 
 use crate::{
     audit::{Audit, AuditUnavailable, ChangeRecord},
@@ -107,6 +108,7 @@ pub struct Host {
     pub limits: BundleLimits,
     uploads: Arc<Uploads>,
     workshop: Mutex<Workshop>,
+    looking_back: Semaphore,
     writer: Mutex<Writer>,
     engine: Arc<DecisionEngine>,
     watch: quarantine::Watch,

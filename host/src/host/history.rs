@@ -53,6 +53,9 @@ pub enum LookBackError {
     /// It does not plan any more, or its policies do not load.
     #[error("what was served then cannot be put together again: {0}")]
     Unplanned(String),
+    /// Others are looking back at policies that have to be compiled again.
+    #[error("policies of earlier revisions are being compiled again for others; try again")]
+    Busy,
     /// The host is on its way down.
     #[error("interrupted")]
     Interrupted,

@@ -154,14 +154,6 @@ impl Workshop {
         if refused.is_empty() { Ok(admitted) } else { Err(PrepareError::Policies(refused)) }
     }
 
-    /// The policies of a configuration that served before.
-    pub(super) fn admitted(
-        &self,
-        configuration: &Configuration<SealedValue>,
-    ) -> Result<BTreeMap<PolicyName, Arc<Loaded>>, PrepareError> {
-        self.admit(configuration, true)
-    }
-
     fn admit_one(
         &self,
         configuration: &Configuration<SealedValue>,

@@ -2,13 +2,16 @@
 //! what they were asked then, and the digests of all that compared with what was recorded. Policies have no
 //! clock and no randomness, so that they are equal, or something is not what it was.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Host, LookBackError};
 use crate::{
     audit::RecordedBoot,
     generation::{Decided, Served},
-    id::{DeploymentId, EnvironmentName, Revision},
+    id::{DeploymentId, EnvironmentName, PolicyName, Revision},
     keyring::Keyring,
     model::{
         Configuration, SealedValue,
@@ -16,9 +19,13 @@ use crate::{
     },
     permit::settled_identity,
     plan::{Chains, Plan},
-    policy::Verdict,
+    policy::{Loaded, Verdict},
     prepared::Prepared,
+    upload::UploadError,
 };
+
+/// Looks back at policies that are not served any more, at once over all workspaces: each may compile some.
+pub(super) const LOOKS_BACK: usize = 2;
 
 /// A boot that was run again.
 pub struct Replayed {
@@ -75,31 +82,46 @@ impl Host {
     ) -> Result<Arc<Prepared>, LookBackError> {
         let (workspace, uid) = (&served.snapshot.configuration.workspace, served.snapshot.configuration.uid);
         let (mut configuration, release) = self.at_revision((workspace, uid), pair, revision)?;
-        self.fill_in(&mut configuration, served)?;
+        let policies = self.policies_then(&mut configuration, served)?;
         let plan = Plan::merge_with(&configuration, &Chains::of(&configuration), pair.0, pair.1, release);
         let plan = plan.map_err(|error| LookBackError::Unplanned(error.to_string()))?;
         let workshop = self.workshop.lock();
-        let policies =
-            workshop.admitted(&configuration).map_err(|error| LookBackError::Unplanned(error.to_string()))?;
         let keyring = Keyring::unwrap(uid, &served.snapshot.keys, &workshop.roots);
         let prepared = workshop.prepare_plan(plan, &policies, &keyring, &self.engine);
         Ok(Arc::new(prepared.map_err(LookBackError::Unplanned)?))
     }
 
-    /// Gives the policies that a pair is asked their components: those that are served, or from the ledger.
-    fn fill_in(&self, part: &mut Configuration<SealedValue>, served: &Served) -> Result<(), LookBackError> {
-        let attached: std::collections::BTreeSet<_> =
-            part.attachments.iter().map(|attachment| attachment.policy.clone()).collect();
+    /// The policies that a pair was asked, loaded: those that are served still, the others from the ledger.
+    /// They may have to be compiled again, which takes seconds: nobody else's change waits for that, and not
+    /// many are at it at once.
+    fn policies_then(
+        &self,
+        part: &mut Configuration<SealedValue>,
+        served: &Served,
+    ) -> Result<BTreeMap<PolicyName, Arc<Loaded>>, LookBackError> {
+        let attached: BTreeSet<_> = part.attachments.iter().map(|one| one.policy.clone()).collect();
         part.policies.retain(|name, _| attached.contains(name));
-        for (name, policy) in &mut part.policies {
-            let same = served.snapshot.configuration.policies.get(name);
-            let same = same.filter(|same| same.digest == policy.digest);
-            policy.component = match same {
-                Some(same) => Arc::clone(&same.component),
-                None => self.component(policy.digest)?.into(),
-            };
+        let is_loaded = |name: &PolicyName, digest| {
+            served.policies.get(name).filter(|loaded| loaded.digest() == digest).cloned()
+        };
+        let mut loaded = BTreeMap::new();
+        let mut place = None;
+        for (name, policy) in &part.policies {
+            if let Some(same) = is_loaded(name, policy.digest) {
+                loaded.insert(name.clone(), same);
+                continue;
+            }
+            if place.is_none() {
+                place = Some(self.looking_back.try_acquire().map_err(|_| LookBackError::Busy)?);
+            }
+            let component = self.component(policy.digest)?;
+            let admitted = self.uploads.admit(&part.workspace, &component).map_err(|error| match error {
+                UploadError::Compiling => LookBackError::Busy,
+                error => LookBackError::Unplanned(format!("policy {name}: {error}")),
+            })?;
+            loaded.insert(name.clone(), admitted);
         }
-        Ok(())
+        Ok(loaded)
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 
 use parking_lot::{Mutex, RwLock};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::{
     Doubts, Host, HostSettings, Minted, Workshop, Writer,
@@ -20,6 +21,7 @@ use super::{
     prepare::{Ingredients, PrepareError},
     push::{ChangeError, closed_warning},
     quarantine::Watch,
+    replay::LOOKS_BACK,
     tokens,
 };
 use crate::{
@@ -185,6 +187,7 @@ impl Host {
             tallies,
             uploads,
             workshop: Mutex::new(workshop),
+            looking_back: Semaphore::new(LOOKS_BACK),
             writer: Mutex::new(writer),
             engine,
             watch: Watch::default(),

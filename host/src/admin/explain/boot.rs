@@ -67,6 +67,7 @@ async fn found(host: &Arc<Host>, readers: &Readers, wanted: Query) -> Result<Opt
 pub(in crate::admin) fn problem(error: LookBackError) -> Problem {
     match error {
         LookBackError::NotKept(_) | LookBackError::History(_) => Problem::invalid(error.to_string()),
+        LookBackError::Busy => Problem::busy(error.to_string()),
         error => {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
