@@ -58,6 +58,7 @@ mod supervise;
 mod tls;
 mod tokens;
 mod torn;
+mod unrecorded;
 mod values;
 mod walkthrough;
 mod workspace;

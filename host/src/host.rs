@@ -151,6 +151,7 @@ struct Writer {
     displaced: Vec<(WorkspaceId, Arc<Made>)>,
     /// The trees of what is served, as the ledger has them.
     histories: BTreeMap<WorkspaceId, history::Kept>,
+    unrecorded: noted::Unrecorded,
     control: Control,
 }
 

@@ -124,12 +124,13 @@ impl Server {
     }
 }
 
-/// Deletes what expired, every now and then, until it is stopped.
+/// Records what the audit log did not take and deletes what expired, every now and then, until it is stopped.
 async fn sweep(host: Arc<Host>, mut stopped: watch::Receiver<bool>) {
     let mut undeletable = Undeletable::default();
     while timeout(SWEEP_INTERVAL, stopped.changed()).await.is_err() {
         let host = Arc::clone(&host);
         let swept = tokio::task::spawn_blocking(move || {
+            host.record_unrecorded();
             host.delete_expired(&mut undeletable);
             undeletable
         });

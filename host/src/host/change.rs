@@ -166,7 +166,7 @@ impl Host {
         for some in early {
             self.write(&writer, &some, Vec::new())?;
         }
-        self.write_noted(&writer, author, late, std::mem::take(&mut entry.blobs), &record)?;
+        self.write_noted(&mut writer, author, late, std::mem::take(&mut entry.blobs), &record)?;
         drop(held);
         // The change stands; what this leaves is put away by the next start.
         if let Err(error) = self.write(&writer, &trailing, Vec::new()) {

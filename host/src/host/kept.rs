@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{MintRequest, Minted, StartError, Writer};
+use super::{MintRequest, Minted, StartError, Writer, noted::Unrecorded};
 use crate::{
     canonical::sha256,
     control::Control,
@@ -74,8 +74,15 @@ impl Kept {
             own.supply(|digest| component(&control, workspace, digest));
             made.insert(workspace.clone(), Arc::new(own));
         }
-        let mut writer =
-            Writer { slots, state, made, control, displaced: Vec::new(), histories: BTreeMap::new() };
+        let mut writer = Writer {
+            slots,
+            state,
+            made,
+            control,
+            displaced: Vec::new(),
+            histories: BTreeMap::new(),
+            unrecorded: Unrecorded::default(),
+        };
         let incomplete = writer.note_that_it_moved()?;
         Ok(Self { writer, doubt, incomplete })
     }

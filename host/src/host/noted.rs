@@ -2,6 +2,12 @@
 //! the log its record. So the record is in the change's transaction, too, as a note that the next one
 //! takes the place of; a start that does not find it in the log was after a kill in between, and
 //! writes it there.
+//!
+//! A record that the log did not take keeps its note. It is tried again before the next change and every
+//! minute, and the records behind it wait for it, so that the log has them in the order of the changes.
+//! When too many wait, nothing more is changed.
+
+use std::collections::VecDeque;
 
 use super::{Author, ChangeError, Host, Writer};
 use crate::{audit::ChangeRecord, ledger::Blob, state::Alteration};
@@ -10,40 +16,108 @@ use crate::{audit::ChangeRecord, ledger::Blob, state::Alteration};
 pub(super) const ALONG: usize = 2;
 /// The record of the last change, as a line of the log. An older version of the host passes it over.
 const NOTE: &str = "host/noted";
+/// The most changes that are made while the log takes no record.
+const MAX_UNRECORDED: usize = 64;
+
+/// The records that the log has not taken yet, in the order of their changes.
+#[derive(Default)]
+pub(super) struct Unrecorded {
+    lines: VecDeque<Vec<u8>>,
+    /// The place of the next note, where others have to stay.
+    next: usize,
+}
+
+impl Unrecorded {
+    fn push(&mut self, line: Vec<u8>) {
+        self.lines.push_back(line);
+        self.next += 1;
+    }
+}
+
+/// The note at a place; their order is that of their names.
+fn note(place: usize) -> String {
+    if place == 0 { NOTE.to_owned() } else { format!("{NOTE}/{place:02}") }
+}
 
 impl Host {
     /// Makes records durable together with what the log is told of them, and tells it. The writer is
     /// held meanwhile, so that no note is replaced before it is in the log.
     pub(super) fn write_noted(
         &self,
-        writer: &Writer,
+        writer: &mut Writer,
         author: &Author,
         mut records: Vec<Alteration>,
         blobs: Vec<Blob>,
         change: &ChangeRecord<'_>,
     ) -> Result<(), ChangeError> {
+        self.record_rest(writer)?;
+        let place = writer.unrecorded.next;
+        if place >= MAX_UNRECORDED {
+            return Err(ChangeError::Unrecorded);
+        }
+        let line = change.line();
         // The last, since a change of more than a transaction takes is made when that is there.
         records.extend(author.claim.as_ref().map(|claim| claim.record(change.at, None)));
-        records.push(Alteration::Put { name: NOTE.to_owned(), content: change.line() });
+        records.push(Alteration::Put { name: note(place), content: line.clone() });
         self.write(writer, &records, blobs)?;
-        self.append(change);
+        if place > 0 || !self.told(change.kind, &line) {
+            writer.unrecorded.push(line);
+        }
         Ok(())
     }
 
-    /// Writes what a kill kept out of the log. It stays noted, should that fail.
+    /// Tries again to write what the log did not take.
+    pub fn record_unrecorded(&self) {
+        if let Err(error) = self.record_rest(&mut self.writer.lock()) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "notes of recorded changes stay");
+        }
+    }
+
+    /// Writes what the log did not take, as far as it takes it now.
+    fn record_rest(&self, writer: &mut Writer) -> Result<(), ChangeError> {
+        if writer.unrecorded.next == 0 {
+            return Ok(());
+        }
+        while let Some(line) = writer.unrecorded.lines.front() {
+            if !self.told("noted", line) {
+                return Ok(());
+            }
+            writer.unrecorded.lines.pop_front();
+        }
+        // The first is where the next change's note goes.
+        let rest = (1..writer.unrecorded.next).map(|place| Alteration::Delete { name: note(place) });
+        self.write(writer, &rest.collect::<Vec<_>>(), Vec::new())?;
+        writer.unrecorded.next = 0;
+        Ok(())
+    }
+
+    /// Writes what a kill or a full disk kept out of the log. It stays noted, should that fail.
     pub(super) fn record_noted(&self) -> Result<(), ChangeError> {
-        for line in self.writer.lock().control.read(NOTE)?.values() {
+        let mut writer = self.writer.lock();
+        let notes = writer.control.read(NOTE)?;
+        for line in notes.values() {
             let recorded = self.audit.holds(line).unwrap_or_else(|error| {
-                tracing::error!(error = %error, "the audit log could not be searched for the last change");
+                tracing::error!(error = %error, "the audit log could not be searched for the last changes");
                 false
             });
             if !recorded {
                 tracing::warn!(
-                    "the last change was made and not recorded before the host was killed; it is now"
+                    "a change was made and not recorded before the host was stopped or killed; it is now"
                 );
-                self.appended("noted", self.audit.append_line(line));
+                writer.unrecorded.lines.push_back(line.clone());
             }
         }
-        Ok(())
+        if notes.len() > 1 || !writer.unrecorded.lines.is_empty() {
+            writer.unrecorded.next = notes.len();
+        }
+        self.record_rest(&mut writer)
+    }
+
+    /// Whether the log took it.
+    fn told(&self, kind: &str, line: &[u8]) -> bool {
+        let appended = self.audit.append_line(line);
+        let is_told = appended.is_ok();
+        self.appended(kind, appended);
+        is_told
     }
 }

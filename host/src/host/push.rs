@@ -76,6 +76,9 @@ pub enum ChangeError {
         /// The revision that changed it last.
         current: Option<Revision>,
     },
+    /// The audit log takes no records, and as many wait for it as may.
+    #[error("the audit log takes no records, and nothing is changed that it does not tell of")]
+    Unrecorded,
     /// A policy of the workspace is being compiled.
     #[error("another policy of this workspace is being compiled; try again when that is done")]
     Busy,
@@ -108,9 +111,12 @@ impl ChangeError {
             Self::Unknown => "not-found",
             Self::Revoked => "unauthenticated",
             Self::Bundle(_) | Self::Invalid(_) => "invalid",
-            Self::NoRootKey | Self::Disk(_) | Self::Ledger(_) | Self::History(_) | Self::Kept(_) => {
-                "not-ready"
-            }
+            Self::Unrecorded
+            | Self::NoRootKey
+            | Self::Disk(_)
+            | Self::Ledger(_)
+            | Self::History(_)
+            | Self::Kept(_) => "not-ready",
         }
     }
 }

@@ -111,7 +111,8 @@ impl Host {
         change(&mut next)?;
         let (at, principal) = (self.clock.now(), author.principal());
         let record = ChangeRecord { at, kind, outcome: "done", principal, details };
-        self.write_noted(&writer, author, next.since(&writer.state), Vec::new(), &record)?;
+        let changes = next.since(&writer.state);
+        self.write_noted(&mut writer, author, changes, Vec::new(), &record)?;
         writer.state = next;
         let sequence = writer.sequence();
         let live = self.store.load_full();

@@ -343,7 +343,7 @@ impl From<ChangeError> for Problem {
                 Self::invalid(format!("the bundle is refused: {}", chain(cause)))
             }
             ChangeError::Busy => Self::busy(error.to_string()),
-            ChangeError::NoRootKey => Self::not_ready(error.to_string()),
+            ChangeError::NoRootKey | ChangeError::Unrecorded => Self::not_ready(error.to_string()),
             // The host's log says more; a path or an errno is nobody else's business.
             ChangeError::Disk(_)
             | ChangeError::Ledger(_)

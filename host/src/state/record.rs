@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `host/format` | which format the records are of |
 //! | `host/noted` | the last change's line of the audit log |
+//! | `host/noted/<place>` | those behind it, while the log takes none |
 //! | `host/token/<hash>` | an operator's token |
 //! | `workspace/<name>/token/<hash>` | a token of that workspace; its id is how the hash begins |
 //! | `workspace/<name>/active/<deployment>/<environment>` | the number of the active release |
