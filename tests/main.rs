@@ -35,6 +35,7 @@ mod limits;
 mod lists;
 mod look_back;
 mod metrics;
+mod moves;
 mod openapi;
 mod pages;
 mod policies;

@@ -23,7 +23,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 80] = [
+const ROUTES: [Route; 82] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -88,6 +88,8 @@ const ROUTES: [Route; 80] = [
     (Listener::Admin, "GET", "/api/v1/drift"),
     (Listener::Admin, "GET", "/api/v1/audit"),
     (Listener::Admin, "GET", "/api/v1/usage"),
+    (Listener::Admin, "GET", "/api/v1/export"),
+    (Listener::Admin, "PUT", "/api/v1/import"),
     (Listener::Admin, "GET", "/openapi.json"),
     (Listener::Admin, "GET", "/metrics"),
     (Listener::Admin, "GET", "/livez"),
@@ -158,7 +160,7 @@ impl Who {
         let may = match (method, path) {
             (_, "/livez" | "/readyz" | "/openapi.json") => true,
             (_, "/v1/boot") => listener == Listener::Boot && matches!(self, Self::Instance(_)),
-            (_, "/api/v1/snapshot/bundle" | "/metrics") => operator,
+            (_, "/api/v1/snapshot/bundle" | "/api/v1/export" | "/metrics") => operator,
             (
                 "GET",
                 "/api/v1/snapshot" | "/api/v1/snapshot/plans" | "/api/v1/snapshots" | "/api/v1/drift",

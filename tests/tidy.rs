@@ -11,7 +11,7 @@ use crate::world::files::sources;
 
 /// The levels of architecture, by the first segments of a module's path. A module imports only its
 /// own level or lower ones.
-const LEVELS: [(&str, u8); 53] = [
+const LEVELS: [(&str, u8); 54] = [
     ("canonical", 0),
     ("entropy", 0),
     ("fields", 0),
@@ -55,6 +55,7 @@ const LEVELS: [(&str, u8); 53] = [
     ("store", 3),
     ("system", 3),
     ("telemetry", 3),
+    ("transfer", 3),
     ("upload", 3),
     ("usage", 3),
     ("admin", 4),

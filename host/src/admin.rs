@@ -21,6 +21,7 @@ mod services;
 mod snapshot;
 mod tokens;
 mod tools;
+mod transfer;
 mod usage;
 mod values;
 mod workspaces;
@@ -59,6 +60,7 @@ struct Shared {
     host: Arc<Host>,
     bundles: Bundles,
     components: Components,
+    transfers: transfer::Transfers,
     readers: audit::Readers,
     book: Arc<idempotency::Book>,
 }
@@ -103,6 +105,12 @@ impl FromRef<Shared> for Components {
     }
 }
 
+impl FromRef<Shared> for transfer::Transfers {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.transfers.clone()
+    }
+}
+
 impl FromRef<Shared> for audit::Readers {
     fn from_ref(shared: &Shared) -> Self {
         shared.readers.clone()
@@ -120,6 +128,7 @@ pub fn router(host: Arc<Host>) -> Router {
         host,
         bundles: Bundles(Arc::new(Semaphore::new(BUNDLES))),
         components: Components(Arc::new(Semaphore::new(COMPONENTS))),
+        transfers: transfer::Transfers::default(),
         readers: audit::Readers::default(),
         book,
     };
@@ -187,6 +196,8 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/drift", get(drift::drift))
         .route("/api/v1/audit", get(audit::query))
         .route("/api/v1/usage", get(usage::show))
+        .route("/api/v1/export", get(transfer::export))
+        .route("/api/v1/import", put(transfer::import))
         .route("/openapi.json", get(openapi::show))
         .route("/metrics", get(metrics))
         .route("/livez", get(alive))

@@ -31,7 +31,7 @@ mod compare;
 mod edit;
 mod node;
 
-pub use compare::{Difference, diff, live};
+pub use compare::{Difference, Walk, diff, live};
 pub use edit::Edited;
 
 use std::{collections::BTreeMap, error::Error};

@@ -5,8 +5,10 @@ mod author;
 mod change;
 mod components;
 mod expiry;
+mod export;
 mod grants;
 mod history;
+mod import;
 mod kept;
 mod noted;
 mod once;
@@ -15,6 +17,7 @@ mod push;
 mod quarantine;
 mod replay;
 mod restore;
+mod staged;
 mod tokens;
 mod workspaces;
 
@@ -51,6 +54,7 @@ use crate::{
 
 pub use author::Author;
 pub use expiry::{EXPIRED_GRACE_SECONDS, Undeletable};
+pub use export::Exported;
 pub use history::{LookBackError, MAX_HISTORY};
 pub use once::{Claim, MAX_KEPT_ANSWER_BYTES, Remembered};
 pub use push::ChangeError;

@@ -11,6 +11,7 @@ mod host;
 mod locked;
 mod mac;
 mod root;
+mod transfer;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ pub use host::{HostKeys, InvalidHostKeys};
 pub use mac::{ArtefactKey, AuditKey, FloorKey, Mac, RecordKey};
 pub use root::{InvalidRootKey, RootKey, RootKeys};
 pub(crate) use root::{parse_secret_line, secret_line};
+pub(crate) use transfer::PartPlace;
+pub use transfer::TransferKey;
 
 use crate::{
     entropy::{Entropy, fresh, fresh_key},

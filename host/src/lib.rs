@@ -24,7 +24,7 @@
 //! **L3, a running host.** [`host`] starts, pushes, rolls back, mints; [`upload`] is a policy's way
 //! in, [`slots`] the last known good on disk, [`ledger`] control state in transactions and [`control`] the
 //! host's own records there, [`reseal`] and [`prepared`] make a generation, a [`change`] is made of edits,
-//! a [`history`] keeps what each was made of, [`auth`] finds the caller, a [`permit`] is the right to values, [`audit`] writes down who was given
+//! a [`history`] keeps what each was made of, a [`transfer`] is a workspace as one file, [`auth`] finds the caller, a [`permit`] is the right to values, [`audit`] writes down who was given
 //! what, [`usage`] counts it, [`preview`] shows a glimpse of plain values. [`clock`],
 //! `durable` files, [`system`] and [`telemetry`] are the world outside.
 //!
@@ -84,6 +84,7 @@ pub mod slots;
 pub mod store;
 pub mod system;
 pub mod telemetry;
+pub mod transfer;
 pub mod upload;
 pub mod usage;
 

@@ -19,6 +19,7 @@ mod buffer;
 mod capsule;
 mod key;
 mod padding;
+mod part;
 mod text;
 mod wrap;
 
@@ -28,6 +29,7 @@ pub use buffer::{Buffer, NoRoom};
 pub use capsule::{Capsule, CapsuleKey, MAX_CAPSULE_BYTES, capsule_binding, open_capsule, seal_capsule};
 pub use key::DataKey;
 pub(crate) use key::key_id;
+pub(crate) use part::{PartPlace, open_part, seal_part};
 pub use text::{EnvironmentPrivateKey, EnvironmentPublicKey, InvalidPublicKey, open_text, seal_text};
 pub(crate) use wrap::{KeyRole, WrapAddress, unwrap, wrap};
 

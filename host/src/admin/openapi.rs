@@ -24,7 +24,7 @@ use super::{
     idempotency::MAX_KEY_BYTES,
     parity, policies,
     query::{MAX_PAGE, PAGE},
-    services, snapshot, tokens, tools, usage, values, workspaces,
+    services, snapshot, tokens, tools, transfer, usage, values, workspaces,
 };
 pub(crate) use refusals::{
     BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, TooLarge, Unauthenticated, Unavailable,
@@ -54,6 +54,7 @@ pub(crate) use refusals::{
         policies::list, policies::show, policies::upload, policies::delete,
         attachments::list, attachments::attach, attachments::show, attachments::configure, attachments::detach,
         tokens::list, tokens::mint, tokens::revoke, drift::drift, audit::query, usage::show,
+        transfer::export, transfer::import,
         show, super::metrics, super::alive, super::ready,
     ),
     components(schemas(refusals::ProblemDocument, refusals::ProblemViolation, snapshot::ChangedSnapshot)),

@@ -47,19 +47,40 @@ pub fn live(
     roots: impl IntoIterator<Item = Digest>,
     fetch: &mut Fetch<'_>,
 ) -> Result<BTreeSet<Digest>, TreeError> {
-    let (mut live, mut roots_read, mut indexes_read) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut walk = Walk::default();
     for root in roots {
-        if !roots_read.insert(root) {
-            continue;
+        walk.add(root, fetch)?;
+    }
+    Ok(walk.live)
+}
+
+/// What several trees need, tree by tree.
+#[derive(Default)]
+pub struct Walk {
+    live: BTreeSet<Digest>,
+    roots_read: BTreeSet<Digest>,
+    indexes_read: BTreeSet<(u8, Digest)>,
+}
+
+impl Walk {
+    /// The chunks that the tree of `root` needs and none of those before it, the root included.
+    ///
+    /// # Errors
+    /// As [`live`].
+    pub fn add(&mut self, root: Digest, fetch: &mut Fetch<'_>) -> Result<Vec<Digest>, TreeError> {
+        let mut new = Vec::new();
+        if !self.roots_read.insert(root) {
+            return Ok(new);
         }
-        live.insert(root);
+        new.push(root);
         for (bucket, digest) in Tree::read(root, fetch)?.root.buckets {
             // Not by what is live: bytes that are a leaf in one place may be a node in another.
-            if indexes_read.insert((bucket, digest)) {
-                live.insert(digest);
-                live.extend(read_index(bucket, digest, fetch)?.leaves.into_values());
+            if self.indexes_read.insert((bucket, digest)) {
+                new.push(digest);
+                new.extend(read_index(bucket, digest, fetch)?.leaves.into_values());
             }
         }
+        new.retain(|digest| self.live.insert(*digest));
+        Ok(new)
     }
-    Ok(live)
 }

@@ -118,8 +118,16 @@ impl AdminListener {
     /// # Errors
     /// As [`BootHost::client`].
     pub fn client(&self) -> anyhow::Result<Client> {
+        self.client_within(Limits::default())
+    }
+
+    /// The same, within limits of the caller's own.
+    ///
+    /// # Errors
+    /// As [`BootHost::client`].
+    pub fn client_within(&self, limits: Limits) -> anyhow::Result<Client> {
         let token = Some(self.credentials.token()?);
-        self.credentials.client("BOOTLACE_ADMIN_URL", &self.admin_url, token, Limits::default())
+        self.credentials.client("BOOTLACE_ADMIN_URL", &self.admin_url, token, limits)
     }
 
     /// This listener, and the workspace that was named: by an option of the verb's own, or else as
@@ -142,6 +150,14 @@ impl AdminHost {
     /// As [`BootHost::client`].
     pub fn client(&self) -> anyhow::Result<Client> {
         self.listener.client()
+    }
+
+    /// The same, within limits of the caller's own.
+    ///
+    /// # Errors
+    /// As [`AdminHost::client`].
+    pub fn client_within(&self, limits: Limits) -> anyhow::Result<Client> {
+        self.listener.client_within(limits)
     }
 
     /// Sends one request, in the workspace that an operator named, over a connection of its own: one

@@ -100,16 +100,35 @@ pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     replace_with(path, bytes, 0o600)
 }
 
-/// A temporary file is mode 0600 until it is given another.
+/// Writes a new private file complete or not at all.
+///
+/// # Errors
+/// When it is there already, or cannot be written.
+pub(crate) fn place_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    match staged(path, bytes, 0o600)?.persist_noclobber(path) {
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(is_there(path)),
+        placed => placed.map(drop).with_context(|| format!("cannot write {}", path.display())),
+    }
+}
+
 fn replace_with(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+    let placed = staged(path, bytes, mode)?.persist(path);
+    placed.map(drop).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// What is to be `path`, durable beside it. A temporary file is mode 0600 until it is given another.
+fn staged(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<tempfile::NamedTempFile> {
     let writing = || format!("cannot write {}", path.display());
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory).with_context(writing)?;
     let written = file.write_all(bytes).and_then(|()| file.as_file().sync_all());
     written.with_context(writing)?;
     file.as_file().set_permissions(fs::Permissions::from_mode(mode)).with_context(writing)?;
-    file.persist(path).with_context(writing)?;
-    Ok(())
+    Ok(file)
+}
+
+fn is_there(path: &Path) -> anyhow::Error {
+    Misuse(format!("{} is there already, and is not overwritten", path.display())).into()
 }
 
 /// Makes a directory (and what it lies in) that only its owner can look into.
@@ -141,9 +160,7 @@ fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     let open = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     match open.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all())) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(Misuse(format!("{} is there already, and is not overwritten", path.display())).into())
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(is_there(path)),
         written => written.with_context(|| format!("cannot write {}", path.display())),
     }
 }

@@ -9,6 +9,7 @@ mod drift;
 mod host;
 mod inspect;
 mod push;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -27,7 +28,9 @@ Examples:
   bootlace snapshot diff old.bundle acme                   from one to the other
   bootlace snapshot drift acme                             what was made by API, and what a push would do
   bootlace snapshot push acme.bundle
-  bootlace snapshot rollback --to 41 --workspace acme")]
+  bootlace snapshot rollback --to 41 --workspace acme
+  bootlace snapshot export acme.export --workspace acme    everything, for another host
+  bootlace snapshot import acme.export")]
 pub struct Args {
     /// What to do
     #[command(subcommand)]
@@ -51,6 +54,10 @@ pub enum Action {
     AllowOlder(allow_older::Args),
     /// Serve an earlier snapshot's content again, under a new revision
     Rollback(push::Rollback),
+    /// Take a whole workspace out of a host, as a file for another
+    Export(transfer::Export),
+    /// Take in a workspace that another host exported
+    Import(transfer::Import),
 }
 
 impl Args {
@@ -64,6 +71,8 @@ impl Args {
             Action::Drift(args) => return args.run(output),
             Action::Push(args) => args.run(output),
             Action::Rollback(args) => args.run(output),
+            Action::Export(args) => args.run(output),
+            Action::Import(args) => args.run(output),
         }
         .map(|()| ExitCode::SUCCESS)
     }

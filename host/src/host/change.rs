@@ -398,9 +398,14 @@ fn parted(records: Vec<Alteration>, workspace: &WorkspaceId, edits: &[Edit]) -> 
     let held = ["value", "resource"].map(|kind| format!("workspace/{workspace}/{kind}/"));
     let is_held = |one: &Alteration| matches!(one, Alteration::Put { name, .. } if held.iter().any(|prefix| name.starts_with(prefix)));
     let (early, late): (Vec<_>, Vec<_>) = records.into_iter().partition(is_held);
+    Transactions { early: in_parts(early), late, trailing: Vec::new() }
+}
+
+/// In their order, as many at a time as a transaction takes.
+pub(super) fn in_parts(records: Vec<Alteration>) -> Vec<Vec<Alteration>> {
     let mut transactions: Vec<Vec<Alteration>> = Vec::new();
     let mut room = 0;
-    for one in early {
+    for one in records {
         match transactions.last_mut() {
             Some(last) if last.len() < MAX_OPERATIONS && size(&one) <= room => {
                 room -= size(&one);
@@ -412,7 +417,7 @@ fn parted(records: Vec<Alteration>, workspace: &WorkspaceId, edits: &[Edit]) -> 
             }
         }
     }
-    Transactions { early: transactions, late, trailing: Vec::new() }
+    transactions
 }
 
 fn size(alteration: &Alteration) -> usize {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{ChangeError, Host, Writer, prepare::PrepareError};
+use super::{ChangeError, Host, Writer, prepare::PrepareError, staged};
 use crate::{
     change::Edit,
     id::{Digest, WorkspaceId},
@@ -77,6 +77,12 @@ impl Writer {
     /// Deletes the blobs that nothing names any more: neither what was made, nor what is kept of earlier
     /// revisions. Whoever keeps other blobs in the ledger has to name them here.
     pub(super) fn sweep_components(&self) {
+        // What an import brought and that is not settled is named by nothing else.
+        match staged::is_any(&self.control) {
+            Ok(false) => {}
+            Ok(true) => return,
+            Err(error) => return unswept(error),
+        }
         // Nobody writes to the ledger meanwhile: whoever does has the writer.
         let live = match self.history_blobs() {
             Ok(kept) => kept.into_iter().chain(self.components_made()).collect(),

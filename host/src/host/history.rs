@@ -64,6 +64,19 @@ pub enum LookBackError {
     Ledger(#[from] ControlError),
 }
 
+/// Trees that were read already, so that what they share is not read again.
+#[derive(Default)]
+pub(super) struct Trees {
+    walk: chunks::Walk,
+    policies: BTreeSet<Digest>,
+}
+
+/// The root of a revision's tree, if `name` is the record of one.
+pub(super) fn root_of(name: &str, content: &[u8]) -> Option<Digest> {
+    (name.split('/').nth(2) == Some("revision")).then_some(())?;
+    serde_json::from_slice::<WireRevision>(content).ok()?.root.parse().ok()
+}
+
 impl Writer {
     /// What has to be written for `next` to be looked at later, when `served` was before it. A tree that
     /// cannot be gone on from costs the look back at what is in it alone: the next one is written whole.
@@ -143,23 +156,25 @@ impl Writer {
 
     /// Everything that an earlier revision is looked at with: its tree, and the components of its policies.
     pub(super) fn history_blobs(&self) -> Result<BTreeSet<Digest>, LookBackError> {
-        let fetch = &mut |digest| fetched(&self.control, digest);
-        let mut roots = BTreeSet::new();
+        let (mut live, mut trees) = (BTreeSet::new(), Trees::default());
         for (name, content) in self.control.read("workspace/")? {
-            let is_one = name.split('/').nth(2) == Some("revision");
-            let wire: Option<WireRevision> = is_one.then(|| serde_json::from_slice(&content).ok()).flatten();
-            roots.extend(wire.and_then(|wire| wire.root.parse::<Digest>().ok()));
-        }
-        let mut live = chunks::live(roots.iter().copied(), fetch).map_err(HistoryError::from)?;
-        let mut seen = BTreeSet::new();
-        for root in roots {
-            let tree = Tree::read(root, fetch).map_err(HistoryError::from)?;
-            let leaf = tree.leaf_of(&PieceKey::Policies.to_string(), fetch).map_err(HistoryError::from)?;
-            if let Some(leaf) = leaf.filter(|leaf| seen.insert(*leaf)) {
-                live.extend(history::components_of(&Tree::leaf(leaf, fetch).map_err(HistoryError::from)?)?);
+            if let Some(root) = root_of(&name, &content) {
+                live.extend(self.blobs_of(root, &mut trees)?);
             }
         }
         Ok(live)
+    }
+
+    /// What a revision is looked at with, by the root of its tree; without what `trees` have already.
+    pub(super) fn blobs_of(&self, root: Digest, trees: &mut Trees) -> Result<Vec<Digest>, LookBackError> {
+        let fetch = &mut |digest| fetched(&self.control, digest);
+        let mut blobs = trees.walk.add(root, fetch).map_err(HistoryError::from)?;
+        let tree = Tree::read(root, fetch).map_err(HistoryError::from)?;
+        let leaf = tree.leaf_of(&PieceKey::Policies.to_string(), fetch).map_err(HistoryError::from)?;
+        if let Some(leaf) = leaf.filter(|leaf| trees.policies.insert(*leaf)) {
+            blobs.extend(history::components_of(&Tree::leaf(leaf, fetch).map_err(HistoryError::from)?)?);
+        }
+        Ok(blobs)
     }
 
     /// Notes that an entry is durable.

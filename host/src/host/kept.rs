@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{MintRequest, Minted, StartError, Writer, noted::Unrecorded};
+use super::{MintRequest, Minted, StartError, Writer, noted::Unrecorded, staged};
 use crate::{
     canonical::sha256,
     control::Control,
@@ -45,6 +45,7 @@ impl Kept {
         now: UnixSeconds,
         announce: impl FnOnce(&Minted) -> Result<(), StartError>,
     ) -> Result<Self, StartError> {
+        staged::settle(&control, &slots)?;
         let records = control.read("")?;
         let (known, away) = known(&slots, &records)?;
         let doubt = slots.check_ledger(Revision(control.revision()), overrides, trusted)?;

@@ -10,7 +10,7 @@ use super::{
     prepare::{Ingredients, PrepareError},
 };
 use crate::{
-    audit,
+    audit::{self, AuditUnavailable},
     bundle::{self, BundleError, Envelope, Expected},
     control::ControlError,
     generation::{Generation, Served},
@@ -20,6 +20,7 @@ use crate::{
     reseal::{Sealing, closed_environments, reseal},
     slots::{BlobError, Change, CommitError, KeptRevision, Pushed},
     state::{Activations, State},
+    transfer::TransferError,
     validate,
 };
 
@@ -97,6 +98,20 @@ pub enum ChangeError {
     /// What was kept cannot be read back.
     #[error("what was kept of that revision cannot be read")]
     Kept(#[from] BlobError),
+    /// A workspace cannot be taken to another host, or from one.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// An import where something is already.
+    #[error("{what}")]
+    Occupied {
+        /// What, and what to do.
+        what: String,
+        /// The revision that is there.
+        current: Revision,
+    },
+    /// An export that nobody would know of is not handed out.
+    #[error("the export cannot be recorded in the audit log, so it is not handed out")]
+    Untold(#[from] AuditUnavailable),
 }
 
 impl ChangeError {
@@ -104,13 +119,16 @@ impl ChangeError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Stale { .. } | Self::Changed { .. } | Self::NotNow { .. } => "conflict",
+            Self::Stale { .. } | Self::Changed { .. } | Self::NotNow { .. } | Self::Occupied { .. } => {
+                "conflict"
+            }
             Self::Owned { .. } => "owned-by-directory",
-            Self::TooLarge { .. } => "too-large",
-            Self::Busy => "busy",
+            Self::TooLarge { .. }
+            | Self::Transfer(TransferError::TooLarge | TransferError::TooMuch { .. }) => "too-large",
+            Self::Busy | Self::Untold(_) => "busy",
             Self::Unknown => "not-found",
             Self::Revoked => "unauthenticated",
-            Self::Bundle(_) | Self::Invalid(_) => "invalid",
+            Self::Bundle(_) | Self::Invalid(_) | Self::Transfer(_) => "invalid",
             Self::Unrecorded
             | Self::NoRootKey
             | Self::Disk(_)
@@ -326,7 +344,7 @@ impl Host {
         };
         let mut writer = self.writer.lock();
         self.still_works(author, &writer.state)?;
-        let sequence = self.commit(&mut writer, change).map_err(|error| match error {
+        let sequence = self.commit(&mut writer, &[change]).map_err(|error| match error {
             CommitError::Conflict { current, .. } => ChangeError::Stale { made_against: parent, current },
             other => ChangeError::Disk(other),
         })?;
@@ -419,10 +437,10 @@ impl Host {
         validated_in(&self.writer.lock().state, configuration)
     }
 
-    /// Makes a change durable; what failed after that leaves the host degraded, not the change
-    /// undone.
-    pub(super) fn commit(&self, writer: &mut Writer, change: Change) -> Result<u64, CommitError> {
-        let committed = writer.slots.commit(&[change]).inspect_err(|error| {
+    /// Makes changes durable, all or none; what failed after that leaves the host degraded, not the
+    /// changes undone.
+    pub(super) fn commit(&self, writer: &mut Writer, changes: &[Change]) -> Result<u64, CommitError> {
+        let committed = writer.slots.commit(changes).inspect_err(|error| {
             if matches!(error, CommitError::Unknown(_)) {
                 self.doubt_disk(Some(error.to_string()));
             }

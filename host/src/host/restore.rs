@@ -26,20 +26,22 @@ use super::{
 };
 use crate::{
     audit::{Audit, AuditDamaged, AuditSettings},
-    bundle::{self, BundleError, BundleLimits},
+    bundle::{self, BundleError, BundleLimits, Opened},
     control::{Control, ControlError},
     entropy::fresh_key,
     generation::{DecisionEngine, Generation, Served},
     id::{PolicyName, Revision, WorkspaceId},
     keyring::Keyring,
-    made::MadeError,
+    made::{Made, MadeError},
+    model::SealedValue,
     policy::{Allocation, Engine, EngineError, EngineSettings, Lanes, Tallies},
     reseal::closed_environments,
     seal::CapsuleKey,
     slots::{
-        BlobError, CommitError, DataDirectory, Degraded, DirectoryError, LoadError, Slots, WorkspaceRoot,
+        BlobError, CommitError, DataDirectory, Degraded, DirectoryError, KeptRevision, LoadError, Slots,
+        WorkspaceRoot,
     },
-    state::StateError,
+    state::{State, StateError},
     store::Store,
     system,
     telemetry::Metrics,
@@ -259,25 +261,41 @@ impl Writer {
     ) -> Result<Served, LoadWorkspaceError> {
         let bytes = self.slots.read(root.current.configuration)?;
         let opened = bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), limits)?;
+        let (served, closed) =
+            workshop.serve_again(opened, &root.current, &self.made_in(name), &self.state, engine)?;
+        for reason in closed {
+            tracing::error!(workspace = %name, reason, "an environment cannot be served");
+        }
+        Ok(served)
+    }
+}
+
+impl Workshop {
+    /// What was served before, here or on another host, ready to be served again: what a directory pushed,
+    /// with what was made by API over it. Tells of environments that cannot be opened here.
+    pub(super) fn serve_again(
+        &self,
+        opened: Opened<SealedValue>,
+        current: &KeptRevision,
+        made: &Made,
+        state: &State,
+        engine: &DecisionEngine,
+    ) -> Result<(Served, Vec<String>), LoadWorkspaceError> {
         let (mut configuration, mut keys) = (opened.configuration, opened.data_keys);
-        let made = self.made_in(name);
         let displaced = made.lay_over(&mut configuration, &mut keys);
         let made = Arc::new(made.without(&displaced));
         if let Some(policy) = made.incomplete() {
             return Err(LoadWorkspaceError::Component(policy.clone()));
         }
-        let keyring = Keyring::unwrap(configuration.uid, &keys, &workshop.roots);
-        for environment in closed_environments(&configuration, &keyring) {
-            let reason = closed_warning(&environment);
-            tracing::error!(workspace = %name, reason, "an environment cannot be served");
-        }
-        let active = self.state.active_in(&configuration);
+        let keyring = Keyring::unwrap(configuration.uid, &keys, &self.roots);
+        let closed = closed_environments(&configuration, &keyring);
+        let active = state.active_in(&configuration);
         let ingredients = Ingredients {
             configuration,
             keys,
             keyring: &keyring,
-            revision: root.current.revision.max(made.revision),
-            created: root.current.created.max(made.changed),
+            revision: current.revision.max(made.revision),
+            created: current.created.max(made.changed),
             not_after: opened.header.not_after,
             made,
             active: &active,
@@ -285,7 +303,7 @@ impl Writer {
             parent: None,
             touched: None,
         };
-        Ok(workshop.prepare(ingredients, engine)?)
+        Ok((self.prepare(ingredients, engine)?, closed.iter().map(closed_warning).collect()))
     }
 }
 
@@ -306,7 +324,7 @@ fn noted(degraded: &[Degraded]) -> Doubts {
 
 /// Why one workspace is not served after a start.
 #[derive(Debug, thiserror::Error)]
-enum LoadWorkspaceError {
+pub(super) enum LoadWorkspaceError {
     #[error(transparent)]
     Blob(#[from] BlobError),
     #[error(transparent)]

@@ -18,6 +18,8 @@ pub(crate) enum KeyRole {
     Host = 3,
     /// What a host's audit log goes on with.
     AuditChain = 4,
+    /// Seals an exported workspace.
+    Transfer = 5,
 }
 
 /// What a wrapped key is bound to.

@@ -16,6 +16,7 @@ use crate::{
     permit::{OpenError, Refusal},
     seal::Buffer,
     system,
+    transfer::TransferError,
 };
 
 /// The body of an answer.
@@ -329,7 +330,13 @@ impl From<ChangeError> for Problem {
             ChangeError::Owned { .. } => {
                 Self::new(StatusCode::CONFLICT, "owned-by-directory", error.to_string())
             }
-            ChangeError::TooLarge { .. } => Self::too_large(error.to_string()),
+            ChangeError::Occupied { current, .. } => Self::conflict(error.to_string(), current.0),
+            ChangeError::TooLarge { .. }
+            | ChangeError::Transfer(TransferError::TooLarge | TransferError::TooMuch { .. }) => {
+                Self::too_large(error.to_string())
+            }
+            ChangeError::Transfer(_) => Self::invalid(error.to_string()),
+            ChangeError::Untold(unavailable) => unavailable.into(),
             ChangeError::Unknown => Self::not_found(),
             ChangeError::Revoked => Self::unauthenticated(),
             ChangeError::Invalid(ref violations) => {

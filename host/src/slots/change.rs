@@ -63,6 +63,15 @@ impl Change {
         Ok(())
     }
 
+    /// The stored bundle that this brings along.
+    #[must_use]
+    pub fn bundle(&self) -> Option<&[u8]> {
+        match self {
+            Self::Configuration { bundle, .. } => Some(bundle),
+            _ => None,
+        }
+    }
+
     /// The blob that this brings along.
     pub(super) fn content(&self) -> Option<&[u8]> {
         match self {
