@@ -313,6 +313,8 @@ async fn a_kill_in_the_middle_leaves_nothing_or_everything() {
         if is_there {
             everything += 1;
             assert_eq!(boot.done().environment(), expected);
+            let log = records(&premises.data()).into_iter().filter(|one| one["kind"] == "import");
+            assert_eq!(log.map(|one| one["outcome"].clone()).collect::<Vec<_>>(), [json!("done")]);
         } else {
             nothing += 1;
             assert!(!answered, "what was answered is there");

@@ -105,18 +105,18 @@ pub(super) async fn import(
     let caller = Caller::of(&host, &headers)?;
     caller.operator()?;
     let workspace = caller.workspace(query.as_deref())?;
-    let principal = caller.token.principal.clone();
-    drop(caller); // holds a generation
+    let author = caller.author();
+    drop(caller);
     let place = transfers.place()?;
     let file = match whole(body, MAX_TRANSFER_BYTES, PATIENCE).await {
         Err(problem) if problem.code() == "too-large" => {
-            return Err(host.import_unread(&principal, &workspace).into());
+            return Err(host.import_unread(author.principal(), &workspace).into());
         }
         file => file?,
     };
     let import = move || {
         let _place = place; // given up when the work ends, not when who waits for it goes away
-        host.import(&principal, &workspace, &file)
+        host.import(&author, &workspace, &file)
     };
     let changed = blocking(import).await??;
     Ok(answered(&changed))

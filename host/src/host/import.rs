@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::json;
 
 use super::{
-    ChangeError, Changed, Host, Workshop, Writer, components::sweep_artefacts, push::changed,
+    Author, ChangeError, Changed, Host, Workshop, Writer, components::sweep_artefacts, push::changed,
     restore::LoadWorkspaceError, staged, tokens,
 };
 use crate::{
-    audit,
+    audit::{self, ChangeRecord},
     bundle::{self, BundleError, BundleLimits, Envelope, Opened},
     canonical::sha256,
     control::ControlError,
@@ -53,22 +53,20 @@ impl Host {
     ///
     /// # Errors
     /// See [`ChangeError`]; when the host serves such a workspace already.
-    pub fn import(&self, principal: &str, named: &WorkspaceId, bytes: &[u8]) -> Result<Changed, ChangeError> {
-        let imported = self.try_import(named, bytes);
-        let header = transfer::inspect(bytes).ok();
-        let details = json!({
-            "workspace": named.as_str(), "file": sha256(bytes).to_string(),
-            "exported": header.map(|header| header.exported.0),
-            "revision": imported.as_ref().ok().map(|changed| changed.revision.0),
-            "digest": imported.as_ref().ok().map(|changed| changed.digest.to_string()),
-            "reason": imported.as_ref().err().map(|error| audit::reason(error)),
-        });
-        if imported.is_err() {
-            // What was refused after it was compiled leaves nothing behind.
-            let kept = self.writer.lock().components_made();
-            sweep_artefacts(&self.uploads, kept);
+    pub fn import(&self, author: &Author, named: &WorkspaceId, bytes: &[u8]) -> Result<Changed, ChangeError> {
+        match self.try_import(author, named, bytes) {
+            Ok(changed) => {
+                Self::tell("import", &changed);
+                Ok(changed)
+            }
+            Err(error) => {
+                // What was refused after it was compiled leaves nothing behind.
+                let kept = self.writer.lock().components_made();
+                sweep_artefacts(&self.uploads, kept);
+                let details = details(named, bytes, Err(&error));
+                Err(self.refused("import", author.principal(), details, error))
+            }
         }
-        self.finished("import", principal, details, imported)
     }
 
     /// Refuses a file that nobody read, because it is larger than the limit, and records that.
@@ -79,7 +77,7 @@ impl Host {
         self.refused("import", principal, details, refusal)
     }
 
-    fn try_import(&self, named: &WorkspaceId, bytes: &[u8]) -> Result<Changed, ChangeError> {
+    fn try_import(&self, author: &Author, named: &WorkspaceId, bytes: &[u8]) -> Result<Changed, ChangeError> {
         let header = transfer::inspect(bytes)?;
         if header.workspace != *named {
             let rule = format!("the export is of workspace {}; a workspace keeps its name", header.workspace);
@@ -105,10 +103,15 @@ impl Host {
         let bundle = bundle.ok_or_else(|| unfit("no configuration"))?;
         // Each by itself, so that nobody waits long.
         let held = self.hold(&blobs)?;
-        self.told_by_ledger(staged::stage(&self.writer.lock().control, &header.workspace, &records, bundle))?;
+        let mut changed = changed(&served, warnings);
+        let details = details(named, bytes, Ok(&changed));
+        let (at, principal) = (self.clock.now(), author.principal());
+        let record = ChangeRecord { at, kind: "import", outcome: "done", principal, details };
+        let (name, line) = (&header.workspace, record.line());
+        self.told_by_ledger(staged::stage(&self.writer.lock().control, name, &records, bundle, &line))?;
         drop((blobs, records));
         let mut writer = self.writer.lock();
-        let decided = self.decide(&mut writer, &header.workspace, state, &changes);
+        let decided = self.decide(&mut writer, author, &header.workspace, state, &changes);
         let (next, ended) = match decided {
             // Of a commit whose outcome is unknown, a restart finds out.
             Err(error @ ChangeError::Disk(CommitError::Unknown(_))) => return Err(error),
@@ -119,9 +122,10 @@ impl Host {
             Ok(decided) => decided,
         };
         if ended > 0 {
-            warnings.push(format!("{ended} tokens that this host had for the workspace have ended"));
+            let warning = format!("{ended} tokens that this host had for the workspace have ended");
+            changed.warnings.push(warning);
         }
-        let (changed, made) = (changed(&served, warnings), Arc::new(made));
+        let made = Arc::new(made);
         // What the ledger has, now or after a restart.
         writer.made.insert(header.workspace.clone(), Arc::clone(&made));
         if let Err(error) = self.told_by_ledger(staged::take_effect(&writer.control, &header.workspace)) {
@@ -131,6 +135,7 @@ impl Host {
             return Err(error.into());
         }
         drop(held);
+        self.tell_noted(&mut writer, &record);
         self.take_in(&mut writer, served, &made, next);
         Ok(changed)
     }
@@ -174,10 +179,13 @@ impl Host {
     fn decide(
         &self,
         writer: &mut Writer,
+        author: &Author,
         workspace: &WorkspaceId,
         moved: State,
         changes: &[Change],
     ) -> Result<(State, usize), ChangeError> {
+        self.still_works(author, &writer.state)?;
+        self.recorded_all(writer)?;
         self.forget_displaced(writer)?;
         let mut next = writer.state.clone();
         let ended = replace(&mut next, workspace, moved)?;
@@ -206,6 +214,17 @@ impl Host {
         self.metrics.swaps.inc();
         self.metrics.set_snapshot(name.as_str(), revision, not_after);
     }
+}
+
+/// What is recorded of an import.
+fn details(named: &WorkspaceId, bytes: &[u8], imported: Result<&Changed, &ChangeError>) -> serde_json::Value {
+    json!({
+        "workspace": named.as_str(), "file": sha256(bytes).to_string(),
+        "exported": transfer::inspect(bytes).ok().map(|header| header.exported.0),
+        "revision": imported.ok().map(|changed| changed.revision.0),
+        "digest": imported.ok().map(|changed| changed.digest.to_string()),
+        "reason": imported.err().map(|error| audit::reason(error)),
+    })
 }
 
 impl Moved {

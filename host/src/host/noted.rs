@@ -15,7 +15,7 @@ use crate::{audit::ChangeRecord, ledger::Blob, state::Alteration};
 /// How many records come along with a change's own: its note, and the key that it was made under.
 pub(super) const ALONG: usize = 2;
 /// The record of the last change, as a line of the log. An older version of the host passes it over.
-const NOTE: &str = "host/noted";
+pub(super) const NOTE: &str = "host/noted";
 /// The most changes that are made while the log takes no record.
 const MAX_UNRECORDED: usize = 64;
 
@@ -111,6 +111,20 @@ impl Host {
             writer.unrecorded.next = notes.len();
         }
         self.record_rest(&mut writer)
+    }
+
+    /// Sees to it that the next note replaces none that is still needed, for who makes one by other means.
+    pub(super) fn recorded_all(&self, writer: &mut Writer) -> Result<(), ChangeError> {
+        self.record_rest(writer)?;
+        if writer.unrecorded.next > 0 { Err(ChangeError::Unrecorded) } else { Ok(()) }
+    }
+
+    /// Tells the log of a change that is noted already.
+    pub(super) fn tell_noted(&self, writer: &mut Writer, change: &ChangeRecord<'_>) {
+        let line = change.line();
+        if !self.told(change.kind, &line) {
+            writer.unrecorded.push(line);
+        }
     }
 
     /// Whether the log took it.

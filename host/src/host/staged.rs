@@ -5,12 +5,12 @@
 //!
 //! | record | content |
 //! |---|---|
-//! | `host/moving/<workspace>` | the stored bundle that the slots name if the import stands |
+//! | `host/moving/<workspace>` | the digest of the stored bundle that the slots name if the import stands, and its line of the audit log |
 //! | `host/moving/<workspace>/<rest>` | what becomes the record `workspace/<workspace>/<rest>` |
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change::in_parts;
+use super::{change::in_parts, noted::NOTE};
 use crate::{
     control::{Control, ControlError},
     id::{Digest, WorkspaceId},
@@ -21,12 +21,13 @@ use crate::{
 const STAGED: &str = "host/moving/";
 
 /// Makes records durable that mean nothing before [`take_effect`]. `bundle` decides at a start whether they
-/// do.
+/// do, and `line` is what the audit log is told then.
 pub(super) fn stage(
     control: &Control,
     workspace: &WorkspaceId,
     records: &BTreeMap<String, Vec<u8>>,
     bundle: Digest,
+    line: &[u8],
 ) -> Result<(), ControlError> {
     // What an import left that could not even be put away.
     put_away(control, workspace)?;
@@ -35,8 +36,8 @@ pub(super) fn stage(
         content: content.clone(),
     };
     write(control, records.iter().map(put).collect())?;
-    let mark = Alteration::Put { name: mark(workspace), content: bundle.to_string().into_bytes() };
-    control.change(&[], &[mark])
+    let content = [bundle.to_string().as_bytes(), b"\n", line].concat();
+    control.change(&[], &[Alteration::Put { name: mark(workspace), content }])
 }
 
 /// Puts what is staged in the place of all that the ledger holds of the workspace. The mark goes when that is
@@ -51,14 +52,18 @@ pub(super) fn take_effect(control: &Control, workspace: &WorkspaceId) -> Result<
     let new = staged.into_iter().filter(|(name, content)| before.get(name) != Some(content));
     all.extend(new.map(|(name, content)| Alteration::Put { name, content }));
     write(control, all)?;
+    if let Some((_, line)) = marked(control, workspace)? {
+        let noted = Alteration::Put { name: NOTE.to_owned(), content: line };
+        control.change(&[], &[noted, Alteration::Delete { name: mark(workspace) }])?;
+    }
     put_away(control, workspace)
 }
 
 /// Puts away what is staged, the mark first: without it nothing takes effect.
 pub(super) fn put_away(control: &Control, workspace: &WorkspaceId) -> Result<(), ControlError> {
     let staged = control.read(&format!("{STAGED}{workspace}/"))?;
-    let names = control.read(&mark(workspace))?.into_keys().filter(|name| *name == mark(workspace));
-    let gone = names.chain(staged.into_keys()).map(|name| Alteration::Delete { name });
+    let mark = marked(control, workspace)?.map(|_| mark(workspace));
+    let gone = mark.into_iter().chain(staged.into_keys()).map(|name| Alteration::Delete { name });
     write(control, gone.collect())
 }
 
@@ -68,7 +73,7 @@ pub(super) fn settle(control: &Control, slots: &Slots) -> Result<(), ControlErro
     let workspaces: BTreeSet<WorkspaceId> =
         found.keys().filter_map(|name| name[STAGED.len()..].split('/').next()?.parse().ok()).collect();
     for workspace in workspaces {
-        let stands = found.get(&mark(&workspace)).is_some_and(|bundle| {
+        let stands = marked(control, &workspace)?.is_some_and(|(bundle, _)| {
             let kept = slots.root().workspaces.get(&workspace).into_iter();
             let mut kept = kept.flat_map(|root| root.earlier.iter().chain([&root.current]));
             kept.any(|kept| kept.configuration.to_string().as_bytes() == bundle)
@@ -87,6 +92,16 @@ pub(super) fn settle(control: &Control, slots: &Slots) -> Result<(), ControlErro
 /// Whether anything is staged: its blobs are named by nothing else yet.
 pub(super) fn is_any(control: &Control) -> Result<bool, ControlError> {
     Ok(!control.read(STAGED)?.is_empty())
+}
+
+/// The stored bundle that decides, and the line of the audit log.
+fn marked(control: &Control, workspace: &WorkspaceId) -> Result<Option<(Vec<u8>, Vec<u8>)>, ControlError> {
+    let name = mark(workspace);
+    let found = control.read(&name)?.remove(&name);
+    Ok(found.map(|content| {
+        let mut parts = content.splitn(2, |byte| *byte == b'\n').map(<[u8]>::to_vec);
+        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+    }))
 }
 
 fn mark(workspace: &WorkspaceId) -> String {
@@ -152,7 +167,7 @@ mod tests {
         control.change(&[], &before.into_iter().map(put).collect::<Vec<_>>()).unwrap();
         let mut records = texts(&[("token/2", "new"), ("begun", "")]);
         records.extend((0..250).map(|n| (format!("value/all/A{n}"), vec![b'x'; 9_000])));
-        stage(&control, &acme(), &records, sha256(b"imported")).unwrap();
+        stage(&control, &acme(), &records, sha256(b"imported"), b"a line\n").unwrap();
         (control, slots, records)
     }
 
@@ -162,8 +177,9 @@ mod tests {
 
     fn taken(control: &Control, records: &BTreeMap<String, Vec<u8>>) {
         let mut names: Vec<_> = records.keys().map(|name| format!("workspace/acme/{name}")).collect();
-        names.insert(0, "host/format".to_owned());
+        names.splice(0..0, ["host/format", "host/noted"].map(str::to_owned));
         assert_eq!(all(control), names);
+        assert_eq!(control.read("host/noted").unwrap()["host/noted"], b"a line\n");
         assert_eq!(control.read("workspace/acme/token/2").unwrap()["workspace/acme/token/2"], b"new");
     }
 
