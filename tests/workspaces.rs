@@ -1,9 +1,13 @@
 //! A workspace that no directory describes: made by an operator, changed by its people, there after a
 //! restart.
 
+use bootlace::{control::Control, slots::DataDirectory, state::Alteration, system::entropy};
 use serde_json::json;
 
-use crate::world::{Site, World};
+use crate::world::{
+    Site, World, blocking, http,
+    program::{Premises, Program},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_begins_with_three_environments_in_a_chain() {
@@ -49,4 +53,44 @@ async fn a_workspace_begins_with_three_environments_in_a_chain() {
     assert_eq!(listed["workspaces"][0]["workspace"], "shop", "{listed}");
     let log = world.admin("GET", "/api/v1/audit?workspace=shop&kind=workspace", &operator, "").await.json();
     assert_eq!(log["records"].as_array().unwrap().len(), 2, "made once, refused once: {log}");
+}
+
+/// The disk as a kill leaves it between the two: the workspace is in the slots, and the ledger knows nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_that_was_cut_off_before_its_environments_is_finished_when_it_is_asked_for_again() {
+    let site = Site::small(0);
+    let premises = Premises::new(&site);
+    let made = |host: &Program| {
+        let (admin, operator) = (host.admin, premises.operator());
+        let body = br#"{"name":"shop"}"#.to_vec();
+        async move { http::request(admin, "POST", "/api/v1/workspaces", Some(&operator), &[], body).await }
+    };
+    let start = || {
+        let command = premises.command(&[]);
+        blocking(move || Program::start(command))
+    };
+    let host = start().await;
+    made(&host).await.done();
+    host.kill();
+    let directory = DataDirectory::open(&premises.data()).unwrap();
+    let keys = directory.host_keys(&site.roots(), &site.root_key(), &mut entropy).unwrap();
+    let control = Control::open(&premises.data(), keys.floor.record_key()).unwrap();
+    let names = control.read("workspace/shop/").unwrap().into_keys();
+    let gone: Vec<_> = names.map(|name| Alteration::Delete { name }).collect();
+    control.change(&[], &gone).unwrap();
+    drop((control, directory));
+
+    let host = start().await;
+    let operator = premises.operator();
+    let path = "/api/v1/environments?workspace=shop";
+    let listed = host_get(&host, path, &operator).await;
+    assert_eq!(listed["environments"], json!([]));
+    assert_eq!(made(&host).await.done().header("bootlace-revision"), "2");
+    let listed = host_get(&host, path, &operator).await;
+    assert_eq!(listed["environments"].as_array().unwrap().len(), 3);
+    assert_eq!(made(&host).await.code(), "conflict", "it is whole now");
+}
+
+async fn host_get(host: &Program, path: &str, token: &str) -> serde_json::Value {
+    http::request(host.admin, "GET", path, Some(token), &[], Vec::new()).await.done().json()
 }

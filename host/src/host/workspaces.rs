@@ -31,11 +31,16 @@ const DEFAULTS: [(&str, EnvironmentType, Option<&str>); 3] = [
 ];
 
 impl Host {
-    /// Makes a workspace with development, staging and production, in a chain; production is protected.
+    /// Makes a workspace with development, staging and production, in a chain; production is protected. One
+    /// that was cut off before it had them is given them.
     ///
     /// # Errors
     /// See [`ChangeError`].
     pub fn create_workspace(&self, author: &Author, name: &WorkspaceId) -> Result<Changed, ChangeError> {
+        let environments: Vec<_> = DEFAULTS.into_iter().map(environment).collect();
+        if self.is_begun(name) {
+            return self.change(author, name, &environments, Precondition::Absent);
+        }
         let made = self.try_create_workspace(author, name);
         let details = json!({
             "workspace": name.as_str(),
@@ -43,8 +48,19 @@ impl Host {
             "reason": made.as_ref().err().map(|error| audit::reason(error)),
         });
         self.finished("workspace", author.principal(), details, made)?;
-        let environments: Vec<_> = DEFAULTS.into_iter().map(environment).collect();
         self.change(author, name, &environments, Precondition::Absent)
+    }
+
+    /// Whether a kill came between the workspace and its environments, which are two commits: what a
+    /// directory could own is in the slots, and what was made by API in the ledger. Whoever repeats it goes on.
+    fn is_begun(&self, name: &WorkspaceId) -> bool {
+        let live = self.store.load();
+        let first = Revision::default().next();
+        let is_first = live.workspace(name).is_some_and(|served| {
+            let configuration = &served.snapshot.configuration;
+            served.snapshot.revision == first && configuration.environments.is_empty()
+        });
+        is_first && self.history(name).iter().all(|kept| kept.pushed.is_none())
     }
 
     fn try_create_workspace(&self, author: &Author, name: &WorkspaceId) -> Result<Changed, ChangeError> {
