@@ -94,6 +94,30 @@ async fn row_02_types_and_custom_names_and_who_may_make_and_change_them() {
     assert_eq!(world.call("DELETE", "/live-eu?confirm=live-eu", "").await.status, 200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn production_without_protection_is_an_admins_to_make_and_a_clone_is_protected_as_its_source() {
+    let world = World::with(Site::small(0)).await;
+    let open = json!({ "name": "live", "type": "production", "protected": false });
+    let refused = world.by("developer", "POST", "/environments", open.clone()).await;
+    assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden"), "{}", refused.text());
+    world.by("admin", "POST", "/environments", open).await.done();
+    let clone = json!({ "name": "live-2", "permissions": true, "protected": false });
+    let refused = world.by("developer", "POST", "/environments/live/clone", clone.clone()).await;
+    assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden"), "{}", refused.text());
+    world.by("admin", "POST", "/environments/live/clone", clone).await.done();
+
+    let guarded = json!({ "name": "audit", "type": "test", "protected": true });
+    world.by("admin", "POST", "/environments", guarded).await.done();
+    for (name, asked, protected) in [("like-it", json!(null), true), ("open", json!(false), false)] {
+        let mut body = json!({ "name": name, "permissions": true });
+        if asked.is_boolean() {
+            body["protected"] = asked;
+        }
+        world.by("admin", "POST", "/environments/audit/clone?confirm=audit", body).await.done();
+        assert_eq!(world.call("GET", &format!("/{name}"), "").await.json()["protected"], protected, "{name}");
+    }
+}
+
 impl World {
     async fn call(&self, method: &str, rest: &str, body: &str) -> Answer {
         self.admin(method, &format!("{ENVIRONMENTS}{rest}"), self.site.token("admin"), body).await

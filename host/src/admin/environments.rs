@@ -209,7 +209,8 @@ pub(super) async fn create(
     };
     let kind: EnvironmentType = named(kind)?;
     let protected = wire.protected.unwrap_or(kind == EnvironmentType::Production);
-    if protected {
+    // One of production without protection is an admin's to make, too.
+    if protected || kind == EnvironmentType::Production {
         caller.role(Role::Admin)?;
     }
     let wanted = Environment {

@@ -32,7 +32,7 @@ pub(in crate::admin) struct WireClone {
     #[serde(rename = "type")]
     #[schema(pattern = "^(development|test|pre-production|production)$")]
     kind: Option<String>,
-    /// Where it is not said, those of type production are.
+    /// Where it is not said, as the source; those of type production are.
     protected: Option<bool>,
     /// Where it is not said, the source's.
     labels: Option<BTreeMap<String, String>>,
@@ -75,8 +75,10 @@ pub(in crate::admin) async fn clone(
     }
     let found = visible(&caller, caller.served(query)?, source.as_str())?;
     let kind: EnvironmentType = wire.kind.as_deref().map_or(Ok(found.kind), named)?;
-    let protected = wire.protected.unwrap_or(kind == EnvironmentType::Production);
-    if protected {
+    let is_production = kind == EnvironmentType::Production;
+    let protected = wire.protected.unwrap_or(found.protected || is_production);
+    // One of production without protection is an admin's to make, too.
+    if protected || is_production {
         caller.role(Role::Admin)?;
     }
     let (name, now) = (named(&wire.name)?, host.clock.now());

@@ -37,7 +37,7 @@ pub(super) fn edit(
     let wanted = Environment {
         uid: Uid::NONE,
         kind: found.kind,
-        protected: false,
+        protected: found.protected,
         deprecated: false,
         expires: expiry(&name, found, wire.expires.as_ref(), now)?,
         promotes_to: None,
