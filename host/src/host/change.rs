@@ -153,7 +153,7 @@ impl Host {
         self.forget_displaced(&mut writer)?;
         let pieces = history::changed_by(&draft.subjects, &draft.touched);
         let held = self.hold_components(&writer, &made, &draft.subjects)?;
-        let mut entry = writer.next_in_history(served, &next, &active, pieces)?;
+        let mut entry = self.told_of_ledger(writer.next_in_history(served, &next, &active, pieces))?;
         records.append(&mut entry.records);
         let Regranted { state: regranted, records: tokens, revoked, warnings } =
             Regranted::after(&writer.state, snapshot, edits)?;
@@ -274,11 +274,22 @@ impl Host {
 
     /// What the ledger answered to a write; nothing more is written to one that is in doubt.
     pub(super) fn told_by_ledger<T>(&self, answer: Result<T, ControlError>) -> Result<T, ControlError> {
+        answer.inspect_err(|error| self.doubt_after(error))
+    }
+
+    /// The same of a write that came with others.
+    pub(super) fn told_of_ledger<T>(&self, answer: Result<T, ChangeError>) -> Result<T, ChangeError> {
         answer.inspect_err(|error| {
-            if let ControlError::Ledger(LedgerError::Unknown(_) | LedgerError::Stopped) = error {
-                self.doubt_ledger(error.to_string());
+            if let ChangeError::Ledger(error) = error {
+                self.doubt_after(error);
             }
         })
+    }
+
+    fn doubt_after(&self, error: &ControlError) {
+        if let ControlError::Ledger(LedgerError::Unknown(_) | LedgerError::Stopped) = error {
+            self.doubt_ledger(error.to_string());
+        }
     }
 
     /// Lets the ledger know what pushes displaced. Every change does this first, so that none of it

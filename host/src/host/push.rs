@@ -355,7 +355,7 @@ impl Host {
             drop(self.forget_displaced(&mut writer));
         }
         // The push stands; should this fail, the next change has to do it first.
-        if let Err(error) = writer.keep(&served) {
+        if let Err(error) = self.told_of_ledger(writer.keep(&served)) {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the revision cannot be looked at later yet"
