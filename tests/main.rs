@@ -42,6 +42,7 @@ mod policies;
 mod policies_api;
 mod postgres;
 mod previews;
+mod promotion_policies;
 mod quarantine;
 mod redis;
 mod replay;

@@ -13,6 +13,7 @@ mod kept;
 mod noted;
 mod once;
 mod prepare;
+mod promotion;
 mod push;
 mod quarantine;
 mod replay;

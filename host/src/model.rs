@@ -13,6 +13,7 @@ mod map;
 mod moment;
 mod namespace;
 mod policy;
+pub mod promotion;
 pub mod question;
 mod service;
 mod token;

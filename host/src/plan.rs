@@ -17,7 +17,7 @@ pub(crate) mod requirement;
 pub(crate) mod scoped;
 pub(crate) mod template;
 
-pub use chain::{Attached, Chains};
+pub use chain::{Attached, Chains, promotion_policies};
 pub(crate) use digest::content_id;
 pub use digest::{Identified, snapshot_digest};
 pub use environment::EnvironmentPlans;

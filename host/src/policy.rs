@@ -8,6 +8,7 @@
 //! - [`artefact`]: compiled code, and why stored code may be run.
 //! - [`loaded`]: one policy, ready to be asked.
 //! - [`chain`]: the policies of one boot, asked in turn, each answer checked.
+//! - [`promotion`]: the policies of one promotion, all asked, each answer checked.
 //! - [`decisions`]: answers that are remembered.
 //! - [`lanes`]: which thread asks, so that no tenant can hold up another.
 //! - [`tally`]: how often a policy was asked, and what that cost.
@@ -31,6 +32,7 @@ pub mod limits;
 pub mod loaded;
 mod memory;
 mod plain_thread;
+pub mod promotion;
 mod standing;
 mod tables;
 pub mod tally;
@@ -48,5 +50,6 @@ pub use lanes::{LaneSettings, Lanes, Share};
 pub use limits::Limits;
 pub use loaded::{Descriptor, LoadError, Loaded};
 pub use memory::MemoryObserver;
+pub use promotion::{Judgement, PromotionChain};
 pub use tally::{Tallied, Tallies, Tally};
 pub use wasi::INTERFACES as WASI_INTERFACES;

@@ -33,7 +33,7 @@ use std::{
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
-pub use canary::{rehearse, take_settings, twice};
+pub use canary::{judge_twice, rehearse, take_settings, twice};
 pub use compiler::{Compiler, compile_child_main};
 pub use scan::{Surface, scan};
 pub use trial::Trial;
@@ -41,7 +41,7 @@ pub use trial::Trial;
 use self::{form::Form, store::Store};
 use crate::{
     id::{Digest, WorkspaceId},
-    model::question::Violation,
+    model::{Place, question::Violation},
     policy::{Engine, LoadError, Loaded, PolicyFailure, artefact::Artefact},
 };
 
@@ -70,6 +70,12 @@ pub enum UploadError {
     /// It does not answer as a policy must.
     #[error("the policy failed its rehearsal: {0}")]
     Rehearsal(#[from] RehearsalError),
+    /// It is a promotion policy, and attached where no promotion ends.
+    #[error(
+        "it is a promotion policy, and cannot be attached to {0}: attach it to the environment that releases move to, \
+         or to the workspace"
+    )]
+    Misplaced(Place),
     /// This tenant's last upload is being compiled; try again when it is done.
     #[error("another policy of this workspace is being compiled")]
     Compiling,

@@ -14,7 +14,7 @@ use crate::{
     keyring::{Keyring, WrappedDataKey},
     made::Made,
     model::{
-        Configuration, PolicyKind, SealedValue,
+        Configuration, Place, PolicyKind, SealedValue,
         question::{Answer, Attribute, Facts},
     },
     permit::{Grant, Refusal},
@@ -163,6 +163,7 @@ impl Workshop {
     ) -> Result<Arc<Loaded>, UploadError> {
         let loaded = self.uploads.admit(&configuration.workspace, component)?;
         if !certified {
+            well_placed(configuration, name, loaded.kind())?;
             for settings in settings_of(configuration, name) {
                 rehearse(&loaded, name.as_str(), &settings)?;
             }
@@ -282,6 +283,21 @@ fn link(
 
 fn attributes(settings: &BTreeMap<String, String>) -> Vec<Attribute> {
     settings.iter().map(|(key, value)| Attribute::new(key, value)).collect()
+}
+
+/// A promotion policy belongs to where releases move, and a deployment is no such place: what is attached
+/// to one would never be asked, while its owner believes that it guards something.
+fn well_placed<V>(
+    configuration: &Configuration<V>,
+    name: &PolicyName,
+    kind: PolicyKind,
+) -> Result<(), UploadError> {
+    let mut attached = configuration.attachments.iter().filter(|attachment| attachment.policy == *name);
+    let misplaced = attached.find(|attachment| matches!(attachment.place, Place::Deployment(..)));
+    match (kind, misplaced) {
+        (PolicyKind::Promotion, Some(attachment)) => Err(UploadError::Misplaced(attachment.place.clone())),
+        _ => Ok(()),
+    }
 }
 
 /// The settings of every attachment of a policy.

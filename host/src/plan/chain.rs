@@ -47,3 +47,15 @@ impl<'a> Chains<'a> {
         places.iter().filter_map(|place| self.0.get(place)).flatten().copied().collect()
     }
 }
+
+/// Everything that is attached to where releases move to `environment`: to the environment itself, then to
+/// the workspace; in one place, in the order of the configuration. Among them are the promotion policies
+/// of the environment, in the order in which they are asked, and no promotion policy is elsewhere; which
+/// of them are promotion policies, their components know.
+pub fn promotion_policies<'a, V>(
+    configuration: &'a Configuration<V>,
+    environment: &EnvironmentName,
+) -> impl Iterator<Item = &'a Attachment> {
+    let at = |place: Place| configuration.attachments.iter().filter(move |one| one.place == place);
+    at(Place::Environment(environment.clone())).chain(at(Place::Workspace))
+}

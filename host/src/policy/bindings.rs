@@ -1,6 +1,8 @@
 //! The types of `wit/policy.wit` as they cross: tables and indexes, written straight from what was
 //! prepared once, so that a question copies nothing on the host's side but its own facts.
 
+pub(super) mod promotion;
+
 use wasmtime::component::{ComponentType, Lift, Lower, flags};
 
 use super::failure::Reported;

@@ -88,6 +88,12 @@ pub enum ChainError {
         /// The policy's name.
         name: String,
     },
+    /// A resolve policy cannot decide about a promotion.
+    #[error("{name} is not a promotion policy")]
+    NotPromotion {
+        /// The policy's name.
+        name: String,
+    },
 }
 
 impl Chain {

@@ -123,6 +123,47 @@ pub enum AnswerFault {
         /// The variable's name.
         variable: String,
     },
+    /// More of something than is kept of a promotion policy's answer.
+    #[error("answers with {count} {what}, and {limit} may be")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A text that is longer than what is kept.
+    #[error("answers with {what} above {limit} bytes")]
+    TooLong {
+        /// Which text.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// A denial of a promotion that does not say why.
+    #[error("denies without a reason")]
+    NoReason,
+    /// A violation that no machine could tell from another.
+    #[error("denies with a violation whose code is not in kebab-case")]
+    NoCode,
+    /// A deferral until now, or until never.
+    #[error("defers for no time at all, or for more than {limit} seconds")]
+    Retry {
+        /// The limit, in seconds.
+        limit: u32,
+    },
+    /// Nobody can have this role.
+    #[error("wants approvals in a role that does not exist")]
+    UnknownRole,
+    /// No approvals, too many, or in a role that it names twice.
+    #[error("wants approvals as {role} twice, or not between 1 and {limit} of them")]
+    Approvals {
+        /// The role.
+        role: &'static str,
+        /// How many there may be.
+        limit: u32,
+    },
 }
 
 /// An error that the policy reported itself.

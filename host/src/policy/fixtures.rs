@@ -1,10 +1,14 @@
-//! A subject to ask about, for tests, benches and the canary: two variables, one plain with two
-//! candidates, one secret.
+//! What to ask about, for tests, benches and the canary: a subject of plain variables and secrets, and a
+//! promotion.
 
 use std::sync::Arc;
 
 use crate::model::{
-    EnvironmentType,
+    EnvironmentType, Role,
+    promotion::{
+        Approval, Change, ChangeKind, Check, Conclusion, KeyDifference, KeyDifferenceKind, Measure, Question,
+        Stage,
+    },
     question::{
         AskedCandidate, AskedEnvironment, AskedRelease, AskedVariable, Attribute, CandidateLabel,
         Sensitivity, Subject,
@@ -48,17 +52,8 @@ pub fn subject(plain: u32, secret: u32) -> Arc<Subject> {
     }
     Arc::new(Subject {
         deployment: "checkout".into(),
-        environment: AskedEnvironment {
-            name: "production".into(),
-            kind: EnvironmentType::Production,
-            labels: vec![Attribute::new("tier", "gold")],
-        },
-        release: Some(AskedRelease {
-            number: 7,
-            digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000".into(),
-            created_at: 1_767_225_600,
-            labels: vec![Attribute::new("branch", "main")],
-        }),
+        environment: environment("production", EnvironmentType::Production),
+        release: Some(release(7)),
         variables,
         candidates,
         sources: vec!["environment production".into(), "service orders-db".into(), "production".into()],
@@ -70,4 +65,67 @@ pub fn subject(plain: u32, secret: u32) -> Arc<Subject> {
         ],
         candidate_labels,
     })
+}
+
+/// Release 7 of `checkout` wants to move from `staging`, where it is active for an hour, to `production`,
+/// which has release 6. One check passed, one releaser approved, one variable changes, and `production`
+/// lacks a key.
+#[must_use]
+pub fn promotion() -> Question {
+    let now = RELEASED + 7_200;
+    let check = Check {
+        name: "e2e".into(),
+        conclusion: Conclusion::Success,
+        completed_at: Some(RELEASED + 4_000),
+        measures: vec![Measure { name: "p99".into(), value: 212.5, unit: "ms".into() }],
+        labels: vec![Attribute::new("runner", "eu-1")],
+    };
+    Question {
+        deployment: "checkout".into(),
+        release: release(7),
+        source: Stage {
+            environment: environment("staging", EnvironmentType::PreProduction),
+            active: Some(release(7)),
+            active_since: Some(now - 3_600),
+            checks: vec![check],
+        },
+        target: Stage {
+            environment: environment("production", EnvironmentType::Production),
+            active: Some(release(6)),
+            active_since: Some(RELEASED),
+            checks: Vec::new(),
+        },
+        requested_by: "dana".into(),
+        requested_at: now - 600,
+        approvals: vec![Approval { principal: "ana".into(), role: Role::Releaser, approved_at: now - 60 }],
+        changes: vec![Change {
+            variable: "SERVICE_0_URL".into(),
+            kind: ChangeKind::Changed,
+            sensitivity: Sensitivity::Plain,
+        }],
+        key_differences: vec![KeyDifference {
+            variable: "SERVICE_1_TOKEN".into(),
+            kind: KeyDifferenceKind::Missing,
+            sensitivity: Sensitivity::Secret,
+            required: false,
+        }],
+        shares_secret: false,
+        evaluated_at: now,
+    }
+}
+
+/// When every release was made, in seconds since 1970.
+const RELEASED: u64 = 1_767_225_600;
+
+fn release(number: u64) -> AskedRelease {
+    AskedRelease {
+        number,
+        digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000".into(),
+        created_at: RELEASED,
+        labels: vec![Attribute::new("branch", "main")],
+    }
+}
+
+fn environment(name: &str, kind: EnvironmentType) -> AskedEnvironment {
+    AskedEnvironment { name: name.into(), kind, labels: vec![Attribute::new("tier", "gold")] }
 }

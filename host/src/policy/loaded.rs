@@ -6,7 +6,9 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 
 use super::{
     artefact::Artefact,
-    bindings::{self, Attribute, Decided, LIFECYCLE, PROMOTION, RESOLVE, Request, Validated, attributes},
+    bindings::{
+        self, Attribute, Decided, LIFECYCLE, PROMOTION, RESOLVE, Request, Validated, attributes, promotion,
+    },
     call::{Call, Called, UNHURRIED_MS, call, check},
     engine::Engine,
     failure::{FailureKind, PolicyFailure, patiently},
@@ -161,6 +163,15 @@ impl Loaded {
     pub(super) fn decide(&self, wall_ms: u64, request: Request<'_>) -> Called<Decided> {
         self.entry.call(&self.engine, &self.exports.main, wall_ms, (request,))
     }
+
+    /// The same of a promotion policy.
+    pub(super) fn evaluate(
+        &self,
+        wall_ms: u64,
+        request: &promotion::Request<'_>,
+    ) -> Called<promotion::Evaluated> {
+        self.entry.call(&self.engine, &self.exports.main, wall_ms, (request,))
+    }
 }
 
 impl std::fmt::Debug for Loaded {
@@ -223,10 +234,14 @@ fn check_types(engine: &Engine, entry: &Entry, exports: &Exports, kind: PolicyKi
     entry
         .check::<(&[Attribute],), Validated>(engine, &exports.validate_settings)
         .map_err(wrong("lifecycle.validate-settings"))?;
-    if kind == PolicyKind::Resolve {
-        entry.check::<(Request<'_>,), Decided>(engine, &exports.main).map_err(wrong("resolve.decide"))?;
+    match kind {
+        PolicyKind::Resolve => {
+            entry.check::<(Request<'_>,), Decided>(engine, &exports.main).map_err(wrong("resolve.decide"))
+        }
+        PolicyKind::Promotion => entry
+            .check::<(&promotion::Request<'_>,), promotion::Evaluated>(engine, &exports.main)
+            .map_err(wrong("promotion.evaluate")),
     }
-    Ok(())
 }
 
 fn exports(component: &Component) -> Result<(PolicyKind, Exports), LoadError> {

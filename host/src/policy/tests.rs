@@ -1,6 +1,7 @@
 //! Real guests against the real engine.
 
 mod lanes;
+mod promotion;
 mod raw;
 
 use std::{

@@ -6,14 +6,15 @@ use super::RehearsalError;
 use crate::{
     model::{
         PolicyKind,
+        promotion::Question,
         question::{Attribute, Facts},
     },
-    policy::{Chain, Link, Loaded, PolicyFailure, Verdict, fixtures, patiently},
+    policy::{Chain, Judgement, Link, Loaded, PolicyFailure, PromotionChain, Verdict, fixtures, patiently},
 };
 
-/// Asks a policy as one of its attachments would: whether its settings are right, and, if it is a
-/// resolve policy, twice the same question about a subject that does not exist. A denial is an
-/// answer. None for a promotion policy.
+/// Asks a policy as one of its attachments would: whether its settings are right, and twice the same
+/// question, about a subject or a promotion that does not exist. A denial is an answer. What this gives is
+/// the fuel of the question; nothing where the limits leave no room for a chain of one.
 ///
 /// # Errors
 /// When it refuses the settings, fails, or answers the same question in two ways.
@@ -21,25 +22,28 @@ pub fn rehearse(
     loaded: &Arc<Loaded>,
     name: &str,
     settings: &[Attribute],
-) -> Result<Option<Verdict>, RehearsalError> {
+) -> Result<Option<u64>, RehearsalError> {
     take_settings(loaded, settings)?;
-    if loaded.kind() != PolicyKind::Resolve {
-        return Ok(None);
-    }
     let engine = loaded.engine();
+    let kind = loaded.kind();
     let (loaded, settings, name) = (Arc::clone(loaded), settings.to_vec(), name.to_owned());
     let link = Link { loaded, settings, name, tally: Arc::default() };
-    let facts = Facts {
-        region: Some("eu-west-1".into()),
-        zone: Some("eu-west-1a".into()),
-        instance: Some("rehearsal".into()),
-        attributes: vec![Attribute::new("rehearsal", "yes")],
-    };
-    let Ok(chain) = Chain::new(engine, vec![link], fixtures::subject(2, 2)) else {
-        // One resolve policy is a chain under any limits but a chain of none.
-        return Ok(None);
-    };
-    twice(&chain, &facts).map(Some)
+    match kind {
+        PolicyKind::Resolve => {
+            let facts = Facts {
+                region: Some("eu-west-1".into()),
+                zone: Some("eu-west-1a".into()),
+                instance: Some("rehearsal".into()),
+                attributes: vec![Attribute::new("rehearsal", "yes")],
+            };
+            let Ok(chain) = Chain::new(engine, vec![link], fixtures::subject(2, 2)) else { return Ok(None) };
+            twice(&chain, &facts).map(|verdict| Some(verdict.fuel()))
+        }
+        PolicyKind::Promotion => {
+            let Ok(chain) = PromotionChain::new(vec![link]) else { return Ok(None) };
+            judge_twice(&chain, &fixtures::promotion()).map(|judgement| Some(judgement.fuel()))
+        }
+    }
 }
 
 /// Asks a policy whether these settings are right.
@@ -62,5 +66,23 @@ pub fn twice(chain: &Chain, facts: &Facts) -> Result<Verdict, RehearsalError> {
     let decide = || patiently(PolicyFailure::is_deterministic, || chain.decide(facts));
     let first = decide().map_err(RehearsalError::Decide)?;
     let second = decide().map_err(RehearsalError::Decide)?;
+    if first == second { Ok(first) } else { Err(RehearsalError::Nondeterministic) }
+}
+
+/// The same of promotion policies.
+///
+/// # Errors
+/// When one of the policies fails, answers in two ways, or at two prices.
+pub fn judge_twice(chain: &PromotionChain, question: &Question) -> Result<Judgement, RehearsalError> {
+    let judge = || {
+        let judgement = chain.judge(question);
+        let failed = judgement.policies.iter().zip(0..).find_map(|(report, link)| {
+            let kind = report.said.as_ref().err()?.clone();
+            let (policy, log) = (report.policy.clone(), report.log.clone());
+            Some(RehearsalError::Decide(PolicyFailure { policy, link, kind, log }))
+        });
+        failed.map_or(Ok(judgement), Err)
+    };
+    let (first, second) = (judge()?, judge()?);
     if first == second { Ok(first) } else { Err(RehearsalError::Nondeterministic) }
 }

@@ -46,7 +46,7 @@ impl Args {
         if let Some(out) = &self.out {
             files::replace(out, &trial.component)?;
         }
-        show(&self, &trial, rehearsed.map(|verdict| verdict.fuel()), output)
+        show(&self, &trial, rehearsed, output)
     }
 }
 

@@ -2,15 +2,60 @@
 //! not happen: a variable that is not named keeps the plan's choice, and there are no warnings.
 
 mod form;
+mod promotion;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use form::FORM;
 use form::{Expect, FixtureFile, attributes};
+pub use promotion::{FORM as PROMOTION_FORM, PromotionFixture};
 
-use crate::model::question::{
-    Answer, AskedVariable, Attribute, Decision, Facts, Fragment, Resolution, Subject,
+use crate::model::{
+    PolicyKind,
+    question::{Answer, AskedVariable, Attribute, Decision, Facts, Fragment, Resolution, Subject},
 };
+
+/// A fixture of either kind of policy.
+#[derive(Debug)]
+pub enum AnyFixture {
+    /// A boot.
+    Resolve(Box<Fixture>),
+    /// A promotion: what has a `[promotion]`.
+    Promotion(Box<PromotionFixture>),
+}
+
+impl AnyFixture {
+    /// Reads a fixture.
+    ///
+    /// # Errors
+    /// Where it is of neither form, or expects what cannot be.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let table: toml::Table = text.parse()?;
+        Ok(if table.contains_key("promotion") {
+            Self::Promotion(Box::new(PromotionFixture::parse(text)?))
+        } else {
+            Self::Resolve(Box::new(Fixture::parse(text)?))
+        })
+    }
+
+    /// Which policies can be asked.
+    #[must_use]
+    pub fn kind(&self) -> PolicyKind {
+        match self {
+            Self::Resolve(_) => PolicyKind::Resolve,
+            Self::Promotion(_) => PolicyKind::Promotion,
+        }
+    }
+
+    /// The attachment's settings.
+    #[must_use]
+    pub fn settings(&self) -> &BTreeMap<String, String> {
+        match self {
+            Self::Resolve(fixture) => &fixture.settings,
+            Self::Promotion(fixture) => &fixture.settings,
+        }
+    }
+}
 
 /// A question and its expected answer.
 #[derive(Debug)]

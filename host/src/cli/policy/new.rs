@@ -16,17 +16,31 @@ use crate::{
 #[command(after_long_help = "\
 Examples:
   bootlace policy new region-affinity
+  bootlace policy new quiet-hours --kind promotion
   cd region-affinity && cargo test && cargo build --release --target wasm32-unknown-unknown")]
 pub struct Args {
     /// The directory; new or empty. Its name becomes the policy's
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
+
+    /// When it is asked: at boot, or when a release wants to move
+    #[arg(long, value_enum, default_value = "resolve")]
+    pub kind: Kind,
+}
+
+/// A kind of policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// Asked at boot
+    Resolve,
+    /// Asked when a release wants to move
+    Promotion,
 }
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         let name = name(&self.dir)?;
-        directory::write(&self.dir, &tree(&name))?;
+        directory::write(&self.dir, &tree(&name, self.kind))?;
         let built = format!("target/wasm32-unknown-unknown/release/{}.wasm", crate_name(&name));
         let commands = [
             "cargo test".to_owned(),
@@ -67,9 +81,14 @@ fn crate_name(name: &PolicyName) -> String {
     name.as_str().replace('-', "_")
 }
 
-fn tree(name: &PolicyName) -> Tree {
+fn tree(name: &PolicyName, kind: Kind) -> Tree {
+    let own = match kind {
+        Kind::Resolve => RESOLVE,
+        Kind::Promotion => PROMOTION,
+    };
     let fill = |text: &str| text.replace("@@name@@", name.as_str()).replace("@@crate@@", &crate_name(name));
-    let starter = STARTER.iter().map(|(path, text)| ((*path).to_owned(), fill(text).into_bytes()));
+    let starter =
+        STARTER.iter().chain(&own).map(|(path, text)| ((*path).to_owned(), fill(text).into_bytes()));
     let sdk = SDK.iter().map(|(path, text)| ((*path).to_owned(), (*text).into()));
     let manifest = ("sdk/guest/Cargo.toml".to_owned(), own_manifest(SDK_MANIFEST).into_bytes());
     starter.chain(sdk).chain([manifest]).collect()
@@ -94,14 +113,23 @@ fn own_manifest(inherited: &str) -> String {
     own
 }
 
-const STARTER: [(&str, &str); 7] = [
+const STARTER: [(&str, &str); 4] = [
     ("Cargo.toml", include_str!("starter/manifest.toml")),
     (".cargo/config.toml", include_str!("starter/config.toml")),
     (".gitignore", include_str!("starter/gitignore")),
     ("README.md", include_str!("starter/README.md")),
+];
+
+const RESOLVE: [(&str, &str); 3] = [
     ("src/lib.rs", include_str!("starter/policy.rs")),
     ("fixtures/near.toml", include_str!("starter/fixtures/near.toml")),
     ("fixtures/elsewhere.toml", include_str!("starter/fixtures/elsewhere.toml")),
+];
+
+const PROMOTION: [(&str, &str); 3] = [
+    ("src/lib.rs", include_str!("starter/promotion.rs")),
+    ("fixtures/passed.toml", include_str!("starter/fixtures/passed.toml")),
+    ("fixtures/failed.toml", include_str!("starter/fixtures/failed.toml")),
 ];
 
 const SDK_MANIFEST: &str = include_str!("../../../../guest/Cargo.toml");
@@ -131,10 +159,10 @@ mod tests {
     use std::{collections::BTreeSet, fs};
 
     use super::*;
-    use crate::cli::policy::fixture::Fixture;
+    use crate::{cli::policy::fixture::AnyFixture, model::PolicyKind};
 
-    fn named(name: &str) -> Tree {
-        tree(&name.parse().unwrap())
+    fn named(name: &str, kind: Kind) -> Tree {
+        tree(&name.parse().unwrap(), kind)
     }
 
     fn text<'a>(tree: &'a Tree, path: &str) -> &'a str {
@@ -151,17 +179,18 @@ mod tests {
                 expected.insert(format!("sdk/{directory}/{file}"));
             }
         }
-        let brought = named("near").into_keys().filter(|path| path.starts_with("sdk/"));
+        let brought = named("near", Kind::Resolve).into_keys().filter(|path| path.starts_with("sdk/"));
         assert_eq!(brought.collect::<BTreeSet<_>>(), expected);
     }
 
     #[test]
     fn nothing_points_outside_and_nothing_is_left_to_fill_in() {
-        let tree = named("near-region");
-        for (path, bytes) in &tree {
+        let tree = named("near-region", Kind::Resolve);
+        let promotion = named("near-region", Kind::Promotion);
+        for (path, bytes) in tree.iter().chain(&promotion) {
             assert!(!std::str::from_utf8(bytes).unwrap().contains("@@"), "{path}");
             if path.ends_with(".toml") {
-                let parsed: toml::Table = text(&tree, path).parse().unwrap();
+                let parsed: toml::Table = std::str::from_utf8(bytes).unwrap().parse().unwrap();
                 assert!(!format!("{parsed:?}").contains(r#""workspace": Boolean"#), "{path}");
             }
         }
@@ -172,8 +201,11 @@ mod tests {
 
     #[test]
     fn its_fixtures_are_fixtures() {
-        for (path, text) in STARTER.iter().filter(|(path, _)| path.starts_with("fixtures/")) {
-            Fixture::parse(text).unwrap_or_else(|error| panic!("{path}: {error:#}"));
+        for (own, kind) in [(RESOLVE, PolicyKind::Resolve), (PROMOTION, PolicyKind::Promotion)] {
+            for (path, text) in own.iter().filter(|(path, _)| path.starts_with("fixtures/")) {
+                let fixture = AnyFixture::parse(text).unwrap_or_else(|error| panic!("{path}: {error:#}"));
+                assert_eq!(fixture.kind(), kind, "{path}");
+            }
         }
     }
 

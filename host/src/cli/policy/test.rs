@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     SettingArgs,
-    fixture::{Difference, FORM, Fixture},
+    fixture::{AnyFixture, Difference, FORM, PROMOTION_FORM},
     trial,
 };
 use crate::{
@@ -21,9 +21,9 @@ use crate::{
         exit::Misuse,
         output::{Output, Page, Table},
     },
-    model::{PolicyKind, question::Attribute},
-    policy::{Chain, Link, Loaded, LogLevel, LogLine, Verdict},
-    upload::{RehearsalError, take_settings, twice},
+    model::question::Attribute,
+    policy::{Chain, Link, Loaded, LogLevel, LogLine, PromotionChain},
+    upload::{RehearsalError, judge_twice, take_settings, twice},
 };
 
 /// Ask a policy the questions of fixtures, and compare its answers
@@ -54,7 +54,8 @@ Examples:
   bootlace policy test region-affinity.wasm
   bootlace policy test region-affinity.wasm --fixtures near --setting variables=CACHE_URL
   bootlace policy test region-affinity.wasm --json | jq '.fixtures[] | select(.passed | not)'
-{FORM}"
+{FORM}
+{PROMOTION_FORM}"
     )
 }
 
@@ -64,10 +65,11 @@ impl Args {
         let fixtures = read(&self.fixtures)?;
         let progress = output.progress("compiling");
         let loaded = trial(&self.file)?.loaded;
-        if loaded.kind() != PolicyKind::Resolve {
-            let shown = self.file.display();
+        if let Some((name, other)) = fixtures.iter().find(|(_, fixture)| fixture.kind() != loaded.kind()) {
+            let (shown, kind) = (self.file.display(), loaded.kind().as_str());
+            let other = other.kind().as_str();
             return Err(
-                Misuse(format!("{shown} is a promotion policy; fixtures are for resolve policies")).into()
+                Misuse(format!("{shown} is a {kind} policy, and {name} a {other} policy's fixture")).into()
             );
         }
         progress.now("asking");
@@ -93,29 +95,33 @@ impl Args {
 /// What came of one fixture.
 struct Run {
     name: String,
-    result: Result<Verdict, String>,
+    result: Result<Answered, String>,
     differences: Vec<Difference>,
-    /// The log up to a failure; else the verdict has it.
-    failed_log: Vec<LogLine>,
+    log: Vec<LogLine>,
     took: Duration,
 }
 
+/// What an answer cost, and what was said beside it.
+struct Answered {
+    fuel: u64,
+    dropped_lines: u32,
+}
+
 impl Run {
-    fn of(name: String, fixture: &Fixture, loaded: &Arc<Loaded>, told: &BTreeMap<String, String>) -> Self {
+    fn of(name: String, fixture: &AnyFixture, loaded: &Arc<Loaded>, told: &BTreeMap<String, String>) -> Self {
         let mut settings = told.clone();
-        settings.extend(fixture.settings.clone());
+        settings.extend(fixture.settings().clone());
         let settings: Vec<_> = settings.into_iter().map(|(key, value)| Attribute { key, value }).collect();
         let began = Instant::now();
         let result = ask(fixture, loaded, settings);
         // Two questions.
         let took = began.elapsed() / 2;
-        let differences = result.as_ref().map(|verdict| fixture.differences(&verdict.answer));
-        let differences = differences.unwrap_or_default();
-        let (result, failed_log) = match result {
-            Ok(verdict) => (Ok(verdict), Vec::new()),
-            Err(Failed { reason, log }) => (Err(reason), log),
-        };
-        Self { name, result, differences, failed_log, took }
+        match result {
+            Ok((answered, differences, log)) => Self { name, result: Ok(answered), differences, log, took },
+            Err(Failed { reason, log }) => {
+                Self { name, result: Err(reason), differences: Vec::new(), log, took }
+            }
+        }
     }
 
     fn passed(&self) -> bool {
@@ -123,16 +129,11 @@ impl Run {
     }
 
     fn fuel(&self) -> Option<u64> {
-        self.result.as_ref().ok().map(Verdict::fuel)
-    }
-
-    fn log(&self) -> impl Iterator<Item = &LogLine> {
-        let answered = self.result.iter().flat_map(|verdict| &verdict.links).flat_map(|link| &link.log);
-        answered.chain(&self.failed_log)
+        self.result.as_ref().ok().map(|answered| answered.fuel)
     }
 
     fn dropped_lines(&self) -> u32 {
-        self.result.iter().flat_map(|verdict| &verdict.links).map(|link| link.dropped_lines).sum()
+        self.result.as_ref().map_or(0, |answered| answered.dropped_lines)
     }
 }
 
@@ -141,23 +142,55 @@ struct Failed {
     log: Vec<LogLine>,
 }
 
-fn ask(fixture: &Fixture, loaded: &Arc<Loaded>, settings: Vec<Attribute>) -> Result<Verdict, Failed> {
-    let failed = |reason: String| Failed { reason, log: Vec::new() };
-    take_settings(loaded, &settings).map_err(|error| failed(error.to_string()))?;
+type Compared = (Answered, Vec<Difference>, Vec<LogLine>);
+
+fn ask(fixture: &AnyFixture, loaded: &Arc<Loaded>, settings: Vec<Attribute>) -> Result<Compared, Failed> {
+    take_settings(loaded, &settings).map_err(|error| Failed::new(&error))?;
     let name = loaded.descriptor().name.clone();
     let link = Link { loaded: Arc::clone(loaded), settings, name, tally: Arc::default() };
-    let chain = Chain::new(loaded.engine(), vec![link], Arc::clone(&fixture.subject));
-    let chain = chain.map_err(|error| failed(error.to_string()))?;
-    let facts = chain.vary().narrow(&fixture.facts);
-    twice(&chain, &facts).map_err(|error| {
+    match fixture {
+        AnyFixture::Resolve(fixture) => {
+            let chain = Chain::new(loaded.engine(), vec![link], Arc::clone(&fixture.subject));
+            let chain = chain.map_err(|error| Failed::new(&error))?;
+            let facts = chain.vary().narrow(&fixture.facts);
+            let verdict = twice(&chain, &facts).map_err(Failed::from)?;
+            let dropped_lines = verdict.links.iter().map(|link| link.dropped_lines).sum();
+            let answered = Answered { fuel: verdict.fuel(), dropped_lines };
+            let log = verdict.links.into_iter().flat_map(|link| link.log).collect();
+            Ok((answered, fixture.differences(&verdict.answer), log))
+        }
+        AnyFixture::Promotion(fixture) => {
+            let chain = PromotionChain::new(vec![link]).map_err(|error| Failed::new(&error))?;
+            let judgement = judge_twice(&chain, &fixture.question).map_err(Failed::from)?;
+            let said = judgement.policies.iter().filter_map(|report| report.said.as_ref().ok());
+            let differences = said.flat_map(|evaluation| fixture.differences(evaluation)).collect();
+            let dropped_lines = judgement.policies.iter().map(|report| report.dropped_lines).sum();
+            let answered = Answered { fuel: judgement.fuel(), dropped_lines };
+            Ok((
+                answered,
+                differences,
+                judgement.policies.into_iter().flat_map(|report| report.log).collect(),
+            ))
+        }
+    }
+}
+
+impl Failed {
+    fn new(error: &dyn std::error::Error) -> Self {
+        Self { reason: error.to_string(), log: Vec::new() }
+    }
+}
+
+impl From<RehearsalError> for Failed {
+    fn from(error: RehearsalError) -> Self {
         let reason = error.to_string();
         let log = if let RehearsalError::Decide(failure) = error { failure.log } else { Vec::new() };
-        Failed { reason, log }
-    })
+        Self { reason, log }
+    }
 }
 
 /// Every fixture of a directory, by name.
-fn read(directory: &Path) -> anyhow::Result<Vec<(String, Fixture)>> {
+fn read(directory: &Path) -> anyhow::Result<Vec<(String, AnyFixture)>> {
     let unusable = || Misuse(format!("cannot read fixtures from {}", directory.display()));
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).with_context(unusable)? {
@@ -174,7 +207,7 @@ fn read(directory: &Path) -> anyhow::Result<Vec<(String, Fixture)>> {
         let wrong = || Misuse(format!("{} is no fixture (see bootlace policy test --help)", path.display()));
         let text = fs::read_to_string(path).with_context(wrong)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok((name, Fixture::parse(&text).with_context(wrong)?))
+        Ok((name, AnyFixture::parse(&text).with_context(wrong)?))
     });
     fixtures.collect()
 }
@@ -202,10 +235,10 @@ fn put(page: &mut Page, loaded: &Loaded, runs: &[Run], verbose: bool) {
             page.line(&format!("    + {answered}"));
         }
     }
-    for run in runs.iter().filter(|run| verbose && run.log().next().is_some()) {
+    for run in runs.iter().filter(|run| verbose && !run.log.is_empty()) {
         page.gap();
         page.heading(&run.name, "log");
-        for line in run.log() {
+        for line in &run.log {
             page.line(&format!("  {:<5} {}", level(line.level), line.text));
         }
         if run.dropped_lines() > 0 {
@@ -236,7 +269,7 @@ fn run_as_json(run: &Run) -> Value {
         .map(|one| json!({ "about": one.about, "expected": one.expected, "answered": one.answered }))
         .collect();
     let log: Vec<_> =
-        run.log().map(|line| json!({ "level": level(line.level), "text": line.text })).collect();
+        run.log.iter().map(|line| json!({ "level": level(line.level), "text": line.text })).collect();
     json!({
         "name": run.name, "passed": run.passed(), "failure": run.result.as_ref().err(), "fuel": run.fuel(),
         "microseconds": u64::try_from(run.took.as_micros()).unwrap_or(u64::MAX), "differences": differences,
@@ -273,7 +306,7 @@ mod tests {
     }
 
     fn run(loaded: &Arc<Loaded>, fixture: &str) -> Run {
-        Run::of("one".into(), &Fixture::parse(fixture).unwrap(), loaded, &BTreeMap::new())
+        Run::of("one".into(), &AnyFixture::parse(fixture).unwrap(), loaded, &BTreeMap::new())
     }
 
     fn shown(loaded: &Loaded, runs: &[Run]) -> String {
@@ -320,6 +353,38 @@ mod tests {
     }
 
     #[test]
+    fn the_fixtures_of_the_promotion_policies_hold_and_would_not_under_another_verdict() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for name in ["four-eyes", "freeze-window", "parity", "required-checks"] {
+            let loaded = load(&format!("policies/dist/{name}.wasm"));
+            let directory = root.join("policies").join(name).join("fixtures");
+            let fixtures = read(&directory).unwrap();
+            assert!(fixtures.len() >= 2, "{name}");
+            for (fixture, parsed) in fixtures {
+                let run = Run::of(fixture.clone(), &parsed, &loaded, &BTreeMap::new());
+                let text = shown(&loaded, &[run]);
+                assert!(text.contains("1 of 1 fixtures as expected"), "{name}: {text}");
+                let other = fs::read_to_string(directory.join(format!("{fixture}.toml"))).unwrap();
+                let (question, _) = other.split_once("[expect]").unwrap();
+                let other = self::run(&loaded, &format!("{question}[expect]\ndeny = ['another']"));
+                assert!(!other.passed() && other.differences[0].about == "verdict", "{name}: {fixture}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_promotion_policy_that_fails_fails_its_fixture() {
+        let gatecrash = load("tests/guests/dist/gatecrash.wasm");
+        for (mode, reason) in [("trap", "trapped"), ("deny-for-nothing", "denies without a reason")] {
+            let failed = run(&gatecrash, &format!("settings = {{ mode = '{mode}' }}\n[promotion]\n[expect]"));
+            assert!(failed.result.err().unwrap().contains(reason), "{mode}");
+        }
+        let warned = "settings = { mode = 'warn' }\n[promotion]\n[expect]\nwarnings = ['careful']";
+        let run = run(&gatecrash, warned);
+        assert!(run.passed() && shown(&gatecrash, &[run]).contains("warned"));
+    }
+
+    #[test]
     fn a_policy_that_fails_fails_every_fixture_and_says_why() {
         let hostile = load("tests/guests/dist/hostile.wasm");
         for (mode, reason) in [("loop", "used all of its fuel"), ("grow", "asked for more memory")] {
@@ -328,7 +393,7 @@ mod tests {
             assert!(shown(&hostile, &[failed]).contains(reason), "{mode}");
         }
         let refused = run(&hostile, "settings = { mood = 'loop' }\n[expect]");
-        assert!(refused.result.unwrap_err().contains("mood"));
+        assert!(refused.result.err().unwrap().contains("mood"));
     }
 
     #[test]

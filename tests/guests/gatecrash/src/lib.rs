@@ -45,7 +45,7 @@ pub fn evaluate(request: &PromotionRequest) -> Result<Evaluation, PolicyError> {
         "deny-for-nothing" => Verdict::Deny(Vec::new()).into(),
         "deny-without-a-code" => Evaluation::unless(vec![Violation::new("", "because")]),
         "deny-at-length" => Evaluation::unless(vec![Violation::new("long", "x".repeat(4_000))]),
-        "deny-often" => denied(1_000),
+        "deny-often" => denied(100),
         "retry-at-once" => {
             let deferral = Deferral { retry_after_seconds: Some(0), ..Deferral::new("now") };
             deferral.into()
