@@ -52,7 +52,7 @@ pub(super) fn take_effect(control: &Control, workspace: &WorkspaceId) -> Result<
     let new = staged.into_iter().filter(|(name, content)| before.get(name) != Some(content));
     all.extend(new.map(|(name, content)| Alteration::Put { name, content }));
     write(control, all)?;
-    if let Some((_, line)) = marked(control, workspace)? {
+    if let Some(Mark { line, .. }) = marked(control, workspace)? {
         let noted = Alteration::Put { name: NOTE.to_owned(), content: line };
         control.change(&[], &[noted, Alteration::Delete { name: mark(workspace) }])?;
     }
@@ -73,10 +73,10 @@ pub(super) fn settle(control: &Control, slots: &Slots) -> Result<(), ControlErro
     let workspaces: BTreeSet<WorkspaceId> =
         found.keys().filter_map(|name| name[STAGED.len()..].split('/').next()?.parse().ok()).collect();
     for workspace in workspaces {
-        let stands = marked(control, &workspace)?.is_some_and(|(bundle, _)| {
+        let stands = marked(control, &workspace)?.is_some_and(|mark| {
             let kept = slots.root().workspaces.get(&workspace).into_iter();
             let mut kept = kept.flat_map(|root| root.earlier.iter().chain([&root.current]));
-            kept.any(|kept| kept.configuration.to_string().as_bytes() == bundle)
+            kept.any(|kept| kept.configuration.to_string().as_bytes() == mark.bundle)
         });
         if stands {
             tracing::warn!(%workspace, "an import was made and not finished before the host ended; it is now");
@@ -94,13 +94,20 @@ pub(super) fn is_any(control: &Control) -> Result<bool, ControlError> {
     Ok(!control.read(STAGED)?.is_empty())
 }
 
-/// The stored bundle that decides, and the line of the audit log.
-fn marked(control: &Control, workspace: &WorkspaceId) -> Result<Option<(Vec<u8>, Vec<u8>)>, ControlError> {
+/// What a mark says.
+struct Mark {
+    /// The digest of the stored bundle that decides, as text.
+    bundle: Vec<u8>,
+    /// The line of the audit log.
+    line: Vec<u8>,
+}
+
+fn marked(control: &Control, workspace: &WorkspaceId) -> Result<Option<Mark>, ControlError> {
     let name = mark(workspace);
     let found = control.read(&name)?.remove(&name);
     Ok(found.map(|content| {
         let mut parts = content.splitn(2, |byte| *byte == b'\n').map(<[u8]>::to_vec);
-        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+        Mark { bundle: parts.next().unwrap_or_default(), line: parts.next().unwrap_or_default() }
     }))
 }
 
