@@ -23,11 +23,14 @@ use std::{
 use bootlace::{
     bundle::BundleLimits,
     clock::Clock,
-    host::{Host, HostSettings},
+    control::ControlError,
+    host::{Host, HostSettings, StartError},
     id::{Revision, UnixSeconds},
+    ledger::LedgerOpenError,
     policy::{Limits, lanes::LaneSettings},
     serve::listener::ListenerLimits,
     server::{Server, ServerSettings},
+    slots::DirectoryError,
     state::State,
     upload::Compiler,
 };
@@ -84,12 +87,20 @@ impl World {
     pub(crate) async fn restart(self) -> Self {
         let Self { site, host, clock, data, operator, server } = self;
         server.stop(Duration::ZERO).await;
-        // Whatever a request left at work has the host until it is done.
-        let gone = Arc::downgrade(&host);
         drop(host);
-        blocking(move || program::until("the host is gone", || gone.strong_count() == 0)).await;
-        let settings = settings(&site, data.path(), clock.clone());
-        let host = blocking(move || Host::open(settings).unwrap()).await;
+        let (host, site, data, clock) = blocking(move || {
+            let mut host = None;
+            // Whatever a request left at work has the host, and its locks, until it is done.
+            program::until("the host is gone", || {
+                match Host::open(settings(&site, data.path(), clock.clone())) {
+                    Ok(opened) => host = Some(opened),
+                    Err(error) => assert!(is_in_use(&error), "{error:?}"),
+                }
+                host.is_some()
+            });
+            (host.unwrap(), site, data, clock)
+        })
+        .await;
         let server = Server::start(Arc::clone(&host), loopback()).await.unwrap();
         Self { site, host, clock, data, operator, server }
     }
@@ -221,7 +232,16 @@ pub(crate) fn settings(site: &Site, data: &Path, clock: Clock) -> HostSettings {
 }
 
 /// Both listeners on loopback and free ports.
-pub(crate) fn loopback() -> ServerSettings {
+/// Whether another host, which may be on its way out, has the data directory.
+fn is_in_use(error: &StartError) -> bool {
+    matches!(
+        error,
+        StartError::Directory(DirectoryError::InUse { .. })
+            | StartError::Ledger(ControlError::Open(LedgerOpenError::InUse { .. }))
+    )
+}
+
+fn loopback() -> ServerSettings {
     let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     ServerSettings {
         boot: free,
