@@ -80,7 +80,10 @@ async fn a_protected_environment_wants_its_name_where_nobody_can_be_asked() {
     let developer = world.site.token("developer");
     let (code, _, said) = world.cli(developer, "env create live-eu --type production").await;
     assert_eq!((code, said.contains("forbidden")), (1, true), "{said}");
-    world.ok(developer, "env create sandbox --type production --protected=false").await;
+    let (code, _, said) =
+        world.cli(developer, "env create sandbox --type production --protected=false").await;
+    assert_eq!((code, said.contains("forbidden")), (1, true), "{said}");
+    world.ok(admin, "env create sandbox --type production --protected=false").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,6 +74,25 @@ async fn a_version_is_revoked_once_another_is_in_force() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn templates_and_required_keys_are_said_in_every_layer() {
+    let world = World::with(Site::small(0)).await;
+    world.vars(0, &line("set", &STAGING, &["CACHE_HOST=a b", "PORT=80"]), "").await;
+    world.vars(0, &line("set", &STAGING, &["URL", "--template", "http://${CACHE_HOST|percent}"]), "").await;
+    assert_eq!(world.environment("staging").await["URL"], "http://a%20b");
+    let said = world.vars(0, &line("require", &STAGING, &["PORT=port", "URL=url"]), "").await;
+    assert!(said.contains("PORT, URL of every deployment in staging: required"), "{said}");
+    assert!(world.vars(1, &line("set", &STAGING, &["PORT=x"]), "").await.contains("PORT"));
+    let list = world.vars(0, &["list", "-e", "staging"], "").await;
+    assert!(list.contains("PORT=port, URL=url"), "{list}");
+    world.vars(0, &line("require", &STAGING, &["PORT", "--off"]), "").await;
+    world.vars(0, &line("set", &STAGING, &["PORT=x"]), "").await;
+    assert!(world.vars(2, &["require", "-e", "staging", "PORT"], "").await.contains("--all-deployments"));
+    assert!(
+        world.vars(2, &line("set", &STAGING, &["A=1", "--template", "x"]), "").await.contains("one NAME")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_deployment_or_confirmation_changes_nothing() {
     let world = World::with(Site::small(0)).await;
     let before = (world.environment("staging").await, world.environment("production").await);

@@ -30,6 +30,7 @@ mod grants;
 mod hostile;
 mod idempotency;
 mod layers;
+mod layers_forms;
 mod leaks;
 mod limits;
 mod lists;

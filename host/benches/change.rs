@@ -12,7 +12,7 @@ use std::{
 };
 
 use bootlace::{
-    change::{Edit, Precondition},
+    change::{Edit, Precondition, Wanted},
     host::Author,
     id::WorkspaceId,
     made::ValueKey,
@@ -89,8 +89,8 @@ fn change(bed: &Bed, size: usize, number: usize) {
         place: Place::Deployment(deployment, Some(environment)),
         name: "CHANGED".parse().expect("a name"),
     };
-    let value = Secret::from(format!("value {number}"));
-    let edit = Edit::SetValue { key, value, sensitivity: Some(Sensitivity::Plain), description: None };
+    let wanted = Wanted::Value(Secret::from(format!("value {number}")));
+    let edit = Edit::SetValue { key, wanted, sensitivity: Some(Sensitivity::Plain), description: None };
     let workspace: WorkspaceId = "acme".parse().expect("a name");
     bed.host
         .change(&Author::process("ada"), &workspace, &[edit], Precondition::Any)

@@ -30,7 +30,7 @@ use crate::{
     },
     model::{
         Address, Configuration, Deployment, Environment, EnvironmentType, Override, Place, SealedValue,
-        question::Sensitivity,
+        Template, question::Sensitivity,
     },
     seal,
     secret::Secret,
@@ -41,14 +41,22 @@ pub const MAX_EDITS: usize = 30;
 /// What is listed as a reason at most, where something is in use.
 pub(crate) const LISTED: usize = 20;
 
+/// What a value is to hold.
+pub enum Wanted {
+    /// A text, which is sealed.
+    Value(Secret),
+    /// A text made of other variables' values.
+    Template(Template),
+}
+
 /// One thing to be changed.
 pub enum Edit {
     /// A value gets a new version, or becomes one.
     SetValue {
         /// Where and which.
         key: ValueKey,
-        /// The value.
-        value: Secret,
+        /// What it is to hold.
+        wanted: Wanted,
         /// Whether it is a secret; none for as before, and plain where there was nothing.
         sensitivity: Option<Sensitivity>,
         /// For a person; none for as before.
@@ -271,9 +279,9 @@ impl<'a> Draft<'a> {
         entropy: &mut Entropy<'_>,
     ) -> Result<(), EditError> {
         match edit {
-            Edit::SetValue { key, value, sensitivity, description } => {
+            Edit::SetValue { key, wanted, sensitivity, description } => {
                 let layer = self.writable(key, precondition)?;
-                let next = self.value(key, value, *sensitivity, description.as_deref(), entropy)?;
+                let next = self.value(key, wanted, *sensitivity, description.as_deref(), entropy)?;
                 if let Some(layer) = layer.get_mut(&mut self.configuration) {
                     layer.variables.insert(key.name.clone(), next.variable());
                 }
@@ -330,11 +338,12 @@ impl<'a> Draft<'a> {
         resources.contains_key(&binding) || resources.contains_key(&ResourceKey::Deployment(id.clone()))
     }
 
-    /// A new version, sealed for its place.
+    /// A new version, sealed for its place. A template that takes a secret's place is one, too, so that what
+    /// comes after it does not become plain unsaid.
     fn value(
         &self,
         key: &ValueKey,
-        value: &Secret,
+        wanted: &Wanted,
         sensitivity: Option<Sensitivity>,
         description: Option<&str>,
         entropy: &mut Entropy<'_>,
@@ -346,12 +355,13 @@ impl<'a> Draft<'a> {
         let current = MadeVersion {
             number,
             sensitivity: sensitivity.unwrap_or(Sensitivity::Plain),
-            content: MadeContent::Sealed(self.sealed(
-                &key.to_string(),
-                &self.address(key, number),
-                value,
-                entropy,
-            )?),
+            content: match wanted {
+                Wanted::Template(template) => MadeContent::Template(template.clone()),
+                Wanted::Value(value) => {
+                    let (what, address) = (key.to_string(), self.address(key, number));
+                    MadeContent::Sealed(self.sealed(&what, &address, value, entropy)?)
+                }
+            },
             set: self.stamp.clone(),
         };
         Ok(MadeValue {

@@ -69,6 +69,7 @@ pub fn changed_by(subjects: &BTreeSet<Subject>, touched: &BTreeSet<Pair>) -> BTr
             Subject::Resource(ResourceKey::Binding(id, environment, _)) => {
                 keys.insert(PieceKey::Pair(id.clone(), environment.clone()));
             }
+            Subject::Resource(ResourceKey::Requirement(key)) => drop(keys.insert(of_place(&key.place))),
             Subject::Resource(ResourceKey::Service(id)) => drop(keys.insert(PieceKey::Service(id.clone()))),
             Subject::Resource(ResourceKey::Tool(id)) => drop(keys.insert(PieceKey::Tool(id.clone()))),
             Subject::Resource(ResourceKey::Policy(_) | ResourceKey::Attachment(..)) => {

@@ -71,7 +71,7 @@ pub struct MadeVersion {
 pub enum MadeContent {
     /// A value.
     Sealed(SealedValue),
-    /// A text made of other variables' values: what a clone took over from a directory.
+    /// A text made of other variables' values.
     Template(Template),
     /// Nothing any more: it was revoked, and what it held is gone. Never of the version that is set.
     Revoked(Stamp),

@@ -37,9 +37,8 @@ pub(super) mod given;
 mod shown;
 mod wire;
 
-use wire::{
-    DeploymentEntry, DeploymentListed, Deployments, WireCreateDeployment, WirePatchDeployment, WireType,
-};
+pub(super) use wire::WireType;
+use wire::{DeploymentEntry, DeploymentListed, Deployments, WireCreateDeployment, WirePatchDeployment};
 
 type Answer = Result<Response, Problem>;
 

@@ -42,7 +42,9 @@ pub(super) struct Drift {
 pub(super) struct DriftEntry {
     /// What it is and where, in words.
     subject: String,
-    #[schema(pattern = "^(value|environment|deployment|service|tool|binding|policy|attachment)$")]
+    #[schema(
+        pattern = "^(value|environment|deployment|service|tool|binding|policy|attachment|requirement)$"
+    )]
     kind: &'static str,
     name: String,
     /// The deployment that it belongs to; null where it is every one's.
@@ -150,6 +152,7 @@ fn of_resource(key: &ResourceKey) -> (&'static str, String, (Option<DeploymentId
         }
         ResourceKey::Policy(name) => ("policy", name.to_string(), (None, None)),
         ResourceKey::Attachment(policy, place) => ("attachment", policy.to_string(), of_place(place)),
+        ResourceKey::Requirement(key) => ("requirement", key.name.to_string(), of_place(&key.place)),
     }
 }
 

@@ -74,6 +74,10 @@ impl About {
                 self.place(&Place::Deployment(id, Some(environment)), configuration);
             }
             ResourceKey::Attachment(_, place) => self.place(&place, configuration),
+            ResourceKey::Requirement(key) => {
+                self.keys.insert(key.name);
+                self.place(&key.place, configuration);
+            }
             // Whoever is bound to it, calls it or is asked about by it, anywhere.
             ResourceKey::Service(_) | ResourceKey::Tool(_) | ResourceKey::Policy(_) => {
                 self.place(&Place::Workspace, configuration);

@@ -19,7 +19,7 @@ use crate::{
     seal::{self, DataKey},
 };
 
-/// The most values, bindings and attached policies that a clone takes over.
+/// The most values, required keys, bindings and attached policies that a clone takes over.
 pub(super) const MAX_CLONED: usize = 2_000;
 
 /// A clone that is wanted.
@@ -60,16 +60,17 @@ impl Clone<'_> {
         let layers = self.layers(&draft.configuration, &deployments);
         let bindings = self.bindings(draft, &deployments);
         let attachments = self.attachments(draft, &deployments);
+        let required = requirements(&layers);
         let many = layers.values().map(|layer| layer.variables.len()).sum::<usize>();
-        let many = many + bindings.len() + attachments.len();
+        let many = many + bindings.len() + attachments.len() + required.len();
         if many > MAX_CLONED {
             let rule = format!(
-                "a clone takes over at most {MAX_CLONED} values, bindings and attached policies; these are {many}: choose fewer deployments"
+                "a clone takes over at most {MAX_CLONED} values, required keys, bindings and attached policies; these are {many}: choose fewer deployments"
             );
             return Err(EditError::Invalid(rule));
         }
         self.values(draft, (from, &target), layers, entropy)?;
-        let resources = bindings.into_iter().chain(attachments);
+        let resources = bindings.into_iter().chain(attachments).chain(required);
         for (key, resource) in resources {
             let sealed_for = [(wanted.name.clone(), target.uid)].into();
             let made = MadeResource { resource, sealed_for, changed: draft.stamp.clone() };
@@ -127,10 +128,6 @@ impl Clone<'_> {
     ) -> Result<(), EditError> {
         let mut unopened = Vec::new();
         for (place, layer) in layers {
-            for name in layer.required.keys() {
-                let key = ValueKey { place: place.clone(), name: name.clone() };
-                draft.warnings.push(format!("{key} is not required as it is in {}", self.source));
-            }
             for (name, variable) in layer.variables {
                 let key = ValueKey { place: place.clone(), name };
                 match taken_over(draft, ends, &key, &variable, entropy) {
@@ -198,6 +195,16 @@ impl Clone<'_> {
             })
             .collect()
     }
+}
+
+/// What the layers require; so does the clone, whatever becomes of its source.
+fn requirements(layers: &BTreeMap<Place, Layer<SealedValue>>) -> Vec<(ResourceKey, Resource)> {
+    let all = layers.iter().flat_map(|(place, layer)| layer.required.iter().map(move |one| (place, one)));
+    let required = all.map(|(place, (name, form))| {
+        let key = ValueKey { place: place.clone(), name: name.clone() };
+        (ResourceKey::Requirement(key), Resource::Requirement(form.clone()))
+    });
+    required.collect()
 }
 
 /// The value as the clone has it. Its plaintext is wiped before this returns.

@@ -7,7 +7,7 @@ use crate::{
     entropy::{Entropy, fresh},
     id::{DeploymentId, EnvironmentName, Uid},
     made::{Made, ResourceKey, Subject},
-    model::{Deployment, Place, SealedValue},
+    model::{Deployment, Layer, Place, SealedValue},
 };
 
 /// What a deployment's own record holds from now on. The environments that it leaves are left with
@@ -25,10 +25,10 @@ pub(super) fn put(
     wanted.releases = before.map(|before| before.releases.clone()).unwrap_or_default();
     let used = before.into_iter().flat_map(|before| before.environments.keys());
     let left: Vec<_> = used.filter(|name| !wanted.environments.contains_key(*name)).cloned().collect();
-    // Variables and bindings are records of their own.
+    // Variables, what is required in one environment, and bindings are records of their own.
     wanted.base.variables.clear();
     for here in wanted.environments.values_mut() {
-        here.layer.variables.clear();
+        here.layer = Layer::default();
         here.bindings.clear();
     }
     for name in &left {
@@ -81,6 +81,7 @@ pub(super) fn forget(draft: &mut Draft<'_>, is_such: impl Fn(&Place) -> bool) {
             is_such(&Place::Deployment(id.clone(), Some(environment.clone())))
         }
         ResourceKey::Attachment(_, place) => is_such(place),
+        ResourceKey::Requirement(key) => is_such(&key.place),
         _ => false,
     };
     let there: Vec<_> = draft.made.resources.keys().filter(is_there).cloned().collect();

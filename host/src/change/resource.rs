@@ -10,8 +10,8 @@ use super::{
 use crate::{
     entropy::Entropy,
     id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, ToolName, Uid, VariableName},
-    made::{MadePolicy, MadeResource, Resource, ResourceKey, Subject},
-    model::{Attachment, Binding, Deployment, Place, Policy, SealedValue},
+    made::{MadePolicy, MadeResource, Resource, ResourceKey, Subject, ValueKey},
+    model::{Attachment, Binding, Deployment, Place, Policy, SealedValue, ValueType},
 };
 
 /// One edit of a resource.
@@ -40,6 +40,8 @@ pub enum ResourceEdit {
     RestorePolicy(Policy),
     /// A policy is attached, or has other settings there.
     PutAttachment(Attachment),
+    /// No instance starts without it from a layer on, and it has a form.
+    PutRequirement(ValueKey, Option<ValueType>),
     /// It goes.
     Delete(ResourceKey),
 }
@@ -57,6 +59,7 @@ impl ResourceEdit {
             }
             Self::PutPolicy(one) | Self::RestorePolicy(one) => ResourceKey::Policy(one.name.clone()),
             Self::PutAttachment(one) => ResourceKey::Attachment(one.policy.clone(), one.place.clone()),
+            Self::PutRequirement(key, _) => ResourceKey::Requirement(key.clone()),
             Self::Delete(key) => key.clone(),
         }
     }
@@ -122,6 +125,14 @@ pub(super) fn apply(
             put(draft, key, Resource::Attachment(one.clone()), none)?;
             order_attachments(draft);
             Ok(())
+        }
+        ResourceEdit::PutRequirement(of, form) => {
+            let environment = match &of.place {
+                Place::Environment(name) | Place::Deployment(_, Some(name)) => Some(name),
+                Place::Workspace | Place::Deployment(_, None) => None,
+            };
+            let sealed_for = draft.uids(environment.into_iter());
+            put(draft, key, Resource::Requirement(form.clone()), sealed_for)
         }
         ResourceEdit::Delete(_) => {
             if let ResourceKey::Policy(name) = &key {
@@ -215,6 +226,7 @@ fn touch(draft: &mut Draft<'_>, key: &ResourceKey) {
         // Which pairs have it among theirs is for their chains to say.
         ResourceKey::Policy(_) => draft.touch(&Place::Workspace),
         ResourceKey::Attachment(_, place) => draft.touch(place),
+        ResourceKey::Requirement(key) => draft.touch(&key.place),
     }
 }
 

@@ -324,7 +324,7 @@ fn a_deployment_takes_along_what_was_set_in_it_and_leaves_it_with_an_environment
         for text in ["one", "two"] {
             bench.make(Edit::SetValue {
                 key: key(environment),
-                value: Secret::new(text.into()),
+                wanted: Wanted::Value(Secret::new(text.into())),
                 sensitivity: None,
                 description: None,
             });
@@ -333,7 +333,7 @@ fn a_deployment_takes_along_what_was_set_in_it_and_leaves_it_with_an_environment
     bench.bind();
     let taken = Edit::SetValue {
         key: ValueKey { name: "DATABASE_URL".parse().unwrap(), ..key("staging") },
-        value: Secret::new("x".into()),
+        wanted: Wanted::Value(Secret::new("x".into())),
         sensitivity: None,
         description: None,
     };

@@ -4,6 +4,7 @@ mod export;
 mod import;
 mod list;
 mod place;
+mod require;
 mod revoke;
 mod set;
 mod unset;
@@ -31,6 +32,7 @@ Examples:
   bootlace var set -d checkout -e staging STRIPE_KEY --secret --description 'calls Stripe' < key.txt
   bootlace var unset -d checkout -e staging LOG_LEVEL
   bootlace var versions -d checkout -e staging STRIPE_KEY
+  bootlace var require -d checkout -e staging STRIPE_KEY PORT=port
   bootlace var revoke -d checkout -e staging STRIPE_KEY --version 1
   bootlace var import -d checkout -e staging .env --dialect docker --secret STRIPE_KEY,'*_TOKEN'
   bootlace var export -d checkout -e staging --format dotenv")]
@@ -51,6 +53,8 @@ pub enum Action {
     Unset(unset::Args),
     /// Show how one came to be, without values
     Versions(versions::Args),
+    /// Let no instance start without one, or with another form
+    Require(require::Args),
     /// Revoke an earlier version of one
     Revoke(revoke::Args),
     /// Set everything that a dotenv file sets
@@ -66,6 +70,7 @@ impl Args {
             Action::Set(args) => args.run(output),
             Action::Unset(args) => args.run(output),
             Action::Versions(args) => args.run(output),
+            Action::Require(args) => args.run(output),
             Action::Revoke(args) => args.run(output),
             Action::Import(args) => args.run(output),
             Action::Export(args) => args.run(output),

@@ -400,7 +400,7 @@ fn parted(records: Vec<Alteration>, workspace: &WorkspaceId, edits: &[Edit]) -> 
         return Transactions { early: Vec::new(), late: records, trailing: Vec::new() };
     }
     if !is_clone {
-        let without = ["value", "past", "resource/binding", "resource/attachment"];
+        let without = ["value", "past", "resource/binding", "resource/attachment", "resource/required"];
         let without = without.map(|kind| format!("workspace/{workspace}/{kind}/"));
         let is_without = |one: &Alteration| matches!(one, Alteration::Delete { name } if without.iter().any(|prefix| name.starts_with(prefix)));
         let (trailing, late) = records.into_iter().partition(is_without);

@@ -89,6 +89,8 @@ impl MadeEnvironment {
         let name = &self.environment.name;
         configuration.environments.insert(name.clone(), self.environment.clone());
         configuration.keys.insert(name.clone(), self.keys.clone());
+        // As of a directory's, whether it sets anything or not.
+        configuration.environment_layers.entry(name.clone()).or_default();
     }
 
     /// Adds it to the deployments that use it and are still there.

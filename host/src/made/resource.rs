@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use super::{MadePolicy, Stamp, ValueKey, is_taken, layer_of};
 use crate::{
     id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, ToolName, Uid, VariableName},
-    model::{Attachment, Binding, Configuration, Deployment, Place, SealedValue, Service, Tool},
+    model::{Attachment, Binding, Configuration, Deployment, Place, SealedValue, Service, Tool, ValueType},
 };
 
 /// Names something that was made by API. Those that others refer to come first.
@@ -23,6 +23,8 @@ pub enum ResourceKey {
     Policy(PolicyName),
     /// A policy at work in a place.
     Attachment(PolicyName, Place),
+    /// What no instance starts without, from a layer on. A deployment's base has its own in its record.
+    Requirement(ValueKey),
 }
 
 /// What a [`ResourceKey`] names.
@@ -41,6 +43,8 @@ pub enum Resource {
     Policy(MadePolicy),
     /// With its settings.
     Attachment(Attachment),
+    /// The form that is asked for; none for any text.
+    Requirement(Option<ValueType>),
 }
 
 /// A resource, and who changed it.
@@ -72,6 +76,10 @@ impl ResourceKey {
             Self::Attachment(policy, place) => {
                 configuration.attachments.iter().any(|one| one.policy == *policy && one.place == *place)
             }
+            Self::Requirement(key) => {
+                let layer = layer_of(configuration, &key.place).and_then(|found| found.get(configuration));
+                layer.is_some_and(|layer| layer.required.contains_key(&key.name))
+            }
         }
     }
 
@@ -89,6 +97,11 @@ impl ResourceKey {
             Self::Policy(name) => drop(configuration.policies.remove(name)),
             Self::Attachment(policy, place) => {
                 configuration.attachments.retain(|one| one.policy != *policy || one.place != *place);
+            }
+            Self::Requirement(key) => {
+                let layer = layer_of(configuration, &key.place);
+                let layer = layer.and_then(|found| found.get_mut(configuration));
+                layer.map(|layer| layer.required.remove(&key.name));
             }
         }
     }
@@ -111,7 +124,7 @@ impl MadeResource {
                     made.base.variables.clone_from(&before.base.variables);
                     for (name, here) in &mut made.environments {
                         let Some(before) = before.environments.get(name) else { continue };
-                        here.layer.variables.clone_from(&before.layer.variables);
+                        here.layer.clone_from(&before.layer);
                         here.bindings.clone_from(&before.bindings);
                     }
                 }
@@ -141,10 +154,7 @@ impl MadeResource {
                 configuration.policies.insert(name.clone(), made.policy.clone());
             }
             (Resource::Attachment(made), ResourceKey::Attachment(_, place)) => {
-                let is_same = match place {
-                    Place::Environment(name) | Place::Deployment(_, Some(name)) => is_there(name),
-                    _ => true,
-                };
+                let is_same = environment_of(place).is_none_or(is_there);
                 let has_policy = configuration.policies.contains_key(&made.policy);
                 if !has_policy || !is_same || layer_of(configuration, place).is_none() {
                     return false;
@@ -154,6 +164,14 @@ impl MadeResource {
                     Some(before) => before.clone_from(made),
                     None => configuration.attachments.push(made.clone()),
                 }
+            }
+            (Resource::Requirement(form), ResourceKey::Requirement(key)) => {
+                if !environment_of(&key.place).is_none_or(is_there) {
+                    return false;
+                }
+                let layer = layer_of(configuration, &key.place);
+                let Some(layer) = layer.and_then(|found| found.get_mut(configuration)) else { return false };
+                layer.required.insert(key.name.clone(), form.clone());
             }
             _ => return false,
         }
@@ -180,6 +198,13 @@ impl MadeResource {
     }
 }
 
+fn environment_of(place: &Place) -> Option<&EnvironmentName> {
+    match place {
+        Place::Environment(name) | Place::Deployment(_, Some(name)) => Some(name),
+        Place::Workspace | Place::Deployment(_, None) => None,
+    }
+}
+
 impl fmt::Display for ResourceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -188,6 +213,7 @@ impl fmt::Display for ResourceKey {
             Self::Tool(id) => write!(f, "tool {id}"),
             Self::Binding(id, environment, name) => write!(f, "binding {name} of {id} in {environment}"),
             Self::Policy(name) => write!(f, "policy {name}"),
+            Self::Requirement(key) => write!(f, "requirement of {key}"),
             Self::Attachment(policy, Place::Workspace) => write!(f, "attachment of {policy}"),
             Self::Attachment(policy, Place::Environment(name)) => {
                 write!(f, "attachment of {policy} in {name}")

@@ -458,7 +458,7 @@ fn piece(wire: WirePiece) -> Option<Piece> {
     Some(match wire {
         WirePiece::Literal(text) => Piece::Literal(text),
         WirePiece::Reference(name, encoding) => {
-            let encoding = ENCODINGS.into_iter().find(|(_, word)| *word == encoding)?.0;
+            let encoding = Encoding::ALL.into_iter().find(|known| known.as_str() == encoding)?;
             Piece::Reference { name: name.parse().ok()?, encoding }
         }
     })
@@ -468,20 +468,10 @@ fn to_piece(piece: &Piece) -> WirePiece {
     match piece {
         Piece::Literal(text) => WirePiece::Literal(text.clone()),
         Piece::Reference { name, encoding } => {
-            let known = ENCODINGS.into_iter().find(|(known, _)| known == encoding);
-            let word = known.map(|(_, word)| word).unwrap_or_default();
-            WirePiece::Reference(name.to_string(), word.to_owned())
+            WirePiece::Reference(name.to_string(), encoding.as_str().to_owned())
         }
     }
 }
-
-/// How a reference's value is written, in the words of a directory.
-const ENCODINGS: [(Encoding, &str); 4] = [
-    (Encoding::Raw, "raw"),
-    (Encoding::Percent, "percent"),
-    (Encoding::JsonString, "json"),
-    (Encoding::Base64, "base64"),
-];
 
 fn to_version(version: &MadeVersion) -> WireVersion {
     WireVersion {

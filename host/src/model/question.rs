@@ -250,6 +250,22 @@ pub enum Encoding {
     Base64,
 }
 
+impl Encoding {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Raw, Self::Percent, Self::JsonString, Self::Base64];
+
+    /// As templates write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Percent => "percent",
+            Self::JsonString => "json",
+            Self::Base64 => "base64",
+        }
+    }
+}
+
 /// Why the boot was refused, and by whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {

@@ -14,7 +14,7 @@
 //! A template refers to other variables as `${NAME}` or `${NAME|percent}` (or `json`, `base64`,
 //! `raw`); `$${` is a literal `${`. Without `current`, the last version is.
 
-use std::{collections::BTreeSet, str::FromStr, sync::Arc};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
 use toml::de::DeValue;
 
@@ -235,6 +235,20 @@ pub enum InvalidTemplate {
     BadEncoding,
 }
 
+impl fmt::Display for Template {
+    /// As it is written; what [`Template::from_str`] reads back.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in &self.0 {
+            match piece {
+                Piece::Literal(text) => f.write_str(&text.replace("${", "$${"))?,
+                Piece::Reference { name, encoding: Encoding::Raw } => write!(f, "${{{name}}}")?,
+                Piece::Reference { name, encoding } => write!(f, "${{{name}|{}}}", encoding.as_str())?,
+            }
+        }
+        Ok(())
+    }
+}
+
 impl FromStr for Template {
     type Err = InvalidTemplate;
 
@@ -255,13 +269,8 @@ impl FromStr for Template {
             }
             let (inside, after) = rest.split_once('}').ok_or(InvalidTemplate::Unclosed)?;
             let (name, encoding) = inside.split_once('|').unwrap_or((inside, "raw"));
-            let encoding = match encoding.trim() {
-                "raw" => Encoding::Raw,
-                "percent" => Encoding::Percent,
-                "json" => Encoding::JsonString,
-                "base64" => Encoding::Base64,
-                _ => return Err(InvalidTemplate::BadEncoding),
-            };
+            let encoding = Encoding::ALL.into_iter().find(|known| known.as_str() == encoding.trim());
+            let encoding = encoding.ok_or(InvalidTemplate::BadEncoding)?;
             let name = name.trim().parse().map_err(|_| InvalidTemplate::BadName)?;
             pieces.push(Piece::Reference { name, encoding });
             text = after;

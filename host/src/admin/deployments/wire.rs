@@ -108,7 +108,7 @@ pub(super) fn required(
 
 impl WireType {
     #[allow(clippy::option_option, reason = "any text is a form that can be asked for")]
-    fn form(self) -> Result<Option<ValueType>, String> {
+    pub(in crate::admin) fn form(self) -> Result<Option<ValueType>, String> {
         let WireForm { r#type, schemes, min, max, pattern } = match self {
             Self::Word(word) => WireForm { r#type: word, ..WireForm::default() },
             Self::Form(form) => form,
@@ -135,7 +135,7 @@ impl WireType {
         made.map(Some).map_err(|error| error.to_string())
     }
 
-    pub(super) fn of(form: Option<&ValueType>) -> Self {
+    pub(in crate::admin) fn of(form: Option<&ValueType>) -> Self {
         let word = |word: &str| Self::Word(word.to_owned());
         let with = |word: &str| WireForm { r#type: word.to_owned(), ..WireForm::default() };
         match form {

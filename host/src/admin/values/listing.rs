@@ -7,19 +7,20 @@ use serde_json::json;
 use super::{
     Answer,
     at::At,
-    shown::{ValueEntry, Values},
+    shown::{Owned, RequiredEntry, ValueEntry, Values},
 };
 use crate::{
     admin::{
         Caller,
+        deployments::WireType,
         query::{MAX_PAGE, PAGE, Paging, parameter},
         tagged,
     },
     host::Host,
     id::{DeploymentId, EnvironmentName, VariableName},
-    made::ValueKey,
-    model::{Content, Place, question::Sensitivity},
-    plan::{LayerName, Planned},
+    made::{ResourceKey, ValueKey},
+    model::{Content, Place, Template, question::Sensitivity},
+    plan::{LayerName, Planned, What},
     prepared::Prepared,
     preview,
     serve::respond::Problem,
@@ -52,11 +53,12 @@ pub(super) fn list(host: &Host, caller: &Caller, at: &At<'_>, query: Option<&str
     let (variables, next) = match &at.place {
         Place::Deployment(deployment, Some(environment)) => {
             let prepared = at.served.prepared(deployment, environment).ok_or_else(Problem::not_found)?;
-            planned(at, prepared, &show(prepared), &paging)
+            planned(at, prepared, (&show(prepared), reveal), &paging)
         }
-        _ => of_layer(caller, at, show, &paging),
+        _ => of_layer(caller, at, (show, reveal), &paging),
     };
-    Ok(tagged(revision, Values { deployment, environment, revision, variables, next }))
+    let required = if paging.after.is_none() { required(at) } else { Vec::new() };
+    Ok(tagged(revision, Values { deployment, environment, revision, variables, required, next }))
 }
 
 fn names(place: &Place) -> (Option<&DeploymentId>, Option<&EnvironmentName>) {
@@ -71,7 +73,7 @@ fn names(place: &Place) -> (Option<&DeploymentId>, Option<&EnvironmentName>) {
 fn planned(
     at: &At<'_>,
     prepared: &Prepared,
-    shown: &[Option<String>],
+    (shown, reveal): (&[Option<String>], bool),
     paging: &Paging<VariableName>,
 ) -> (Vec<ValueEntry>, Option<String>) {
     let plan = &prepared.plan;
@@ -88,6 +90,10 @@ fn planned(
             required: Some(variable.required),
             version: candidate.map(|candidate| candidate.version).filter(|version| *version > 0),
             value: value_of(variable.sensitivity, shown.get(index)),
+            template: match candidate.map(|candidate| &candidate.what) {
+                Some(What::Template(template)) => told(template, variable.sensitivity, reveal),
+                _ => None,
+            },
             owned: at.owned(&key_of(prepared, variable)),
         }
     });
@@ -98,7 +104,7 @@ fn planned(
 fn of_layer(
     caller: &Caller,
     at: &At<'_>,
-    show: impl Fn(&Prepared) -> Vec<Option<String>>,
+    (show, reveal): (impl Fn(&Prepared) -> Vec<Option<String>>, bool),
     paging: &Paging<VariableName>,
 ) -> (Vec<ValueEntry>, Option<String>) {
     let variables = at.layer().map(|layer| &layer.variables).into_iter().flatten();
@@ -112,13 +118,16 @@ fn of_layer(
             let layer = prepared.plan.variables[index].provenance.layer;
             (layer == at.layer_name()).then_some((prepared, index))
         });
+        // A template is as secret as what it is made of, and only a plan tells what that is.
+        let planned = from.map(|(prepared, index)| prepared.plan.variables[index].sensitivity);
+        let sensitivity = planned.unwrap_or(variable.sensitivity);
         let shown = from.and_then(|(prepared, index)| {
             opened.entry(prepared.number).or_insert_with(|| show(prepared)).get(index)
         });
         ValueEntry {
             name: name.to_string(),
             description: variable.description.clone(),
-            is_secret: variable.sensitivity == Sensitivity::Secret,
+            is_secret: sensitivity == Sensitivity::Secret,
             layer: at.layer_name().as_str(),
             overrode: None,
             required: None,
@@ -126,7 +135,11 @@ fn of_layer(
                 Content::Versions { current, .. } => Some(*current),
                 Content::Template(_) => None,
             },
-            value: value_of(variable.sensitivity, shown),
+            value: value_of(sensitivity, shown),
+            template: match &variable.content {
+                Content::Template(template) => told(template, sensitivity, reveal),
+                Content::Versions { .. } => None,
+            },
             owned: at.owned(&at.key(name)),
         }
     });
@@ -138,6 +151,29 @@ fn value_of(sensitivity: Sensitivity, shown: Option<&Option<String>>) -> Option<
         Sensitivity::Secret => Some(preview::MASK.to_owned()),
         Sensitivity::Plain => shown.cloned().flatten(),
     }
+}
+
+/// What a template is made of may hold plain text of any kind.
+fn told(template: &Template, sensitivity: Sensitivity, reveal: bool) -> Option<String> {
+    (reveal && sensitivity == Sensitivity::Plain).then(|| template.to_string())
+}
+
+/// What the layer requires by itself, and who says so.
+fn required(at: &At<'_>) -> Vec<RequiredEntry> {
+    let resources = &at.served.made.resources;
+    let said = at.layer().map(|layer| &layer.required).into_iter().flatten();
+    let entries = said.map(|(name, form)| {
+        let record = match &at.place {
+            Place::Deployment(id, None) => ResourceKey::Deployment(id.clone()),
+            _ => ResourceKey::Requirement(at.key(name)),
+        };
+        RequiredEntry {
+            name: name.to_string(),
+            form: WireType::of(form.as_ref()),
+            owned: Owned::since(resources.get(&record).map(|made| &made.changed)),
+        }
+    });
+    entries.collect()
 }
 
 /// The record that a planned variable's value comes from.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    admin::deployments::WireType,
     clock::rfc3339,
     made::{Made, MadeContent, MadeVersion, Stamp, ValueKey},
     model::question::Sensitivity,
@@ -18,9 +19,20 @@ pub(in crate::admin) struct Values {
     pub(super) environment: Option<String>,
     pub(super) revision: u64,
     pub(super) variables: Vec<ValueEntry>,
+    /// What this layer by itself lets no instance start without; told on the first page.
+    pub(super) required: Vec<RequiredEntry>,
     /// The cursor of the entries behind these; null where there are none.
     #[schema(required = true)]
     pub(super) next: Option<String>,
+}
+
+/// A required key.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct RequiredEntry {
+    pub(super) name: String,
+    pub(super) form: WireType,
+    #[serde(flatten)]
+    pub(super) owned: Owned,
 }
 
 /// A variable.
@@ -42,6 +54,8 @@ pub(in crate::admin) struct ValueEntry {
     pub(super) version: Option<u64>,
     /// A glimpse of a plain value, or all of it where that was asked for; `••••` for a secret.
     pub(super) value: Option<String>,
+    /// Of a value that is put together at a boot, from what: told with `reveal=true`, and of no secret.
+    pub(super) template: Option<String>,
     #[serde(flatten)]
     pub(super) owned: Owned,
 }

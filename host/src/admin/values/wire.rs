@@ -1,20 +1,22 @@
 //! What is asked for, checked. A value is never quoted in an error.
 
 use axum::http::{HeaderMap, header};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    change::{Edit, MAX_EDITS, Precondition},
+    admin::deployments::WireType,
+    change::{self as content, Edit, MAX_EDITS, Precondition, ResourceEdit},
     id::Revision,
-    made::ValueKey,
+    made::{ResourceKey, ValueKey},
     model::{Place, question::Sensitivity},
     secret::Secret,
     serve::respond::Problem,
+    source::value::InvalidTemplate,
 };
 
-/// One value that is to be set.
+/// What is to be said of one variable: a value or a template, what is required of it, or both.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::admin) struct Wanted {
@@ -23,18 +25,39 @@ pub(in crate::admin) struct Wanted {
     #[schema(min_length = 1, max_length = 128)]
     name: String,
     /// Text as it stands; anything else is injected as JSON.
-    value: Value,
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<Value>)]
+    value: Option<Value>,
+    /// In place of a value: a text with `${NAME}` or `${NAME|percent}` for other variables' values; `json`,
+    /// `base64` and `raw` write them otherwise, and `$${` is a literal `${`.
+    template: Option<String>,
     /// As it is, where it is not said; of a new one, plain.
     is_secret: Option<bool>,
     description: Option<String>,
+    /// Whether no instance starts without it, from this layer on, and of which form: true for any text, false
+    /// for not any more. Only an admin says this, and of a deployment's base it is said at the deployment.
+    required: Option<WireRequired>,
+}
+
+/// Whether a key is required, and of which form.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::admin) enum WireRequired {
+    Is(bool),
+    Form(WireType),
 }
 
 /// One, or a list.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(in crate::admin) enum OneOrMany {
-    One(Wanted),
+    One(Box<Wanted>),
     Many(Vec<Wanted>),
+}
+
+/// Tells null, which is no value, from what is not there.
+fn said<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
 }
 
 /// Reads the body.
@@ -42,12 +65,12 @@ pub(super) fn wanted(body: &[u8]) -> Result<Vec<Wanted>, Problem> {
     // What serde says of an untagged type quotes nothing, and helps nobody either.
     let refused = |_| {
         Problem::bad_request(
-            "send {\"environment\", \"name\", \"value\", \"is_secret\", \"description\"}, of which name and value \
-             are needed, or a list of these",
+            "send {\"environment\", \"name\", \"value\" or \"template\", \"is_secret\", \"description\", \
+             \"required\"}, of which name and one of value, template and required are needed, or a list of these",
         )
     };
     let wanted = match serde_json::from_slice(body).map_err(refused)? {
-        OneOrMany::One(one) => vec![one],
+        OneOrMany::One(one) => vec![*one],
         OneOrMany::Many(many) => many,
     };
     match wanted.len() {
@@ -57,24 +80,68 @@ pub(super) fn wanted(body: &[u8]) -> Result<Vec<Wanted>, Problem> {
 }
 
 impl Wanted {
-    /// As an edit of the layer at `place`.
-    pub(super) fn edit(self, place: Place) -> Result<Edit, Problem> {
+    /// Whether it says what is required.
+    pub(super) fn requires(&self) -> bool {
+        self.required.is_some()
+    }
+
+    /// As edits of the layer at `place`.
+    pub(super) fn edits(self, place: Place) -> Result<Vec<Edit>, Problem> {
         let name = self.name.parse().map_err(|error| Problem::invalid(format!("{error}")))?;
-        let value = match self.value {
-            Value::Null => {
-                return Err(Problem::invalid(format!("{name}: null is no value; unset it with DELETE")));
+        let key = ValueKey { place, name };
+        let invalid = |reason: String| Problem::invalid(format!("{}: {reason}", key.name));
+        let content = match (self.value, self.template) {
+            (Some(_), Some(_)) => {
+                return Err(invalid("either a value or a template is set; send one of them".to_owned()));
             }
-            Value::String(text) => Secret::from(text),
-            structured => Secret::from(structured.to_string()),
+            (Some(value), None) => Some(content::Wanted::Value(text(value).map_err(&invalid)?)),
+            (None, Some(template)) => {
+                let template =
+                    template.parse().map_err(|error: InvalidTemplate| invalid(error.to_string()))?;
+                Some(content::Wanted::Template(template))
+            }
+            (None, None) if self.required.is_none() => {
+                return Err(invalid("say its value, a template, or what is required of it".to_owned()));
+            }
+            (None, None) if self.is_secret.is_some() || self.description.is_some() => {
+                return Err(invalid("is_secret and description are a value's; send it with them".to_owned()));
+            }
+            (None, None) => None,
         };
+        let required = self.required.map(|said| required(said, &key)).transpose()?;
         let kind = |secret| if secret { Sensitivity::Secret } else { Sensitivity::Plain };
-        Ok(Edit::SetValue {
-            key: ValueKey { place, name },
-            value,
+        let set = content.map(|wanted| Edit::SetValue {
+            key,
+            wanted,
             sensitivity: self.is_secret.map(kind),
             description: self.description,
-        })
+        });
+        Ok(set.into_iter().chain(required).collect())
     }
+}
+
+fn text(value: Value) -> Result<Secret, String> {
+    match value {
+        Value::Null => Err("null is no value; unset it with DELETE".to_owned()),
+        Value::String(text) => Ok(Secret::from(text)),
+        structured => Ok(Secret::from(structured.to_string())),
+    }
+}
+
+fn required(said: WireRequired, key: &ValueKey) -> Result<Edit, Problem> {
+    let invalid = |reason: &str| Problem::invalid(format!("{}: {reason}", key.name));
+    if let Place::Deployment(id, None) = &key.place {
+        let reason = format!("what {id} requires everywhere is said with PATCH /api/v1/deployments/{id}");
+        return Err(invalid(&reason));
+    }
+    let form = match said {
+        WireRequired::Is(false) => {
+            return Ok(Edit::Resource(ResourceEdit::Delete(ResourceKey::Requirement(key.clone()))));
+        }
+        WireRequired::Is(true) => None,
+        WireRequired::Form(form) => form.form().map_err(|reason| invalid(&reason))?,
+    };
+    Ok(Edit::Resource(ResourceEdit::PutRequirement(key.clone(), form)))
 }
 
 /// `If-Match: "<etag>"` for what is there, `If-None-Match: *` for what must not be.

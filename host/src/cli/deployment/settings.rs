@@ -73,7 +73,7 @@ impl FromStr for Said {
 }
 
 /// Required keys as the host takes them.
-pub(super) fn forms(required: &[Required]) -> Value {
+pub(in crate::cli) fn forms(required: &[Required]) -> Value {
     let form = |one: &Required| {
         let form = match one.value.as_deref().unwrap_or("any") {
             word if word.starts_with("pattern:") => {

@@ -1,6 +1,9 @@
 //! `bootlace var list`.
 
-use super::{place::Place, wire::Values};
+use super::{
+    place::Place,
+    wire::{Required, Values},
+};
 use crate::cli::{
     change::shown,
     output::{Output, Page, Table},
@@ -50,6 +53,14 @@ fn list(values: &Values, page: &mut Page) {
         table.row(&[&one.name, value, &one.layer, &version, &one.owner, &etag, &one.description]);
     }
     page.table(&table);
+    if !values.required.is_empty() {
+        let form = |one: &Required| match &one.form {
+            serde_json::Value::String(word) => format!("{}={word}", one.name),
+            form => format!("{}={form}", one.name),
+        };
+        let required: Vec<_> = values.required.iter().map(form).collect();
+        page.fields(&[("requires", required.join(", "))]);
+    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ Examples:
   bootlace var set -d checkout -e staging STRIPE_KEY --secret --description 'calls Stripe'
   bootlace var set -d checkout -e staging STRIPE_KEY --secret < key.txt      a new version of it
   bootlace var set -d checkout -e staging CA_BUNDLE --from-file ca.pem --keep-newline
+  bootlace var set -d checkout -e staging CACHE_DSN --template 'redis://:${CACHE_KEY|percent}@cache/0'
   bootlace var set -d checkout -e staging LOG_LEVEL=debug --if-match 42      only if nobody set it since")]
 pub struct Args {
     /// What to set
@@ -50,6 +51,10 @@ pub struct Args {
     /// Read the value from this file
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
+
+    /// Put it together at each boot, from text with ${NAME} or ${NAME|percent} for other variables
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["secret", "from_file"])]
+    template: Option<String>,
 
     /// Keep the newline at the end of what is read
     #[arg(long)]
@@ -76,7 +81,10 @@ impl Args {
         let _dumps_off = forbid_dumps()?;
         let place = self.target.named()?;
         let body = match self.what.as_slice() {
-            [name] if !name.contains('=') => self.read(name)?,
+            [name] if !name.contains('=') => match &self.template {
+                Some(template) => self.template(name, template)?,
+                None => self.read(name)?,
+            },
             several => self.given(several)?,
         };
         let what = match body.as_slice() {
@@ -94,6 +102,16 @@ impl Args {
         }
         let answer = self.target.ask(request)?;
         report(&answer, &what, output)
+    }
+
+    /// One that is made of others.
+    fn template(&self, name: &str, template: &str) -> anyhow::Result<Vec<(VariableName, Value)>> {
+        let name = parsed(name)?;
+        let wanted = json!({
+            "environment": self.target.place.said(), "name": name.as_str(), "template": template,
+            "description": self.description,
+        });
+        Ok(vec![(name, wanted)])
     }
 
     /// One value that is no argument.
@@ -119,6 +137,9 @@ impl Args {
     /// Values that are arguments.
     fn given(&self, several: &[String]) -> anyhow::Result<Vec<(VariableName, Value)>> {
         let misuse = |advice: String| anyhow::Error::new(Misuse(advice));
+        if self.template.is_some() {
+            return Err(misuse("a template is set for one NAME, without `=`".to_owned()));
+        }
         if self.secret || self.from_file.is_some() {
             let advice =
                 "a value that is secret or comes from a file is no argument: give one NAME, without `=`";

@@ -10,6 +10,15 @@ use crate::cli::{change::Etag, output::MASK};
 pub(super) struct Values {
     pub(super) revision: u64,
     pub(super) variables: Vec<Variable>,
+    /// What the layer requires by itself.
+    #[serde(default)]
+    pub(super) required: Vec<Required>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Required {
+    pub(super) name: String,
+    pub(super) form: serde_json::Value,
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,8 +10,8 @@ use super::{Made, MadeResource, ResourceKey, WireStamp, place, stamp, to_stamp};
 use crate::{
     bundle,
     id::{DeploymentId, Digest, EnvironmentName, PolicyName, Uid, VariableName, WorkspaceId},
-    made::{MadePolicy, PolicyVersion, Resource, nothing_special},
-    model::{Configuration, Deployment, Fallback, Layer, Policy, SealedValue},
+    made::{MadePolicy, PolicyVersion, Resource, ValueKey, nothing_special},
+    model::{Configuration, Deployment, Fallback, Layer, Override, Place, Policy, SealedValue, ValueType},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +52,7 @@ pub(super) fn name(workspace: &WorkspaceId, key: &ResourceKey) -> String {
         ResourceKey::Binding(id, environment, name) => format!("binding/{id}/{name}/in/{environment}"),
         ResourceKey::Policy(name) => format!("policy/{name}"),
         ResourceKey::Attachment(policy, at) => format!("attachment/{policy}/{}", place(at)),
+        ResourceKey::Requirement(key) => format!("required/{}/{}", place(&key.place), key.name),
     };
     format!("workspace/{workspace}/resource/{own}")
 }
@@ -73,6 +74,10 @@ pub(super) fn write(
         },
         (ResourceKey::Binding(id, environment, name), Resource::Binding(binding)) => {
             part.deployments.insert(id.clone(), bound(id, environment, name, binding.clone()));
+            WireContent::Part(BASE64_STANDARD.encode(bundle::write_part(&part)))
+        }
+        (ResourceKey::Requirement(key), Resource::Requirement(form)) => {
+            require(&mut part, key, form);
             WireContent::Part(BASE64_STANDARD.encode(bundle::write_part(&part)))
         }
         (_, resource) => {
@@ -132,12 +137,51 @@ fn hold(part: &mut Configuration<SealedValue>, resource: &Resource) {
         Resource::Service(one) => part.services.insert(one.id.clone(), one.clone()),
         Resource::Tool(one) => part.tools.insert(one.id.clone(), one.clone()),
         Resource::Attachment(one) => part.attachments.push(one.clone()),
-        Resource::Policy(_) | Resource::Binding(_) => {}
+        Resource::Policy(_) | Resource::Binding(_) | Resource::Requirement(_) => {}
     }
 }
 
-/// The one thing that a part holds: a binding where that is all there is of a deployment.
+/// Puts a requirement into the layer of its place, of which there is nothing else.
+fn require(part: &mut Configuration<SealedValue>, key: &ValueKey, form: &Option<ValueType>) {
+    let required = [(key.name.clone(), form.clone())].into();
+    let layer = Layer { required, ..Layer::default() };
+    match &key.place {
+        Place::Workspace => part.base = layer,
+        Place::Environment(name) => drop(part.environment_layers.insert(name.clone(), layer)),
+        Place::Deployment(id, None) => {
+            part.deployments.insert(id.clone(), Deployment { base: layer, ..nothing(id) });
+        }
+        Place::Deployment(id, Some(name)) => {
+            let here = Override { layer, ..nothing_special() };
+            let environments = [(name.clone(), here)].into();
+            part.deployments.insert(id.clone(), Deployment { environments, ..nothing(id) });
+        }
+    }
+}
+
+/// The requirement that a part holds, where that is all there is of a layer.
+fn required(part: &Configuration<SealedValue>) -> Option<(ResourceKey, Resource)> {
+    let base = Some((Place::Workspace, &part.base));
+    let environment = part.environment_layers.iter().next();
+    let environment = environment.map(|(name, layer)| (Place::Environment(name.clone()), layer));
+    let special = part.deployments.values().next().and_then(|one| {
+        let (name, here) = one.environments.iter().next()?;
+        Some((Place::Deployment(one.id.clone(), Some(name.clone())), &here.layer))
+    });
+    let layers = [base, environment, special].into_iter().flatten();
+    let mut found = layers.filter_map(|(place, layer)| {
+        let (name, form) = layer.required.iter().next()?;
+        let key = ValueKey { place, name: name.clone() };
+        Some((ResourceKey::Requirement(key), Resource::Requirement(form.clone())))
+    });
+    found.next()
+}
+
+/// The one thing that a part holds: a binding or a requirement where that is all there is of a deployment.
 fn held(mut part: Configuration<SealedValue>) -> Option<(ResourceKey, Resource)> {
+    if let Some(found) = required(&part) {
+        return Some(found);
+    }
     let found = part.deployments.len() + part.services.len() + part.tools.len() + part.attachments.len();
     if found != 1 {
         return None;
@@ -173,13 +217,18 @@ fn bound(
 ) -> Deployment<SealedValue> {
     let mut here = nothing_special();
     here.bindings.insert(name.clone(), binding);
+    Deployment { environments: [(environment.clone(), here)].into(), ..nothing(id) }
+}
+
+/// A deployment that says nothing.
+fn nothing(id: &DeploymentId) -> Deployment<SealedValue> {
     Deployment {
         id: id.clone(),
         uid: Uid::NONE,
         base: Layer::default(),
         domain: None,
         namespaces: BTreeMap::new(),
-        environments: [(environment.clone(), here)].into(),
+        environments: BTreeMap::new(),
         releases: BTreeMap::new(),
     }
 }

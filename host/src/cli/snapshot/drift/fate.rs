@@ -150,6 +150,9 @@ fn resource(entry: &Entry, place: &Place) -> Option<ResourceKey> {
         "tool" => ResourceKey::Tool(name.parse().ok()?),
         "policy" => ResourceKey::Policy(name.parse().ok()?),
         "attachment" => ResourceKey::Attachment(name.parse().ok()?, place.clone()),
+        "requirement" => {
+            ResourceKey::Requirement(ValueKey { place: place.clone(), name: name.parse().ok()? })
+        }
         "binding" => match place {
             Place::Deployment(id, Some(environment)) => {
                 ResourceKey::Binding(id.clone(), environment.clone(), name.parse().ok()?)
