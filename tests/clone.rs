@@ -1,8 +1,14 @@
 //! Clones by API: what an environment gives, sealed again for another, and apart from it afterwards.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
-use crate::world::{Answer, Site, World};
+use crate::world::{
+    Answer, Site, World, blocking,
+    http::{self, Connection, prepared},
+    program::{Premises, Program},
+};
 
 const ENVIRONMENTS: &str = "/api/v1/environments";
 const VALUES: &str = "/api/v1/deployments/checkout/env";
@@ -120,14 +126,7 @@ async fn a_clone_that_could_not_boot_is_refused_and_says_what_it_lacks() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_clone_is_there_as_a_whole_after_a_restart() {
-    let mut site = site();
-    site.change_toml("deployments/checkout.toml", |file| {
-        for number in 0..300 {
-            let name = format!("MANY_{number}");
-            file["environments"]["staging"]["variables"][&name] = toml_edit::value(number);
-        }
-    });
-    let world = World::with(site).await;
+    let world = World::with(large()).await;
     let answer = world.clone_of("staging", &json!({ "name": "qa/large" })).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let world = world.restart().await;
@@ -143,6 +142,87 @@ async fn a_large_clone_is_there_as_a_whole_after_a_restart() {
     let world = world.restart().await;
     let again = world.clone_of("staging", &json!({ "name": "qa/large" })).await;
     assert_eq!(again.status, 200, "{}", again.text());
+}
+
+/// A site whose staging has more values than a transaction takes.
+fn large() -> Site {
+    let mut site = site();
+    site.change_toml("deployments/checkout.toml", |file| {
+        for number in 0..300 {
+            let name = format!("MANY_{number}");
+            file["environments"]["staging"]["variables"][&name] = toml_edit::value(number);
+        }
+    });
+    site
+}
+
+/// How often a host is killed while it clones or deletes, at moments spread over what that takes.
+const KILLS: u32 = 24;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_between_the_transactions_of_a_large_clone_or_deletion_leaves_all_of_it_or_nothing() {
+    let site = large();
+    let premises = Premises::new(&site);
+    let start = || {
+        let command = premises.command(&[]);
+        blocking(move || Program::start(command))
+    };
+    let mut host = start().await;
+    let operator = premises.operator();
+    let pushed = host.push(&site.bundle_for_today(&site.directory(), 0), 0, &operator).await;
+    assert_eq!(pushed.status, 200, "{}", pushed.text());
+    let toggle = |admin, is_there: bool| {
+        let (token, name) = (operator.clone(), json!({ "name": "qa/large" }).to_string());
+        let (method, path, body) = match is_there {
+            true => ("DELETE", "/qa%2Flarge", Vec::new()),
+            false => ("POST", "/staging/clone", name.into_bytes()),
+        };
+        async move {
+            let path = format!("{ENVIRONMENTS}{path}?workspace=acme");
+            let mut connection = Connection::open(admin).await;
+            connection.try_send(prepared(method, &path, Some(&token), &[], body)).await
+        }
+    };
+    let mut took = [Duration::ZERO; 2];
+    for is_there in [false, true] {
+        let began = Instant::now();
+        assert_eq!(toggle(host.admin, is_there).await.unwrap().status, 200);
+        took[usize::from(is_there)] = began.elapsed();
+    }
+    let (mut is_there, mut made, mut undone) = (false, 0, 0);
+    for kill in 0..KILLS {
+        let asked = tokio::spawn(toggle(host.admin, is_there));
+        tokio::time::sleep(took[usize::from(is_there)] * kill / KILLS).await;
+        blocking(move || host.kill()).await;
+        drop(asked.await.unwrap());
+        host = start().await;
+        let list = |environment: &str| {
+            let path = format!(
+                "/api/v1/deployments/checkout/env?workspace=acme&limit=1000&environment={environment}"
+            );
+            let (admin, token) = (host.admin, operator.clone());
+            async move { http::request(admin, "GET", &path, Some(&token), &[], Vec::new()).await }
+        };
+        let (source, clone) = (list("staging").await.done().json(), list("qa/large").await);
+        let names = |listed: &Value| {
+            let all = listed["variables"].as_array().unwrap().iter();
+            all.map(|one| one["name"].clone()).collect::<Vec<_>>()
+        };
+        if clone.status == 200 {
+            assert_eq!(names(&clone.json()), names(&source), "kill {kill}");
+        } else {
+            assert_eq!(clone.status, 404, "{}", clone.text());
+        }
+        if is_there == (clone.status == 200) {
+            undone += 1
+        } else {
+            made += 1
+        }
+        is_there = clone.status == 200;
+    }
+    println!("{KILLS} kills: {made} changes were whole, {undone} not there at all");
+    assert_eq!(toggle(host.admin, is_there).await.unwrap().status, 200, "nothing is left in its way");
+    assert!(undone > 0, "no kill came in time");
 }
 
 fn token_id(token: &str) -> String {

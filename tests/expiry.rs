@@ -65,6 +65,45 @@ async fn an_expiry_is_announced_a_day_before_and_takes_effect_at_its_second() {
     assert!(refused.text().contains(&format!("demo expired at {at}")), "{}", refused.text());
 }
 
+/// The refusals of changes that the host counts.
+async fn refused(world: &World) -> String {
+    metric(world, "bootlace_changes_refused_total").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_deleted_is_tried_again_when_it_was_changed_and_not_before() {
+    let (world, _) = world().await;
+    // A binding to its own instance elsewhere keeps it.
+    let endpoint = json!({ "host": "cache", "port": 6379 });
+    let service = json!({ "name": "cache", "kind": "redis",
+        "instances": { "demo": { "endpoints": [endpoint], "shared_with": ["staging"] } } });
+    world.by("developer", "POST", "/services", service).await.done();
+    world
+        .by("developer", "POST", "/deployments", json!({ "name": "shop", "environments": ["staging"] }))
+        .await
+        .done();
+    let bound = json!({ "environment": "staging", "name": "CACHE", "service": "cache", "of": "demo" });
+    world.by("developer", "POST", "/deployments/shop/bindings", bound).await.done();
+    world.clock.advance(UnixSeconds(NOON.0 + 4 * DAY));
+    let before: u64 = refused(&world).await.parse().unwrap();
+    let mut undeletable = Undeletable::default();
+    for (patch, tries) in [(false, 1), (false, 1), (true, 2), (false, 2)] {
+        if patch {
+            let labels = json!({ "labels": { "looked": "at" } });
+            world.by("developer", "PATCH", "/environments/demo", labels).await.done();
+        }
+        let host = std::sync::Arc::clone(&world.host);
+        undeletable = blocking(move || {
+            host.delete_expired(&mut undeletable);
+            undeletable
+        })
+        .await;
+        assert_eq!(undeletable.len(), 1);
+        assert_eq!(refused(&world).await.parse::<u64>().unwrap(), before + tries);
+    }
+    assert_eq!(world.shown("demo").await["name"], "demo");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_expired_is_deleted_with_its_tokens_after_a_day_unless_it_was_prolonged() {
     let (world, token) = world().await;
