@@ -101,6 +101,8 @@ pub struct Audit {
     writing: Mutex<Writing>,
     state: Arc<Mutex<StateFile>>,
     unsynced: AtomicBool,
+    /// Held until what is written so far is on the disk.
+    syncing: Mutex<()>,
     boots: AtomicU64,
     run: u64,
 }
@@ -137,6 +139,7 @@ impl Audit {
             writing: Mutex::new(Writing { log, spare: Batch::default() }),
             state,
             unsynced: AtomicBool::new(false),
+            syncing: Mutex::default(),
             boots: AtomicU64::new(0),
         });
         let weak = Arc::downgrade(&audit);
@@ -228,6 +231,8 @@ impl Audit {
     /// # Errors
     /// When the disk refuses; the next record then begins a new file.
     pub fn sync(&self) -> io::Result<()> {
+        // Another may have begun, and what it took on is not on the disk before it is done.
+        let _turn = self.syncing.lock();
         if !self.unsynced.swap(false, Ordering::AcqRel) {
             return Ok(());
         }

@@ -162,6 +162,28 @@ async fn whoever_watches_the_clock_may_go_away_and_another_watches_on() {
     assert_eq!(following.await.unwrap_err().0.kind(), io::ErrorKind::TimedOut, "from the first one's start");
 }
 
+#[tokio::test]
+async fn who_syncs_waits_for_another_who_began() {
+    let place = Place::new(false);
+    place.boot("ada").await.unwrap();
+    let held = place.audit.writing.lock();
+    place.audit.unsynced.store(true, Ordering::Release);
+    let sync = || {
+        let (audit, (done, is_done)) = (Arc::clone(&place.audit), std::sync::mpsc::channel());
+        std::thread::spawn(move || done.send(audit.sync().is_ok()));
+        is_done
+    };
+    let first = sync();
+    // It, or the thread in the background, has taken on what is not synced.
+    while place.audit.unsynced.load(Ordering::Acquire) {
+        std::thread::yield_now();
+    }
+    let second = sync();
+    assert!(second.recv_timeout(Duration::from_millis(200)).is_err(), "nothing is on the disk yet");
+    drop(held);
+    assert!(first.recv().unwrap() && second.recv().unwrap());
+}
+
 #[test]
 fn a_failing_disk_is_not_filled_with_files() {
     let place = Place::new(false);
