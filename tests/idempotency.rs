@@ -8,7 +8,7 @@ use std::{
 
 use bootlace::{
     canonical::{Canonical, sha256},
-    change::{Edit, Precondition},
+    change::{Edit, Precondition, Wanted},
     host::{Author, Claim},
     id::{Revision, UnixSeconds},
     made::ValueKey,
@@ -160,8 +160,8 @@ async fn a_change_whose_answer_a_kill_kept_back_is_not_made_again() {
         place: Place::Deployment("checkout".parse().unwrap(), "staging".parse().ok()),
         name: "COLOUR".parse().unwrap(),
     };
-    let value = "red".to_owned().into();
-    let edit = Edit::SetValue { key, value, sensitivity: None, description: None };
+    let wanted = Wanted::Value("red".to_owned().into());
+    let edit = Edit::SetValue { key, wanted, sensitivity: None, description: None };
     // As far as a change comes that is made, and whose answer was not given yet.
     let host = Arc::clone(&world.host);
     let changed = blocking(move || {
