@@ -1,6 +1,6 @@
 //! Wrong input: each is refused with what is wrong, and nothing has changed.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, sync::Arc};
 
 use bootlace::{
     bundle::{self, Envelope},
@@ -11,7 +11,7 @@ use bootlace::{
 };
 use zeroize::Zeroizing;
 
-use crate::world::{NOON, Site, World, http};
+use crate::world::{NOON, Site, World, blocking, http};
 
 /// All that a refused change must leave as it was.
 #[derive(Debug, PartialEq)]
@@ -31,6 +31,9 @@ impl Seen {
             answers.push((answer.header("bootlace-revision").to_owned(), etag, answer.text().to_owned()));
         }
         let snapshot = world.admin("GET", "/api/v1/snapshot", world.site.token("viewer"), "").await;
+        // How far the ledger has come is written down a little later.
+        let host = Arc::clone(&world.host);
+        blocking(move || host.note_ledger()).await;
         let mut files = BTreeMap::new();
         for part in ["slot-a", "slot-b", "floor", "keys"] {
             files.insert(part.to_owned(), fs::read(world.data.path().join(part)).unwrap());

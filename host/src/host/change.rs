@@ -323,7 +323,7 @@ fn details(
         "revoked": named("revoked"),
         "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
         "cloned": named("cloned"), "tokens": changed.ok().map(|(_, done)| done.tokens),
-        "revoked": changed.ok().map(|(_, done)| &done.revoked),
+        "tokens_revoked": changed.ok().map(|(_, done)| &done.revoked),
         "keys": keys, "environments": texts(&about.environments),
         "deployments": texts(&about.deployments),
         "revision": changed.ok().map(|(changed, _)| changed.revision.0),
