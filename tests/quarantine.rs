@@ -23,8 +23,11 @@ async fn a_policy_that_fails_for_three_instances_gives_way_to_the_version_before
 
     assert_eq!(boot_from(&world, 3).await.code(), "policy-failed");
     let record = first_quarantine(&world).await;
-    let metrics = world.admin("GET", "/metrics", &world.operator, "").await;
-    assert!(metrics.text().contains("\nbootlace_quarantines_total 1\n"), "{}", metrics.text());
+    // Counted when it is done, which is after it is recorded.
+    let metrics = async || world.admin("GET", "/metrics", &world.operator, "").await.text().to_owned();
+    while !metrics().await.contains("\nbootlace_quarantines_total 1\n") {
+        assert!(metrics().await.contains("\nbootlace_quarantines_total 0\n"));
+    }
     assert_eq!((&record["outcome"], &record["principal"]), (&"done".into(), &"host".into()));
     let details = &record["details"];
     assert_eq!(

@@ -130,7 +130,16 @@ async fn a_ledger_from_before_a_token_was_revoked_is_refused_but_for_an_operator
     assert_eq!(kept.told(&host).await, (1, 1), "the revoked token works again: that was accepted");
     assert_eq!(host.get("/readyz", None).await.text(), "degraded\n");
     host.kill();
-    assert_eq!(kept.serve(&[]).await.get("/readyz", None).await.text(), "ready\n", "once is enough");
+    let host = kept.serve(&[]).await;
+    assert_eq!(host.get("/readyz", None).await.text(), "ready\n", "once is enough");
+    // And once is all: the permission does not bring the same ledger back again.
+    let revoked = http::request(host.admin, "DELETE", &path, Some(&kept.operator), &[], Vec::new()).await;
+    assert_eq!(revoked.status, 204, "{}", revoked.text());
+    host.kill();
+    kept.serve(&[]).await.kill();
+    fs::write(kept.data("ledger.redb"), &older).unwrap();
+    let refusal = kept.refusal(&["--allow-older", permission.to_str().unwrap()]).await;
+    assert!(refusal.contains("the ledger is at revision"), "{refusal}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,7 +40,7 @@ pub use checkpoint::{InvalidCheckpoint, KeptCheckpoint};
 pub use frames::is_log;
 use log::Log;
 pub use query::{Cursor, InvalidCursor, MAX_PAGE, Query, RecordPage, newest_checkpoint};
-pub use record::{BootId, BootRecord, ChangeRecord, Given, reason};
+pub use record::{BootId, BootRecord, ChangeRecord, Given, listed, reason};
 pub use recorded::RecordedBoot;
 use state::StateFile;
 pub use verify::{Finding, Report, Verifier, Wrong};

@@ -157,6 +157,8 @@ struct Writer {
     /// The trees of what is served, as the ledger has them.
     histories: BTreeMap<WorkspaceId, history::Kept>,
     unrecorded: noted::Unrecorded,
+    /// A workspace was imported by half: nothing is changed before a start has settled it.
+    unsettled: bool,
     control: Control,
 }
 

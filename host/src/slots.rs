@@ -171,11 +171,12 @@ impl Slots {
         if found >= self.floor.ledger() {
             return Ok(None);
         }
-        if !load::allowed(&self.floor, (LEDGER, found), overrides, trusted) {
-            let (floor, sequence) = (self.floor.ledger(), self.floor.sequence);
+        let sequence = self.floor.ledger_sequence();
+        if !load::allowed(sequence, (LEDGER, found), overrides, trusted) {
+            let floor = self.floor.ledger();
             return Err(LoadError::LedgerBelowFloor { found, floor, sequence });
         }
-        self.floor.revisions.insert(LEDGER, found);
+        self.floor.lower_ledger(found);
         self.write_floor().map_err(LoadError::Floor)?;
         Ok(Some(Degraded::OlderLedger))
     }

@@ -33,8 +33,9 @@ use crate::{
 /// retention removes.
 const FILE_BYTES: u64 = 256 << 20;
 const FILE_SECONDS: i64 = 24 * 60 * 60;
-/// What was given is told once in a file, as long as there are no more than so many different answers;
-/// then it is told again.
+/// What was given is told again after so many bytes of a file, so that nobody has to look far back for it,
+/// or when there are more different answers.
+pub(super) const TOLD_WITHIN: u64 = 8 << 20;
 const MAX_KNOWN: usize = 1 << 16;
 /// How long a file that took the place of a broken one is kept at least: a disk that fails must
 /// not be filled with files.
@@ -61,6 +62,8 @@ pub(super) struct Log {
     told: u64,
     /// What the file tells of what was given.
     known: HashSet<[u8; 16]>,
+    /// Where in the file it began to tell that.
+    told_from: u64,
     /// Set by a failed write or sync: what the kernel holds is unknown, so a new file is begun.
     pub(super) broken: bool,
     /// When a new file last took the place of a broken one.
@@ -93,6 +96,7 @@ impl Log {
             unsealed: false,
             told: 0,
             known: HashSet::new(),
+            told_from: 0,
             broken: false,
             replaced: None,
         };
@@ -112,8 +116,9 @@ impl Log {
             self.begin_next()?;
         }
         let (mut names, mut lines) = (Vec::new(), batch.records);
-        if self.known.len() >= MAX_KNOWN {
+        if self.known.len() >= MAX_KNOWN || self.bytes - self.told_from >= TOLD_WITHIN {
             self.known.clear();
+            self.told_from = self.bytes;
         }
         for given in batch.given.drain(..) {
             if self.known.insert(given.id) {
@@ -218,6 +223,7 @@ impl Log {
         (self.sealed, self.content, self.lines) = (tail.sealed, Sha256::new(), 0);
         self.replaced = was_broken.then(Instant::now).or(self.replaced);
         self.known.clear();
+        self.told_from = 0;
         self.head(tail)
     }
 

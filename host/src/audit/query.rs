@@ -18,6 +18,7 @@ use super::{
     backwards::Backwards,
     checkpoint::KeptCheckpoint,
     frames::{self, MAX_LINE_BYTES},
+    log::TOLD_WITHIN,
     retention::header,
     wire::Notice,
 };
@@ -122,17 +123,21 @@ impl Query {
         page: &mut RecordPage,
     ) -> io::Result<Option<u64>> {
         let (with_key, before, mut stopped) = (self.given_with_key(path)?, page.records.len(), None);
+        let mut oldest = None;
         let mut lines = Backwards::open(path, end)?;
         while let Some((offset, line)) = lines.next()? {
             *read += line.len() as u64 + 1;
-            page.records.extend(self.matching(&line, &with_key));
+            if let Some(record) = self.matching(&line, &with_key) {
+                oldest = Some(offset);
+                page.records.push(record);
+            }
             if page.records.len() == limit || *read >= MAX_READ_BYTES {
                 stopped = Some(offset);
                 break;
             }
         }
         let found = page.records.get_mut(before..).unwrap_or_default();
-        let given = Given::mentioned_by(found, path)?;
+        let given = Given::mentioned_by(found, path, oldest.unwrap_or_default())?;
         found.iter_mut().for_each(|record| given.complete(record));
         Ok(stopped)
     }

@@ -157,6 +157,11 @@ pub struct ChangeRecord<'a> {
 /// The longest reason that a record gives, in bytes: whoever asked was told all of it.
 const MAX_REASON_BYTES: usize = 16 << 10;
 
+/// The longest list of names in a record, in bytes.
+const MAX_LISTED_BYTES: usize = 32 << 10;
+/// The longest record of a change, in bytes: it is kept in a record of the ledger, too.
+const MAX_CHANGE_BYTES: usize = 200 << 10;
+
 /// Why something was refused, as a record tells it.
 pub fn reason(error: &dyn fmt::Display) -> String {
     let mut text = error.to_string();
@@ -168,12 +173,33 @@ pub fn reason(error: &dyn fmt::Display) -> String {
     text
 }
 
+/// As many of `names` as a record lists, the first ones.
+pub fn listed(mut names: Vec<String>) -> Vec<String> {
+    let mut bytes = 0;
+    let fits = names.iter().take_while(|name| {
+        bytes += name.len() + 3;
+        bytes <= MAX_LISTED_BYTES
+    });
+    let many = fits.count();
+    names.truncate(many);
+    names
+}
+
 impl ChangeRecord<'_> {
-    /// The line that the log has of it.
+    /// The line that the log has of it. Of what would be too long for a line to be read back, the log has
+    /// that it was, and where.
     #[must_use]
     pub fn line(&self) -> Vec<u8> {
         let mut line = Vec::new();
         self.write(&mut line);
+        if line.len() > MAX_CHANGE_BYTES {
+            let about = ["workspace", "revision", "digest"];
+            let about = about.into_iter().map(|name| (name.to_owned(), self.details[name].clone()));
+            let mut details = serde_json::Map::from_iter(about);
+            details.insert("left_out".to_owned(), format!("{} bytes", line.len()).into());
+            line.clear();
+            ChangeRecord { details: details.into(), ..*self }.write(&mut line);
+        }
         line
     }
 
@@ -249,8 +275,25 @@ mod tests {
         let details = serde_json::json!({ "reason": long });
         let change =
             ChangeRecord { at: UnixSeconds(0), kind: "push", outcome: "invalid", principal: "ana", details };
-        let mut line = Vec::new();
-        change.write(&mut line);
+        let line = change.line();
         assert!((line.len() as u64) < super::super::frames::MAX_LINE_BYTES);
+        assert!(String::from_utf8(line).unwrap().contains("stale") || change.line().len() > MAX_REASON_BYTES);
+    }
+
+    #[test]
+    fn a_change_of_any_size_is_a_line_that_can_be_kept() {
+        let names: Vec<_> = (0..10_000).map(|number| format!("KEY_{number:060}")).collect();
+        let some = listed(names.clone());
+        assert!(!some.is_empty() && some.len() < names.len() && names.starts_with(&some));
+        let details = serde_json::json!({ "workspace": "acme", "revision": 7, "keys": names });
+        let change =
+            ChangeRecord { at: UnixSeconds(0), kind: "change", outcome: "done", principal: "ana", details };
+        let line: serde_json::Value = serde_json::from_slice(&change.line()).unwrap();
+        assert!(change.line().len() < 1000);
+        assert_eq!(
+            (&line["details"]["workspace"], &line["details"]["revision"]),
+            (&"acme".into(), &7.into())
+        );
+        assert!(line["details"]["left_out"].is_string() && line["kind"] == "change");
     }
 }

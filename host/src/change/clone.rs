@@ -247,7 +247,7 @@ fn set(draft: &mut Draft<'_>, key: ValueKey, value: MadeValue) {
     if let Some(layer) = layer.and_then(|layer| layer.get_mut(&mut draft.configuration)) {
         layer.variables.insert(key.name.clone(), value.variable());
     }
-    draft.cloned.push(key.to_string());
+    draft.cloned.push(key.name.to_string());
     draft.made.set(key.clone(), value);
     draft.mark(Subject::Value(key));
 }

@@ -16,7 +16,7 @@ use super::{
     tokens,
 };
 use crate::{
-    audit::ChangeRecord,
+    audit::{self, ChangeRecord},
     change::{About, Draft, Edit, EditError, LISTED, MAX_EDITS, Precondition, Reach, ResourceEdit},
     control::ControlError,
     generation::Served,
@@ -163,6 +163,7 @@ impl Host {
         let (at, principal) = (self.clock.now(), author.principal());
         let record = ChangeRecord { at, kind: "change", outcome: "done", principal, details };
         let Transactions { early, late, trailing } = in_transactions(records, tokens, workspace, edits);
+        self.place_of_note(&mut writer)?;
         for some in early {
             self.write(&writer, &some, Vec::new())?;
         }
@@ -264,6 +265,9 @@ impl Host {
         records: &[Alteration],
         blobs: Vec<Blob>,
     ) -> Result<(), ChangeError> {
+        if writer.unsettled {
+            return Err(ControlError::Ledger(LedgerError::Stopped).into());
+        }
         match self.told_by_ledger(writer.control.change_with(&[], records, blobs)) {
             Err(ControlError::Ledger(LedgerError::OverLimit(limit))) => {
                 Err(ChangeError::Invalid(vec![limit.to_string()]))
@@ -316,19 +320,31 @@ fn details(
         done.map(Edit::subject).collect::<Vec<_>>()
     };
     let about = About::of(edits, before);
-    let mut keys = texts(&about.keys);
+    let mut keys: BTreeSet<_> = texts(&about.keys).into_iter().collect();
     keys.extend(changed.iter().flat_map(|(_, done)| done.cloned.iter().cloned()));
+    let mut left_out = serde_json::Map::new();
+    let mut listed = |what: &str, names: Vec<String>| {
+        let all = names.len();
+        let some = audit::listed(names);
+        if some.len() < all {
+            left_out.insert(what.to_owned(), (all - some.len()).into());
+        }
+        some
+    };
+    let keys = listed("keys", keys.into_iter().collect());
+    let environments = listed("environments", texts(&about.environments));
+    let deployments = listed("deployments", texts(&about.deployments));
+    let revoked = changed.ok().map(|(_, done)| listed("tokens_revoked", done.revoked.clone()));
     json!({
         "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
         "revoked": named("revoked"),
         "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
         "cloned": named("cloned"), "tokens": changed.ok().map(|(_, done)| done.tokens),
-        "tokens_revoked": changed.ok().map(|(_, done)| &done.revoked),
-        "keys": keys, "environments": texts(&about.environments),
-        "deployments": texts(&about.deployments),
+        "tokens_revoked": revoked, "keys": keys, "environments": environments, "deployments": deployments,
+        "left_out": (!left_out.is_empty()).then_some(left_out),
         "revision": changed.ok().map(|(changed, _)| changed.revision.0),
         "digest": changed.ok().map(|(changed, _)| changed.digest.to_string()),
-        "reason": changed.err().map(ToString::to_string),
+        "reason": changed.err().map(|error| audit::reason(error)),
     })
 }
 

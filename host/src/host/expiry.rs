@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Author, Host};
+use super::{Author, ChangeError, Host};
 use crate::{
     change::{Edit, Precondition},
     id::{EnvironmentName, Revision, WorkspaceId},
@@ -50,7 +50,10 @@ impl Host {
                 Ok(_) => drop(self.metrics.environments_expired.inc()),
                 Err(error) => {
                     tracing::warn!(workspace = %workspace, environment = %name, error = %error, "an environment that expired could not be deleted");
-                    undeletable.insert((workspace, name, revision));
+                    // What is busy, or changes meanwhile, is tried again.
+                    if matches!(error, ChangeError::Invalid(_) | ChangeError::Owned { .. }) {
+                        undeletable.insert((workspace, name, revision));
+                    }
                 }
             }
         }

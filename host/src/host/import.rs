@@ -129,6 +129,8 @@ impl Host {
         // What the ledger has, now or after a restart.
         writer.made.insert(header.workspace.clone(), Arc::clone(&made));
         if let Err(error) = self.told_by_ledger(staged::take_effect(&writer.control, &header.workspace)) {
+            // What else the ledger took would be in the way of what a start makes of this.
+            writer.unsettled = true;
             let doubt = format!("{} was imported and is served after a restart: {error}", header.workspace);
             self.doubts.write().workspaces.insert(header.workspace, doubt);
             self.note_degraded();

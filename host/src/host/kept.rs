@@ -45,10 +45,13 @@ impl Kept {
         now: UnixSeconds,
         announce: impl FnOnce(&Minted) -> Result<(), StartError>,
     ) -> Result<Self, StartError> {
+        let found = control.read("")?;
+        is_there(&slots, &found)?;
+        // Before anything is written to it.
+        let doubt = slots.check_ledger(Revision(control.revision()), overrides, trusted)?;
         staged::settle(&control, &slots)?;
         let records = control.read("")?;
         let (known, away) = known(&slots, &records)?;
-        let doubt = slots.check_ledger(Revision(control.revision()), overrides, trusted)?;
         // By itself, because what is put away may come back under the same name.
         control.change(&[], &away)?;
         let is_first = known.is_none();
@@ -83,6 +86,7 @@ impl Kept {
             displaced: Vec::new(),
             histories: BTreeMap::new(),
             unrecorded: Unrecorded::default(),
+            unsettled: false,
         };
         let incomplete = writer.note_that_it_moved()?;
         Ok(Self { writer, doubt, incomplete })
@@ -110,6 +114,12 @@ struct Known {
     recorded: State,
 }
 
+/// Whether the ledger is there, if there ever was one.
+fn is_there(slots: &Slots, records: &BTreeMap<String, Vec<u8>>) -> Result<(), StartError> {
+    let moved = slots.root().host_state == Some(sha256(State::moved()));
+    if moved && !records.contains_key(MARK) { Err(StartError::LedgerLost) } else { Ok(()) }
+}
+
 /// The state that is kept, if any is, and which records to put away.
 fn known(
     slots: &Slots,
@@ -129,9 +139,6 @@ fn known(
     }
     let away = away(records.keys().cloned().collect());
     let Some(digest) = slots.root().host_state else { return Ok((None, away)) };
-    if digest == sha256(State::moved()) {
-        return Err(StartError::LedgerLost);
-    }
     let state = State::from_bytes(&slots.read(digest)?)?;
     Ok((Some(Known { state, recorded: State::default() }), away))
 }

@@ -10,12 +10,15 @@
 use std::collections::VecDeque;
 
 use super::{Author, ChangeError, Host, Writer};
-use crate::{audit::ChangeRecord, ledger::Blob, state::Alteration};
+use crate::{audit::ChangeRecord, id::Digest, ledger::Blob, slots::WorkspaceRoot, state::Alteration};
 
 /// How many records come along with a change's own: its note, and the key that it was made under.
 pub(super) const ALONG: usize = 2;
 /// The record of the last change, as a line of the log. An older version of the host passes it over.
 pub(super) const NOTE: &str = "host/noted";
+/// The record of the last push, or of another commit of the slots: the digest of the bundle that is stored
+/// if the commit stands, and the line of the log. Durable before the commit, which decides.
+const PUSHED: &str = "host/pushed";
 /// The most changes that are made while the log takes no record.
 const MAX_UNRECORDED: usize = 64;
 
@@ -50,11 +53,7 @@ impl Host {
         blobs: Vec<Blob>,
         change: &ChangeRecord<'_>,
     ) -> Result<(), ChangeError> {
-        self.record_rest(writer)?;
-        let place = writer.unrecorded.next;
-        if place >= MAX_UNRECORDED {
-            return Err(ChangeError::Unrecorded);
-        }
+        let place = self.place_of_note(writer)?;
         let line = change.line();
         // The last, since a change of more than a transaction takes is made when that is there.
         records.extend(author.claim.as_ref().map(|claim| claim.record(change.at, None)));
@@ -62,6 +61,52 @@ impl Host {
         self.write(writer, &records, blobs)?;
         if place > 0 || !self.told(change.kind, &line) {
             writer.unrecorded.push(line);
+        }
+        Ok(())
+    }
+
+    /// Where the next note goes. Whoever makes several transactions asks before the first of them.
+    pub(super) fn place_of_note(&self, writer: &mut Writer) -> Result<usize, ChangeError> {
+        self.record_rest(writer)?;
+        let place = writer.unrecorded.next;
+        if place >= MAX_UNRECORDED { Err(ChangeError::Unrecorded) } else { Ok(place) }
+    }
+
+    /// Notes a commit of the slots that is about to be made.
+    pub(super) fn note_push(
+        &self,
+        writer: &mut Writer,
+        bundle: Digest,
+        line: &[u8],
+    ) -> Result<(), ChangeError> {
+        self.place_of_note(writer)?;
+        let content = [bundle.to_string().as_bytes(), b"\n", line].concat();
+        self.write(writer, &[Alteration::Put { name: PUSHED.to_owned(), content }], Vec::new())
+    }
+
+    /// Tells the log of a commit of the slots that was made. What it does not take gets a note that the next
+    /// push leaves alone.
+    pub(super) fn tell_push(&self, writer: &mut Writer, kind: &str, line: Vec<u8>) {
+        let place = writer.unrecorded.next;
+        if place == 0 && self.told(kind, &line) {
+            return;
+        }
+        let noted = Alteration::Put { name: note(place), content: line.clone() };
+        if self.write(writer, &[noted], Vec::new()).is_ok() {
+            writer.unrecorded.push(line);
+        }
+    }
+
+    /// At a start: tells the log of the last commit of the slots, if it stands and a kill kept it out.
+    fn record_pushed(&self, writer: &mut Writer) -> Result<(), ChangeError> {
+        let Some(noted) = writer.control.read(PUSHED)?.remove(PUSHED) else { return Ok(()) };
+        let Some(end) = noted.iter().position(|byte| *byte == b'\n') else { return Ok(()) };
+        let (bundle, line) = (&noted[..end], noted[end + 1..].to_vec());
+        let mut kept = writer.slots.root().workspaces.values().flat_map(WorkspaceRoot::kept);
+        let stands = kept.any(|kept| kept.configuration.to_string().as_bytes() == bundle);
+        drop(kept);
+        if stands && !self.is_recorded(&line) {
+            self.tell_push(writer, "noted", line);
         }
         Ok(())
     }
@@ -96,21 +141,29 @@ impl Host {
         let mut writer = self.writer.lock();
         let notes = writer.control.read(NOTE)?;
         for line in notes.values() {
-            let recorded = self.audit.holds(line).unwrap_or_else(|error| {
-                tracing::error!(error = %error, "the audit log could not be searched for the last changes");
-                false
-            });
-            if !recorded {
-                tracing::warn!(
-                    "a change was made and not recorded before the host was stopped or killed; it is now"
-                );
+            if !self.is_recorded(line) {
                 writer.unrecorded.lines.push_back(line.clone());
             }
         }
         if notes.len() > 1 || !writer.unrecorded.lines.is_empty() {
             writer.unrecorded.next = notes.len();
         }
-        self.record_rest(&mut writer)
+        self.record_rest(&mut writer)?;
+        self.record_pushed(&mut writer)
+    }
+
+    /// Whether the log has what was noted; the start says so, if not.
+    fn is_recorded(&self, line: &[u8]) -> bool {
+        let recorded = self.audit.holds(line).unwrap_or_else(|error| {
+            tracing::error!(error = %error, "the audit log could not be searched for the last changes");
+            false
+        });
+        if !recorded {
+            tracing::warn!(
+                "a change was made and not recorded before the host was stopped or killed; it is now"
+            );
+        }
+        recorded
     }
 
     /// Sees to it that the next note replaces none that is still needed, for who makes one by other means.

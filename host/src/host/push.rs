@@ -10,7 +10,7 @@ use super::{
     prepare::{Ingredients, PrepareError},
 };
 use crate::{
-    audit::{self, AuditUnavailable},
+    audit::{self, AuditUnavailable, ChangeRecord},
     bundle::{self, BundleError, Envelope, Expected},
     control::ControlError,
     generation::{Generation, Served},
@@ -139,6 +139,12 @@ impl ChangeError {
     }
 }
 
+/// What the audit log is told of a commit of the slots.
+pub(super) struct Told<'a> {
+    pub(super) kind: &'a str,
+    pub(super) details: &'a dyn Fn(&Changed) -> serde_json::Value,
+}
+
 impl From<BundleError> for ChangeError {
     fn from(error: BundleError) -> Self {
         match error {
@@ -164,15 +170,9 @@ impl Host {
     /// # Errors
     /// See [`ChangeError`].
     pub fn push(&self, author: &Author, bytes: &[u8], parent: Revision) -> Result<Changed, ChangeError> {
+        let refused = |error: &ChangeError| json!({ "reason": audit::reason(error), "parent": parent.0 });
         let pushed = self.try_push(author, bytes, parent);
-        let details = match &pushed {
-            Ok(changed) => json!({
-                "workspace": changed.workspace.as_str(), "revision": changed.revision.0,
-                "digest": changed.digest.to_string(), "bundle": crate::canonical::sha256(bytes).to_string(),
-            }),
-            Err(error) => json!({ "reason": audit::reason(error), "parent": parent.0 }),
-        };
-        self.finished("push", author.principal(), details, pushed)
+        self.finished("push", author.principal(), refused, pushed)
     }
 
     /// Refuses a push that nobody read, because it is larger than the limit, and records that.
@@ -228,7 +228,15 @@ impl Host {
             parent: served.map(|served| &**served),
             touched: None,
         };
-        self.take_over(author, &workshop, ingredients, Some(pushed))
+        let bundle = crate::canonical::sha256(bytes).to_string();
+        let details = |changed: &Changed| {
+            json!({
+                "workspace": changed.workspace.as_str(), "revision": changed.revision.0,
+                "digest": changed.digest.to_string(), "bundle": bundle,
+            })
+        };
+        let told = Told { kind: "push", details: &details };
+        self.take_over(author, &workshop, ingredients, Some(pushed), &told)
     }
 
     /// Goes back to the content of revision `to`, under a new revision.
@@ -242,17 +250,9 @@ impl Host {
         to: Revision,
         parent: Revision,
     ) -> Result<Changed, ChangeError> {
+        let refused = |error: &ChangeError| json!({ "workspace": workspace.as_str(), "content_of": to.0, "reason": audit::reason(error) });
         let changed = self.try_rollback(author, workspace, to, parent);
-        let details = match &changed {
-            Ok(changed) => json!({
-                "workspace": workspace.as_str(), "content_of": to.0, "revision": changed.revision.0,
-                "digest": changed.digest.to_string(),
-            }),
-            Err(error) => {
-                json!({ "workspace": workspace.as_str(), "content_of": to.0, "reason": audit::reason(error) })
-            }
-        };
-        self.finished("rollback", author.principal(), details, changed)
+        self.finished("rollback", author.principal(), refused, changed)
     }
 
     fn try_rollback(
@@ -297,7 +297,14 @@ impl Host {
             parent: served.map(|served| &**served),
             touched: None,
         };
-        self.take_over(author, &workshop, ingredients, None)
+        let details = |changed: &Changed| {
+            json!({
+                "workspace": workspace.as_str(), "content_of": to.0, "revision": changed.revision.0,
+                "digest": changed.digest.to_string(),
+            })
+        };
+        let told = Told { kind: "rollback", details: &details };
+        self.take_over(author, &workshop, ingredients, None, &told)
     }
 
     /// Prepared, durable, published, in this order: nothing unservable is ever durable, and
@@ -309,6 +316,7 @@ impl Host {
         workshop: &Workshop,
         mut ingredients: Ingredients<'_>,
         pushed: Option<Pushed>,
+        told: &Told<'_>,
     ) -> Result<Changed, ChangeError> {
         // What an earlier push displaced must not come back with a later one.
         self.forget_displaced(&mut self.writer.lock())?;
@@ -334,6 +342,7 @@ impl Host {
         let changed = changed(&served, warnings);
         let snapshot = &served.snapshot;
         let not_after = snapshot.not_after;
+        let bundle = crate::canonical::sha256(&stored);
         let change = Change::Configuration {
             workspace: snapshot.configuration.workspace.clone(),
             uid: snapshot.configuration.uid,
@@ -344,6 +353,10 @@ impl Host {
         };
         let mut writer = self.writer.lock();
         self.still_works(author, &writer.state)?;
+        let (at, principal) = (self.clock.now(), author.principal());
+        let details = (told.details)(&changed);
+        let line = ChangeRecord { at, kind: told.kind, outcome: "done", principal, details }.line();
+        self.note_push(&mut writer, bundle, &line)?;
         let sequence = self.commit(&mut writer, &[change]).map_err(|error| match error {
             CommitError::Conflict { current, .. } => ChangeError::Stale { made_against: parent, current },
             other => ChangeError::Disk(other),
@@ -362,6 +375,7 @@ impl Host {
             );
         }
         self.store.publish(Arc::new(self.store.load_full().with_workspace(sequence, served)));
+        self.tell_push(&mut writer, told.kind, line);
         self.watch.forget(&changed.workspace);
         self.doubts.write().workspaces.remove(&changed.workspace);
         self.note_degraded();
@@ -370,20 +384,20 @@ impl Host {
         Ok(changed)
     }
 
+    /// What was made was recorded with it; what was refused is now.
     pub(super) fn finished(
         &self,
         kind: &str,
         principal: &str,
-        details: serde_json::Value,
+        refused: impl FnOnce(&ChangeError) -> serde_json::Value,
         result: Result<Changed, ChangeError>,
     ) -> Result<Changed, ChangeError> {
         match result {
             Ok(changed) => {
-                self.record(kind, "done", principal, details);
                 Self::tell(kind, &changed);
                 Ok(changed)
             }
-            Err(error) => Err(self.refused(kind, principal, details, error)),
+            Err(error) => Err(self.refused(kind, principal, refused(&error), error)),
         }
     }
 

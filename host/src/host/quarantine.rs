@@ -14,7 +14,7 @@ use std::{
 use parking_lot::Mutex;
 use serde_json::json;
 
-use super::{Author, ChangeError, Changed, Host, Workshop, prepare::Ingredients};
+use super::{Author, ChangeError, Changed, Host, Workshop, prepare::Ingredients, push::Told};
 use crate::{
     audit,
     auth::InstanceCaller,
@@ -100,15 +100,20 @@ impl Host {
             Some(made) => self.try_restore(served, made, digest),
             None => self.try_quarantine(workspace, policy, digest),
         };
-        let details = json!({
-            "workspace": workspace.as_str(), "policy": policy.as_str(), "failing": digest.to_string(),
-            "revision": changed.as_ref().ok().map(|changed| changed.revision.0),
-            "reason": changed.as_ref().err().map(|error| audit::reason(error)),
-        });
-        if changed.is_ok() {
+        if let Ok(changed) = &changed {
             self.metrics.quarantines.inc();
+            // The change itself is recorded as one by API.
+            if served.made.policy(policy).is_some() {
+                self.record("quarantine", "done", "host", quarantined(policy, digest, changed));
+            }
         }
-        self.finished("quarantine", "host", details, changed)
+        let refused = |error: &ChangeError| {
+            json!({
+                "workspace": workspace.as_str(), "policy": policy.as_str(), "failing": digest.to_string(),
+                "reason": audit::reason(error),
+            })
+        };
+        self.finished("quarantine", "host", refused, changed)
     }
 
     fn try_quarantine(
@@ -147,7 +152,9 @@ impl Host {
             parent: Some(served),
             touched: None,
         };
-        self.take_over(&Author::process("host"), &workshop, ingredients, None)
+        let details = |changed: &Changed| quarantined(name, failing, changed);
+        let told = Told { kind: "quarantine", details: &details };
+        self.take_over(&Author::process("host"), &workshop, ingredients, None, &told)
     }
 
     /// The same of a policy that was made by API: by a change by API.
@@ -213,6 +220,14 @@ struct Versions {
     since: Option<UnixSeconds>,
     /// The newest other version.
     previous: Option<Policy>,
+}
+
+/// What is recorded of a policy that was put back.
+fn quarantined(policy: &PolicyName, failing: Digest, changed: &Changed) -> serde_json::Value {
+    json!({
+        "workspace": changed.workspace.as_str(), "policy": policy.as_str(), "failing": failing.to_string(),
+        "revision": changed.revision.0,
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::{change::in_parts, noted::NOTE};
 use crate::{
     control::{Control, ControlError},
     id::{Digest, WorkspaceId},
-    slots::Slots,
+    slots::{Slots, WorkspaceRoot},
     state::Alteration,
 };
 
@@ -74,8 +74,7 @@ pub(super) fn settle(control: &Control, slots: &Slots) -> Result<(), ControlErro
         found.keys().filter_map(|name| name[STAGED.len()..].split('/').next()?.parse().ok()).collect();
     for workspace in workspaces {
         let stands = marked(control, &workspace)?.is_some_and(|mark| {
-            let kept = slots.root().workspaces.get(&workspace).into_iter();
-            let mut kept = kept.flat_map(|root| root.earlier.iter().chain([&root.current]));
+            let mut kept = slots.root().workspaces.get(&workspace).into_iter().flat_map(WorkspaceRoot::kept);
             kept.any(|kept| kept.configuration.to_string().as_bytes() == mark.bundle)
         });
         if stands {

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{Author, ChangeError, Changed, Host, prepare::Ingredients};
+use super::{Author, ChangeError, Changed, Host, prepare::Ingredients, push::Told};
 use crate::{
     audit,
     change::{Edit, Precondition},
@@ -41,13 +41,10 @@ impl Host {
         if self.is_begun(name) {
             return self.change(author, name, &environments, Precondition::Absent);
         }
+        let refused =
+            |error: &ChangeError| json!({ "workspace": name.as_str(), "reason": audit::reason(error) });
         let made = self.try_create_workspace(author, name);
-        let details = json!({
-            "workspace": name.as_str(),
-            "revision": made.as_ref().ok().map(|made| made.revision.0),
-            "reason": made.as_ref().err().map(|error| audit::reason(error)),
-        });
-        self.finished("workspace", author.principal(), details, made)?;
+        self.finished("workspace", author.principal(), refused, made)?;
         self.change(author, name, &environments, Precondition::Absent)
     }
 
@@ -89,7 +86,8 @@ impl Host {
             parent: None,
             touched: None,
         };
-        self.take_over(author, &workshop, ingredients, None)
+        let details = |made: &Changed| json!({ "workspace": name.as_str(), "revision": made.revision.0 });
+        self.take_over(author, &workshop, ingredients, None, &Told { kind: "workspace", details: &details })
     }
 }
 

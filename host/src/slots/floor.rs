@@ -18,6 +18,8 @@ const MAGIC: &[u8; 10] = b"BLACEFLR\x01\x00";
 const OVERRIDE_PREFIX: &str = "bootlace-floor-override:1:";
 /// What the ledger's revision stands under, here and in an override.
 pub(super) const LEDGER: Uid = Uid::NONE;
+/// How many overrides of the ledger's were used, in the same way.
+const LEDGER_OVERRIDES: Uid = Uid([0xff; 16]);
 /// The longest floor file, in bytes: more than 600,000 workspaces.
 pub(super) const MAX_FLOOR_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -40,9 +42,22 @@ impl Floor {
         raised
     }
 
-    /// As that of a workspace that nobody has: no id is all zeros.
+    /// As that of a workspace that nobody has: ids are random.
     pub(super) fn ledger(&self) -> Revision {
         self.of(LEDGER)
+    }
+
+    /// What an override of the ledger's has to name: the sequence, which commits of the slots raise, and how
+    /// many such overrides were used. It never comes back, so that each works once.
+    pub(super) fn ledger_sequence(&self) -> u64 {
+        self.sequence + self.of(LEDGER_OVERRIDES).0
+    }
+
+    /// Takes an older ledger for the newest seen.
+    pub(super) fn lower_ledger(&mut self, to: Revision) {
+        self.revisions.insert(LEDGER, to);
+        let used = self.of(LEDGER_OVERRIDES).next();
+        self.revisions.insert(LEDGER_OVERRIDES, used);
     }
 
     pub(super) fn of(&self, workspace: Uid) -> Revision {

@@ -32,7 +32,10 @@ pub enum Degraded {
         highest: u64,
     },
     /// The file of the highest revisions is gone or changed; it is written anew from both slots.
-    #[error("the file of the highest revisions seen was not usable")]
+    #[error(
+        "the file of the highest revisions seen was not usable; the slots are whole, and whether the ledger is the \
+         newest is not known: look for tokens that were revoked"
+    )]
     Floor,
     /// An operator's override was used.
     #[error("workspace {workspace} is served below its highest revision, by an operator's override")]
@@ -190,7 +193,7 @@ fn check_floor(
         if found >= highest {
             continue;
         }
-        if !allowed(&floor, (uid, found), overrides, trusted) {
+        if !allowed(floor.sequence, (uid, found), overrides, trusted) {
             let (workspace, sequence) = (name.clone(), floor.sequence);
             return Err(LoadError::BelowFloor { workspace, uid, found, floor: highest, sequence });
         }
@@ -202,13 +205,13 @@ fn check_floor(
 
 /// Whether an operator lets this load below the floor.
 pub(super) fn allowed(
-    floor: &Floor,
+    sequence: u64,
     wanted: (Uid, Revision),
     overrides: &[FloorOverride],
     trusted: &TrustedSigners,
 ) -> bool {
     overrides.iter().any(|each| {
-        (each.workspace, each.revision) == wanted && each.sequence == floor.sequence && each.verify(trusted)
+        (each.workspace, each.revision) == wanted && each.sequence == sequence && each.verify(trusted)
     })
 }
 

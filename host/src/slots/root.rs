@@ -76,6 +76,13 @@ pub enum InvalidSlot {
     Content(#[source] Malformed),
 }
 
+impl WorkspaceRoot {
+    /// What can be gone back to, the oldest first, and what is current.
+    pub fn kept(&self) -> impl Iterator<Item = &KeptRevision> {
+        self.earlier.iter().chain([&self.current])
+    }
+}
+
 impl Root {
     /// Every blob that this names.
     pub(super) fn blobs(&self) -> BTreeSet<Digest> {

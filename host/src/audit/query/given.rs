@@ -3,14 +3,14 @@
 use std::{
     collections::{HashMap, HashSet},
     fs::File,
-    io::{self, BufRead as _, BufReader, Read as _},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
     ops::ControlFlow,
     path::Path,
 };
 
 use serde_json::{Map, Value};
 
-use super::MAX_LINE_BYTES;
+use super::{MAX_LINE_BYTES, TOLD_WITHIN};
 use crate::id::VariableName;
 
 /// How the record begins that tells what an id stands for.
@@ -33,21 +33,26 @@ pub(super) fn reference(record: &Value) -> Option<&str> {
 pub(super) struct Given(HashMap<String, Map<String, Value>>);
 
 impl Given {
-    /// What `records` of a file refer to. The file is read until there is nothing left to look for.
-    pub(super) fn mentioned_by(records: &[Value], path: &Path) -> io::Result<Self> {
+    /// What `records` of a file refer to, of which the first stands at byte `oldest`. The file is read until
+    /// there is nothing left to look for: from shortly before that record, and from its beginning if that
+    /// does not do, as in files of format 1.
+    pub(super) fn mentioned_by(records: &[Value], path: &Path, oldest: u64) -> io::Result<Self> {
         let mut wanted: HashSet<_> = records.iter().filter_map(reference).map(str::to_owned).collect();
         let mut found = Self::default();
-        if wanted.is_empty() {
-            return Ok(found);
-        }
-        each_line(path, |line| {
-            if let Some((id, fields)) = told(line)
-                && wanted.remove(&id)
-            {
-                found.0.insert(id, fields);
+        let near = oldest.saturating_sub(TOLD_WITHIN + MAX_LINE_BYTES);
+        for from in [near, 0] {
+            if wanted.is_empty() || (from == 0 && near == 0 && !found.0.is_empty()) {
+                break;
             }
-            Ok(if wanted.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
+            each_line_from(path, from, |line| {
+                if let Some((id, fields)) = told(line)
+                    && wanted.remove(&id)
+                {
+                    found.0.insert(id, fields);
+                }
+                Ok(if wanted.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?;
+        }
         Ok(found)
     }
 
@@ -94,11 +99,21 @@ fn told(line: &[u8]) -> Option<(String, Map<String, Value>)> {
 /// A file's lines in order, without their line feeds, until `then` has enough.
 pub(super) fn each_line(
     path: &Path,
+    then: impl FnMut(&[u8]) -> io::Result<ControlFlow<()>>,
+) -> io::Result<()> {
+    each_line_from(path, 0, then)
+}
+
+/// The same from byte `from` on; what is there of a line that began before is no line that `then` knows.
+fn each_line_from(
+    path: &Path,
+    from: u64,
     mut then: impl FnMut(&[u8]) -> io::Result<ControlFlow<()>>,
 ) -> io::Result<()> {
-    let file = File::open(path)?;
+    let mut file = File::open(path)?;
     // What the host writes meanwhile may be there by half.
-    let length = file.metadata()?.len();
+    let length = file.metadata()?.len().saturating_sub(from);
+    file.seek(SeekFrom::Start(from))?;
     let mut reader = BufReader::with_capacity(1 << 16, file.take(length));
     let mut line = Vec::new();
     while reader.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? > 0 {
