@@ -3,7 +3,7 @@
 use bootlace::id::{Revision, UnixSeconds};
 use serde_json::{Value, json};
 
-use crate::world::{NOON, Site, World};
+use crate::world::{NOON, Site, World, site::guest};
 
 const VALUES: &str = "/api/v1/deployments/checkout/env?environment=production";
 
@@ -18,7 +18,27 @@ async fn world() -> World {
             world.admin("POST", "/api/v1/deployments/checkout/env", world.site.token("admin"), body).await;
         assert_eq!(set.status, 200, "{}", set.text());
     }
+    let staging = json!(["staging"]);
+    for name in ["one", "two"] {
+        let endpoint = json!({ "host": "db.internal", "port": 5432, "database": name });
+        let instance = json!({ "user": "x", "endpoints": [endpoint] });
+        let service = json!({ "name": name, "kind": "postgres", "instances": { "staging": instance } });
+        let tool = json!({ "name": name, "profiles": { "staging": { "settings": { "a": 1 } } } });
+        post(&world, "/api/v1/services", service).await;
+        post(&world, "/api/v1/tools", tool).await;
+        post(&world, "/api/v1/deployments", json!({ "name": name, "environments": staging })).await;
+        let path = format!("/api/v1/policies/{name}");
+        let uploaded = world.admin("PUT", &path, world.site.token("admin"), guest("dump")).await;
+        assert_eq!(uploaded.status, 200, "{}", uploaded.text());
+        let place = json!({ "environment": "staging" });
+        post(&world, "/api/v1/attachments", json!({ "policy": name, "place": place, "settings": {} })).await;
+    }
     world
+}
+
+async fn post(world: &World, path: &str, body: Value) {
+    let made = world.admin("POST", path, world.site.token("admin"), body.to_string()).await;
+    assert_eq!(made.status, 200, "{path}: {}", made.text());
 }
 
 async fn get(world: &World, token: &str, path: &str) -> Value {
@@ -40,6 +60,12 @@ async fn pages_of_one_are_the_whole_list_in_its_order() {
         ("/api/v1/snapshots?x=", "snapshots", 2),
         ("/api/v1/workspaces?x=", "workspaces", 1),
         ("/api/v1/usage?x=", "usage", 2),
+        ("/api/v1/deployments?x=", "deployments", 2),
+        ("/api/v1/deployments?environment=staging", "deployments", 3),
+        ("/api/v1/services?environment=staging", "services", 2),
+        ("/api/v1/tools?environment=staging", "tools", 2),
+        ("/api/v1/policies?environment=staging", "policies", 2),
+        ("/api/v1/attachments?x=", "attachments", 2),
     ] {
         let whole = get(&world, admin, path).await;
         assert_eq!(whole["next"], Value::Null, "{path}");

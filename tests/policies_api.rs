@@ -128,7 +128,10 @@ async fn what_does_not_get_in_changes_nothing() {
     }
     let listed = world.ask("viewer", "GET", POLICIES, "").await.ok().json();
     assert_eq!(listed["policies"].as_array().unwrap().len(), 1);
-    assert_eq!(world.ask("viewer", "GET", ATTACHMENTS, "").await.json(), json!({ "attachments": [] }));
+    assert_eq!(
+        world.ask("viewer", "GET", ATTACHMENTS, "").await.json(),
+        json!({ "attachments": [], "next": null })
+    );
     assert_eq!(world.boot("staging").await.header("bootlace-revision"), "2");
 
     // Of two who replace it one is told of the other.

@@ -3,7 +3,7 @@
 
 mod wire;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
@@ -17,11 +17,11 @@ use super::{
     Caller, Named,
     body::whole,
     openapi::{
-        BadRequest, Confirmed, Conflict, Forbidden, InWorkspace, Internal, Invalid, NewRevision, NotFound,
-        TooLarge, Unauthenticated, Unavailable, Unchanged,
+        BadRequest, Confirmed, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NewRevision,
+        NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
     },
     policies::allowed,
-    query::parameter,
+    query::{MAX_PAGE, PAGE, Paging, parameter},
     snapshot::{ChangedSnapshot, blocking},
     tagged,
     values::{changed, precondition},
@@ -45,7 +45,7 @@ const MAX_BODY_BYTES: usize = 512 * 1024;
 
 /// The attachments that the token sees, in the order in which they were made ready to run.
 #[utoipa::path(get, path = "/api/v1/attachments", tag = "policies", operation_id = "list_attachments",
-    params(InWorkspace, ("policy" = Option<String>, Query, description = "Those of this policy"),
+    params(InWorkspace, InPages, ("policy" = Option<String>, Query, description = "Those of this policy"),
         ("environment" = Option<String>, Query, description = "Those that run in this environment")),
     responses((status = 200, description = "Those that the token sees", body = Attachments),
         BadRequest, Unauthenticated, NotFound))]
@@ -65,9 +65,12 @@ pub(super) async fn list(
         policy.as_deref().is_none_or(|name| name == one.policy.as_str())
             && environment.as_ref().is_none_or(|name| runs_in(configuration, &one.place, name))
     };
-    let attachments = seen(&caller, served).filter(wanted);
-    let attachments = attachments.map(|one| AttachmentEntry::new(served, one)).collect();
-    Ok(Json(Attachments { attachments }).into_response())
+    // By their place in the list, which is the order in which they run.
+    let paging = Paging::<usize>::asked(query.as_deref(), PAGE, MAX_PAGE)?;
+    let all = seen(&caller, served).filter(wanted).enumerate();
+    let (page, next) = paging.of(all, Ordering::Greater, |(place, _)| *place);
+    let attachments = page.into_iter().map(|(_, one)| AttachmentEntry::new(served, one)).collect();
+    Ok(Json(Attachments { attachments, next }).into_response())
 }
 
 /// One attachment.

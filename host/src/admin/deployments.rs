@@ -1,7 +1,7 @@
 //! Deployments: listed, made, changed, deleted. What a workspace directory names is changed there; what
 //! each environment gives one of them is in files of its own.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
 use axum::{
     Json,
@@ -15,9 +15,10 @@ use super::{
     Caller, Named,
     body::{json, named as parsed},
     openapi::{
-        BadRequest, Confirmed, Conflict, Forbidden, InWorkspace, Internal, Invalid, NewRevision, NotFound,
-        TooLarge, Unauthenticated, Unavailable, Unchanged,
+        BadRequest, Confirmed, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NewRevision,
+        NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
     },
+    query::{MAX_PAGE, PAGE, Paging, environment},
     reach::{Reached, may_create},
     tagged,
     values::{Owned, changed, precondition},
@@ -44,7 +45,8 @@ type Answer = Result<Response, Problem>;
 
 /// The deployments that the token sees: those that use an environment that it sees.
 #[utoipa::path(get, path = "/api/v1/deployments", tag = "deployments", operation_id = "list_deployments",
-    params(InWorkspace), responses((status = 200, description = "Those that the token sees", body = Deployments),
+    params(InWorkspace, InPages, ("environment" = Option<String>, Query, description = "Those that use this environment")),
+    responses((status = 200, description = "Those that the token sees", body = Deployments),
         BadRequest, Unauthenticated, NotFound))]
 pub(super) async fn list(
     State(host): State<Arc<Host>>,
@@ -53,13 +55,17 @@ pub(super) async fn list(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     let served = caller.served(query.as_deref())?;
-    let all = served.snapshot.configuration.deployments.values();
-    let deployments = all.filter(|one| is_visible(&caller, one)).map(|one| DeploymentListed {
+    let paging = Paging::asked(query.as_deref(), PAGE, MAX_PAGE)?;
+    let there = environment(&caller, query.as_deref())?;
+    let all = served.snapshot.configuration.deployments.values().filter(|one| is_visible(&caller, one));
+    let all = all.filter(|one| there.as_ref().is_none_or(|there| one.environments.contains_key(there)));
+    let (page, next) = paging.of(all, Ordering::Greater, |one| one.id.clone());
+    let deployments = page.into_iter().map(|one| DeploymentListed {
         name: one.id.to_string(),
         environments: seen(&caller, one).map(ToString::to_string).collect(),
         owned: Owned::since(made(served, one).map(|made| &made.changed)),
     });
-    Ok(Json(Deployments { deployments: deployments.collect() }).into_response())
+    Ok(Json(Deployments { deployments: deployments.collect(), next }).into_response())
 }
 
 /// One deployment.

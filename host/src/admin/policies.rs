@@ -5,7 +5,7 @@
 mod allowed;
 mod wire;
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 use axum::{
     Json,
@@ -20,17 +20,17 @@ use super::{
     attachments::{self, AttachmentEntry},
     body::whole,
     openapi::{
-        BadRequest, Confirmed, Conflict, Forbidden, InWorkspace, Internal, Invalid, NewRevision, NotFound,
-        TooLarge, Unauthenticated, Unavailable, Unchanged,
+        BadRequest, Confirmed, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NewRevision,
+        NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
     },
-    query::parameter,
+    query::{MAX_PAGE, PAGE, Paging, environment, parameter},
     snapshot::{answered, blocking},
     tagged,
     values::{changed, precondition},
 };
 use crate::{
     canonical::sha256,
-    change::{Edit, ResourceEdit},
+    change::{Edit, ResourceEdit, runs_in},
     generation::Served,
     host::Host,
     id::PolicyName,
@@ -46,7 +46,8 @@ type Answer = Result<Response, Problem>;
 
 /// The policies; a token that is limited to environments sees those that are attached where it sees.
 #[utoipa::path(get, path = "/api/v1/policies", tag = "policies", operation_id = "list_policies",
-    params(InWorkspace), responses((status = 200, description = "Those that the token sees", body = Policies),
+    params(InWorkspace, InPages, ("environment" = Option<String>, Query, description = "Those that run in this environment")),
+    responses((status = 200, description = "Those that the token sees", body = Policies),
         BadRequest, Unauthenticated, NotFound))]
 pub(super) async fn list(
     State(host): State<Arc<Host>>,
@@ -55,13 +56,22 @@ pub(super) async fn list(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     let served = caller.served(query.as_deref())?;
+    let paging = Paging::asked(query.as_deref(), PAGE, MAX_PAGE)?;
+    let there = environment(&caller, query.as_deref())?;
     let mut attached = attachments::by_policy(&caller, served);
-    let all = served.snapshot.configuration.policies.values();
-    let entries = all.filter_map(|policy| {
+    let configuration = &served.snapshot.configuration;
+    let runs_there = |policy: &Policy| {
+        let mut attachments = configuration.attachments.iter().filter(|one| one.policy == policy.name);
+        there.as_ref().is_none_or(|there| attachments.any(|one| runs_in(configuration, &one.place, there)))
+    };
+    let all = configuration.policies.values().filter(|policy| runs_there(policy));
+    let all = all.filter_map(|policy| {
         let attached = attached.remove(&policy.name).unwrap_or_default();
-        is_visible(&caller, &attached).then(|| PolicyEntry::new(served, policy, attached))
+        is_visible(&caller, &attached).then_some((policy, attached))
     });
-    Ok(Json(Policies { policies: entries.collect() }).into_response())
+    let (page, next) = paging.of(all, Ordering::Greater, |(policy, _)| policy.name.clone());
+    let entries = page.into_iter().map(|(policy, attached)| PolicyEntry::new(served, policy, attached));
+    Ok(Json(Policies { policies: entries.collect(), next }).into_response())
 }
 
 /// One policy: what it is, where it runs, its versions.

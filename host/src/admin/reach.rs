@@ -63,9 +63,11 @@ impl Reached {
             return Err(Problem::not_found());
         }
         if !self.others.iter().all(|name| caller.sees(name)) {
-            return Err(Problem::forbidden(
-                "this changes other environments, too, and your token is limited to some",
-            ));
+            let why = match caller.is_limited() {
+                true => "this changes other environments, too, and your token is limited to some",
+                false => "this changes environments, too, that are their admins' alone; an admin can make it",
+            };
+            return Err(Problem::forbidden(why));
         }
         let environments = &served.snapshot.configuration.environments;
         let is_protected = |name: &&EnvironmentName| environments.get(*name).is_some_and(|one| one.protected);

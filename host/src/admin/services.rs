@@ -1,7 +1,7 @@
 //! Data services, with an instance for each environment that has one: listed, made, changed, deleted. A
 //! password goes in and never comes out.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
@@ -15,9 +15,10 @@ use super::{
     Caller, Named,
     body::{json, named as parsed},
     openapi::{
-        BadRequest, Confirmed, Conflict, Forbidden, InWorkspace, Internal, Invalid, NewRevision, NotFound,
-        TooLarge, Unauthenticated, Unavailable, Unchanged,
+        BadRequest, Confirmed, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NewRevision,
+        NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
     },
+    query::{MAX_PAGE, PAGE, Paging, environment},
     reach::{Reached, may_create},
     tagged,
     values::{Owned, changed, precondition},
@@ -40,7 +41,8 @@ type Answer = Result<Response, Problem>;
 
 /// The services that the token sees: with an instance in an environment that it sees.
 #[utoipa::path(get, path = "/api/v1/services", tag = "services", operation_id = "list_services",
-    params(InWorkspace), responses((status = 200, description = "Those that the token sees", body = Services),
+    params(InWorkspace, InPages, ("environment" = Option<String>, Query, description = "Those with an instance in this environment")),
+    responses((status = 200, description = "Those that the token sees", body = Services),
         BadRequest, Unauthenticated, NotFound))]
 pub(super) async fn list(
     State(host): State<Arc<Host>>,
@@ -50,10 +52,13 @@ pub(super) async fn list(
     let caller = Caller::of(&host, &headers)?;
     let served = caller.served(query.as_deref())?;
     let mut bound = injected(&caller, served, |_| true);
-    let all = served.snapshot.configuration.services.values();
-    let services = all.filter(|one| is_visible(&caller, one));
-    let services = services.map(|one| entry(&caller, served, one, &mut bound)).collect();
-    Ok(Json(Services { services }).into_response())
+    let paging = Paging::asked(query.as_deref(), PAGE, MAX_PAGE)?;
+    let there = environment(&caller, query.as_deref())?;
+    let all = served.snapshot.configuration.services.values().filter(|one| is_visible(&caller, one));
+    let all = all.filter(|one| there.as_ref().is_none_or(|there| one.instances.contains_key(there)));
+    let (page, next) = paging.of(all, Ordering::Greater, |one| one.id.clone());
+    let services = page.into_iter().map(|one| entry(&caller, served, one, &mut bound)).collect();
+    Ok(Json(Services { services, next }).into_response())
 }
 
 /// One service.

@@ -1,7 +1,7 @@
 //! Tools that deployments call, with a profile for each environment that may: listed, made, changed,
 //! deleted. What opens a tool goes in and never comes out.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
@@ -15,9 +15,10 @@ use super::{
     Caller, Named,
     body::{json, named as parsed},
     openapi::{
-        BadRequest, Confirmed, Conflict, Forbidden, InWorkspace, Internal, Invalid, NewRevision, NotFound,
-        TooLarge, Unauthenticated, Unavailable, Unchanged,
+        BadRequest, Confirmed, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NewRevision,
+        NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
     },
+    query::{MAX_PAGE, PAGE, Paging, environment},
     reach::{Reached, may_create},
     tagged,
     values::{Owned, changed, precondition},
@@ -40,7 +41,8 @@ type Answer = Result<Response, Problem>;
 
 /// The tools that the token sees: with a profile for an environment that it sees.
 #[utoipa::path(get, path = "/api/v1/tools", tag = "tools", operation_id = "list_tools",
-    params(InWorkspace), responses((status = 200, description = "Those that the token sees", body = Tools),
+    params(InWorkspace, InPages, ("environment" = Option<String>, Query, description = "Those with a profile for this environment")),
+    responses((status = 200, description = "Those that the token sees", body = Tools),
         BadRequest, Unauthenticated, NotFound))]
 pub(super) async fn list(
     State(host): State<Arc<Host>>,
@@ -50,9 +52,13 @@ pub(super) async fn list(
     let caller = Caller::of(&host, &headers)?;
     let served = caller.served(query.as_deref())?;
     let mut users = users(&caller, served, |_| true);
+    let paging = Paging::asked(query.as_deref(), PAGE, MAX_PAGE)?;
+    let there = environment(&caller, query.as_deref())?;
     let all = served.snapshot.configuration.tools.values().filter(|one| is_visible(&caller, one));
-    let tools = all.map(|one| entry(&caller, served, one, &mut users)).collect();
-    Ok(Json(Tools { tools }).into_response())
+    let all = all.filter(|one| there.as_ref().is_none_or(|there| one.profiles.contains_key(there)));
+    let (page, next) = paging.of(all, Ordering::Greater, |one| one.id.clone());
+    let tools = page.into_iter().map(|one| entry(&caller, served, one, &mut users)).collect();
+    Ok(Json(Tools { tools, next }).into_response())
 }
 
 /// One tool.

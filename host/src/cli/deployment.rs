@@ -127,7 +127,7 @@ impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         let (host, all) = (&self.host, ["api", "v1", "deployments"]);
         match self.action {
-            Action::List => resource::show(host, &all, output, list),
+            Action::List => resource::list(host, &all, "deployments", output, list),
             Action::Show { id } => resource::show(host, &at(&id), output, show),
             Action::Create { id, environment, require, making } => {
                 let environments: Vec<_> = environment.iter().map(EnvironmentName::as_str).collect();

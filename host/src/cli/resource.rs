@@ -109,6 +109,23 @@ pub(super) fn show<T: DeserializeOwned>(
     Ok(output.show(&shown)?)
 }
 
+/// Shows a whole list, however many pages it comes in; `name` is what its entries are called.
+pub(super) fn list<T: DeserializeOwned>(
+    host: &AdminHost,
+    segments: &[&str],
+    name: &str,
+    output: &Output,
+    page: impl FnOnce(&T, &mut Page),
+) -> anyhow::Result<()> {
+    let whole = host.list(Request::get(segments), name)?;
+    if output.is_json() {
+        return Ok(output.json(&whole)?);
+    }
+    let mut shown = output.page();
+    page(&serde_json::from_value(whole)?, &mut shown);
+    Ok(output.show(&shown)?)
+}
+
 /// Makes a change and says so.
 pub(super) fn change(
     host: &AdminHost,

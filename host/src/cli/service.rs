@@ -162,7 +162,7 @@ impl Args {
         let host = &self.host;
         let all = ["api", "v1", "services"];
         match self.action {
-            Action::List => resource::show(host, &all, output, list),
+            Action::List => resource::list(host, &all, "services", output, list),
             Action::Show { id } => resource::show(host, &at(&id), output, show),
             Action::Create { id, kind, environment, instance, making } => {
                 let mut body = json!({ "name": id.as_str(), "kind": kind });

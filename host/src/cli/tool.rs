@@ -141,7 +141,7 @@ impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         let (host, all) = (&self.host, ["api", "v1", "tools"]);
         match self.action {
-            Action::List => resource::show(host, &all, output, list),
+            Action::List => resource::list(host, &all, "tools", output, list),
             Action::Show { id } => resource::show(host, &at(&id), output, show),
             Action::Create(change) => {
                 let mut body = change.body(false)?;

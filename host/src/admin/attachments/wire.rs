@@ -41,6 +41,9 @@ pub(in crate::admin) struct WirePlace {
 pub(in crate::admin) struct Attachments {
     /// In one place, in the order in which they run.
     pub(super) attachments: Vec<AttachmentEntry>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    pub(super) next: Option<String>,
 }
 
 /// A policy at work in one place.

@@ -70,6 +70,9 @@ pub(in crate::admin) struct WireForm {
 #[derive(Serialize, ToSchema)]
 pub(in crate::admin) struct Deployments {
     pub(super) deployments: Vec<DeploymentListed>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    pub(super) next: Option<String>,
 }
 
 /// A deployment among others.

@@ -19,6 +19,9 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub(in crate::admin) struct Policies {
     pub(super) policies: Vec<PolicyEntry>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    pub(super) next: Option<String>,
 }
 
 /// A policy.

@@ -77,6 +77,9 @@ pub(in crate::admin) struct WireEndpoint {
 #[derive(Serialize, ToSchema)]
 pub(in crate::admin) struct Services {
     pub(super) services: Vec<ServiceEntry>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    pub(super) next: Option<String>,
 }
 
 /// A service.

@@ -57,6 +57,9 @@ pub(in crate::admin) struct WireProfile {
 #[derive(Serialize, ToSchema)]
 pub(in crate::admin) struct Tools {
     pub(super) tools: Vec<ToolEntry>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    pub(super) next: Option<String>,
 }
 
 /// A tool.

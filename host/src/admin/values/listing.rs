@@ -16,6 +16,7 @@ use crate::{
         query::{MAX_PAGE, PAGE, Paging, parameter},
         tagged,
     },
+    audit,
     host::Host,
     id::{DeploymentId, EnvironmentName, VariableName},
     made::{ResourceKey, ValueKey},
@@ -40,11 +41,6 @@ pub(super) fn list(host: &Host, caller: &Caller, at: &At<'_>, query: Option<&str
         (deployment.map(ToString::to_string), environment.map(ToString::to_string));
     if reveal {
         at.may_be_revealed(caller)?;
-        let details = json!({
-            "workspace": at.served.snapshot.configuration.workspace.as_str(), "revision": revision,
-            "deployment": deployment, "environment": environment,
-        });
-        host.record_reveal(&caller.token.principal, details)?;
     }
     let show = |prepared: &Prepared| {
         let key = caller.live.capsule_key();
@@ -57,6 +53,14 @@ pub(super) fn list(host: &Host, caller: &Caller, at: &At<'_>, query: Option<&str
         }
         _ => of_layer(caller, at, (show, reveal), &paging),
     };
+    if reveal {
+        let plain = variables.iter().filter(|one| !one.is_secret).map(|one| one.name.clone());
+        let details = json!({
+            "workspace": at.served.snapshot.configuration.workspace.as_str(), "revision": revision,
+            "deployment": deployment, "environment": environment, "keys": audit::listed(plain.collect()),
+        });
+        host.record_reveal(&caller.token.principal, details)?;
+    }
     let required = if paging.after.is_none() { required(at) } else { Vec::new() };
     Ok(tagged(revision, Values { deployment, environment, revision, variables, required, next }))
 }

@@ -9,6 +9,7 @@ use crate::{
         block_on,
         connection::AdminHost,
         output::{Output, Page, Table},
+        resource,
     },
     client::Request,
     id::PolicyName,
@@ -110,15 +111,7 @@ struct Asked {
 
 impl List {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let client = self.host.client()?;
-        let request = self.host.within(Request::get(&["api", "v1", "policies"]));
-        let answer = block_on(async { Ok(client.send(&request).await?) })?;
-        if output.is_json() {
-            return Ok(output.raw(&answer.body)?);
-        }
-        let mut page = output.page();
-        list(&answer.json()?, &mut page);
-        Ok(output.show(&page)?)
+        resource::list(&self.host, &["api", "v1", "policies"], "policies", output, list)
     }
 }
 
