@@ -209,7 +209,11 @@ impl Who {
                 let may = method == "GET" || writes;
                 (operator || own) && may && self.sees(place) && place.environment != "development"
             }
-            // Every token sees a part of what the workspace directory says; it owns all of that.
+            // Every token sees a part of what the workspace directory says, which owns all of that; a list is
+            // asked for by environment.
+            ("GET", "/api/v1/deployments" | "/api/v1/services" | "/api/v1/tools" | "/api/v1/policies") => {
+                (operator || own) && self.sees(place)
+            }
             (
                 _,
                 "/api/v1/deployments"
@@ -227,13 +231,9 @@ impl Who {
             // The directory owns them all.
             (_, "/api/v1/environments" | "/api/v1/environments/{env}") => false,
             // This one runs in every environment that the deployment uses.
-            (
-                "GET",
-                "/api/v1/policies"
-                | "/api/v1/policies/{name}"
-                | "/api/v1/attachments"
-                | "/api/v1/attachments/{id}",
-            ) => operator || own,
+            ("GET", "/api/v1/policies/{name}" | "/api/v1/attachments" | "/api/v1/attachments/{id}") => {
+                operator || own
+            }
             // The directory owns them, too.
             (_, "/api/v1/policies/{name}" | "/api/v1/attachments" | "/api/v1/attachments/{id}") => false,
             (_, "/api/v1/audit" | "/api/v1/usage") => (operator || own) && self.sees(place),
