@@ -12,6 +12,7 @@ mod import;
 mod kept;
 mod noted;
 mod once;
+mod pending;
 mod prepare;
 mod promotion;
 mod push;
@@ -138,7 +139,7 @@ struct Workshop {
     uploads: Arc<Uploads>,
     tallies: Arc<Tallies>,
     policies: Engine,
-    roots: RootKeys,
+    roots: Arc<RootKeys>,
     base_root: KeyId,
     trusted: TrustedSigners,
 }

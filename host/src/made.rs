@@ -73,7 +73,7 @@ pub enum MadeContent {
     Sealed(SealedValue),
     /// A text made of other variables' values.
     Template(Template),
-    /// Nothing any more: it was revoked, and what it held is gone. Never of the version that is set.
+    /// Nothing any more: it was revoked and is served no more. Never of the version that is set.
     Revoked(Stamp),
 }
 

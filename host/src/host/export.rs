@@ -1,7 +1,10 @@
 //! A workspace as a file: everything of it but what belongs to this host, which are its audit log, its
 //! counts of boots, and what it compiled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::json;
 
@@ -71,8 +74,12 @@ impl Host {
         let mut picture = self.picture(workspace)?;
         self.add_history(&mut picture)?;
         let Picture { header, content, .. } = picture;
-        let workshop = self.workshop.lock();
-        let root = workshop.roots.named(workshop.base_root).ok_or(ChangeError::NoRootKey)?;
+        // Sealed while others change what they like.
+        let (roots, base) = {
+            let workshop = self.workshop.lock();
+            (Arc::clone(&workshop.roots), workshop.base_root)
+        };
+        let root = roots.named(base).ok_or(ChangeError::NoRootKey)?;
         let bytes = transfer::seal(&header, &content.finish(), root, &mut system::entropy)?;
         Ok(Exported { header, bytes })
     }
@@ -85,7 +92,7 @@ impl Host {
         let snapshot = &served.snapshot;
         let mut writer = self.writer.lock();
         self.forget_displaced(&mut writer)?;
-        match writer.keep(served) {
+        match self.told_of_ledger(writer.keep(served)) {
             Err(ChangeError::History(error)) => {
                 tracing::warn!(
                     error = &*error as &dyn std::error::Error,

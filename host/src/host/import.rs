@@ -83,9 +83,12 @@ impl Host {
             let rule = format!("the export is of workspace {}; a workspace keeps its name", header.workspace);
             return Err(ChangeError::Invalid(vec![rule]));
         }
+        self.vacant(&header)?;
+        // Opened while others change what they like; whether there is room is looked at again.
+        let roots = Arc::clone(&self.workshop.lock().roots);
+        let (header, content) = transfer::open(bytes, &roots)?;
         let workshop = self.workshop.lock();
         self.vacant(&header)?;
-        let (header, content) = transfer::open(bytes, &workshop.roots)?;
         let moved = Moved::read(header, Content::read(&content)?, &workshop, &self.limits)?;
         drop(content);
         let Moved { header, changes, current: (kept, opened), records, state, made, blobs, digest } = moved;
@@ -204,7 +207,7 @@ impl Host {
             writer.displaced.push((name.clone(), Arc::clone(made)));
         }
         writer.made.insert(name.clone(), Arc::clone(&served.made));
-        if let Err(error) = writer.keep(&served) {
+        if let Err(error) = self.told_of_ledger(writer.keep(&served)) {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the revision cannot be looked at later yet");
         }

@@ -9,8 +9,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Author, ChangeError, Host, Writer};
-use crate::{audit::ChangeRecord, id::Digest, ledger::Blob, slots::WorkspaceRoot, state::Alteration};
+use super::{Author, ChangeError, Host, Writer, pending::Pending};
+use crate::{audit::ChangeRecord, id::Digest, ledger::Blob, state::Alteration};
 
 /// How many records come along with a change's own: its note, and the key that it was made under.
 pub(super) const ALONG: usize = 2;
@@ -80,7 +80,7 @@ impl Host {
         line: &[u8],
     ) -> Result<(), ChangeError> {
         self.place_of_note(writer)?;
-        let content = [bundle.to_string().as_bytes(), b"\n", line].concat();
+        let content = Pending::record(bundle, line);
         self.write(writer, &[Alteration::Put { name: PUSHED.to_owned(), content }], Vec::new())
     }
 
@@ -100,13 +100,9 @@ impl Host {
     /// At a start: tells the log of the last commit of the slots, if it stands and a kill kept it out.
     fn record_pushed(&self, writer: &mut Writer) -> Result<(), ChangeError> {
         let Some(noted) = writer.control.read(PUSHED)?.remove(PUSHED) else { return Ok(()) };
-        let Some(end) = noted.iter().position(|byte| *byte == b'\n') else { return Ok(()) };
-        let (bundle, line) = (&noted[..end], noted[end + 1..].to_vec());
-        let mut kept = writer.slots.root().workspaces.values().flat_map(WorkspaceRoot::kept);
-        let stands = kept.any(|kept| kept.configuration.to_string().as_bytes() == bundle);
-        drop(kept);
-        if stands && !self.is_recorded(&line) {
-            self.tell_push(writer, "noted", line);
+        let pending = Pending::read(&noted);
+        if pending.stands(&writer.slots) && !self.is_recorded(&pending.line) {
+            self.tell_push(writer, "noted", pending.line);
         }
         Ok(())
     }

@@ -157,7 +157,7 @@ impl Host {
             uploads: Arc::clone(&uploads),
             tallies: Arc::clone(&tallies),
             policies,
-            roots: settings.roots,
+            roots: Arc::new(settings.roots),
             base_root: settings.base_root,
             trusted: settings.trusted,
         };

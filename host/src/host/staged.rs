@@ -10,11 +10,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{change::in_parts, noted::NOTE};
+use super::{change::in_parts, noted::NOTE, pending::Pending};
 use crate::{
     control::{Control, ControlError},
     id::{Digest, WorkspaceId},
-    slots::{Slots, WorkspaceRoot},
+    slots::Slots,
     state::Alteration,
 };
 
@@ -36,7 +36,7 @@ pub(super) fn stage(
         content: content.clone(),
     };
     write(control, records.iter().map(put).collect())?;
-    let content = [bundle.to_string().as_bytes(), b"\n", line].concat();
+    let content = Pending::record(bundle, line);
     control.change(&[], &[Alteration::Put { name: mark(workspace), content }])
 }
 
@@ -52,7 +52,7 @@ pub(super) fn take_effect(control: &Control, workspace: &WorkspaceId) -> Result<
     let new = staged.into_iter().filter(|(name, content)| before.get(name) != Some(content));
     all.extend(new.map(|(name, content)| Alteration::Put { name, content }));
     write(control, all)?;
-    if let Some(Mark { line, .. }) = marked(control, workspace)? {
+    if let Some(Pending { line, .. }) = marked(control, workspace)? {
         let noted = Alteration::Put { name: NOTE.to_owned(), content: line };
         control.change(&[], &[noted, Alteration::Delete { name: mark(workspace) }])?;
     }
@@ -73,11 +73,7 @@ pub(super) fn settle(control: &Control, slots: &Slots) -> Result<(), ControlErro
     let workspaces: BTreeSet<WorkspaceId> =
         found.keys().filter_map(|name| name[STAGED.len()..].split('/').next()?.parse().ok()).collect();
     for workspace in workspaces {
-        let stands = marked(control, &workspace)?.is_some_and(|mark| {
-            let mut kept = slots.root().workspaces.get(&workspace).into_iter().flat_map(WorkspaceRoot::kept);
-            kept.any(|kept| kept.configuration.to_string().as_bytes() == mark.bundle)
-        });
-        if stands {
+        if marked(control, &workspace)?.is_some_and(|mark| mark.stands(slots)) {
             tracing::warn!(%workspace, "an import was made and not finished before the host ended; it is now");
             take_effect(control, &workspace)?;
         } else {
@@ -93,21 +89,9 @@ pub(super) fn is_any(control: &Control) -> Result<bool, ControlError> {
     Ok(!control.read(STAGED)?.is_empty())
 }
 
-/// What a mark says.
-struct Mark {
-    /// The digest of the stored bundle that decides, as text.
-    bundle: Vec<u8>,
-    /// The line of the audit log.
-    line: Vec<u8>,
-}
-
-fn marked(control: &Control, workspace: &WorkspaceId) -> Result<Option<Mark>, ControlError> {
+fn marked(control: &Control, workspace: &WorkspaceId) -> Result<Option<Pending>, ControlError> {
     let name = mark(workspace);
-    let found = control.read(&name)?.remove(&name);
-    Ok(found.map(|content| {
-        let mut parts = content.splitn(2, |byte| *byte == b'\n').map(<[u8]>::to_vec);
-        Mark { bundle: parts.next().unwrap_or_default(), line: parts.next().unwrap_or_default() }
-    }))
+    Ok(control.read(&name)?.remove(&name).map(|content| Pending::read(&content)))
 }
 
 fn mark(workspace: &WorkspaceId) -> String {

@@ -7,6 +7,9 @@
 //! | `host/format` | which format the records are of |
 //! | `host/noted` | the last change's line of the audit log |
 //! | `host/noted/<place>` | those behind it, while the log takes none |
+//! | `host/pushed` | the last push's line, until its commit of the slots is known to be told |
+//! | `host/once/<id>` | the answer to a change that was asked for with an idempotency key |
+//! | `host/moving/<name>/…` | records of a workspace that is being imported, until the slots hold it |
 //! | `host/token/<hash>` | an operator's token |
 //! | `workspace/<name>/token/<hash>` | a token of that workspace; its id is how the hash begins |
 //! | `workspace/<name>/active/<deployment>/<environment>` | the number of the active release |

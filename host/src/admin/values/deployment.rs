@@ -102,7 +102,7 @@ pub(in crate::admin) async fn versions(
     history::versions(&asked(&caller, query.as_deref(), &id)?, &name, query.as_deref())
 }
 
-/// Revokes an earlier version of a value: it is never handed out again, and what it held is gone. The version
+/// Revokes an earlier version of a value: it is served no more, not by a look back either. The version
 /// that is handed out is not revoked: set a new one first.
 #[utoipa::path(post, path = "/api/v1/deployments/{id}/env/{name}/versions/{version}/revoke", tag = "values",
     operation_id = "revoke_version", params(InWorkspace, InEnvironment, Unchanged,

@@ -113,7 +113,7 @@ pub(in crate::admin) async fn versions(
     history::versions(&At::environment(&caller, query, &environment)?, &name, query)
 }
 
-/// Revokes an earlier version of an environment's value: it is never handed out again, and what it held is gone. The version
+/// Revokes an earlier version of an environment's value: it is served no more, not by a look back either. The version
 /// that is handed out is not revoked: set a new one first.
 #[utoipa::path(post, path = "/api/v1/environments/{env}/env/{name}/versions/{version}/revoke", tag = "values",
     operation_id = "revoke_environment_version", params(InWorkspace, Unchanged, Confirmed,

@@ -141,7 +141,7 @@ fn of_layer(
             },
             value: value_of(sensitivity, shown),
             template: match &variable.content {
-                Content::Template(template) => told(template, sensitivity, reveal),
+                Content::Template(template) => planned.and_then(|known| told(template, known, reveal)),
                 Content::Versions { .. } => None,
             },
             owned: at.owned(&at.key(name)),

@@ -124,7 +124,7 @@ pub(in crate::admin) struct VersionEntry {
     pub(super) is_secret: bool,
     /// Null where a directory owns it.
     pub(super) set: Option<ValueChange>,
-    /// By whom and when it was revoked: what it held is gone. Null where it was not.
+    /// By whom and when it was revoked: it is served no more. Null where it was not.
     pub(super) revoked: Option<ValueChange>,
 }
 

@@ -111,7 +111,7 @@ pub(in crate::admin) async fn versions(
     history::versions(&At::workspace(&caller, query)?, &name, query)
 }
 
-/// Revokes an earlier version of a value of the workspace's base: it is never handed out again, and what it held is gone. The version
+/// Revokes an earlier version of a value of the workspace's base: it is served no more, not by a look back either. The version
 /// that is handed out is not revoked: set a new one first.
 #[utoipa::path(post, path = "/api/v1/env/{name}/versions/{version}/revoke", tag = "values",
     operation_id = "revoke_workspace_version", params(InWorkspace, Unchanged, Confirmed,

@@ -40,20 +40,25 @@ impl Given {
         let mut wanted: HashSet<_> = records.iter().filter_map(reference).map(str::to_owned).collect();
         let mut found = Self::default();
         let near = oldest.saturating_sub(TOLD_WITHIN + MAX_LINE_BYTES);
-        for from in [near, 0] {
-            if wanted.is_empty() || (from == 0 && near == 0 && !found.0.is_empty()) {
-                break;
-            }
-            each_line_from(path, from, |line| {
-                if let Some((id, fields)) = told(line)
-                    && wanted.remove(&id)
-                {
-                    found.0.insert(id, fields);
-                }
-                Ok(if wanted.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            })?;
+        found.look_for(&mut wanted, path, near)?;
+        if near > 0 {
+            found.look_for(&mut wanted, path, 0)?;
         }
         Ok(found)
+    }
+
+    fn look_for(&mut self, wanted: &mut HashSet<String>, path: &Path, from: u64) -> io::Result<()> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        each_line_from(path, from, |line| {
+            if let Some((id, fields)) = told(line)
+                && wanted.remove(&id)
+            {
+                self.0.insert(id, fields);
+            }
+            Ok(if wanted.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
     }
 
     /// Takes in what a line tells.

@@ -110,6 +110,27 @@ fn files_of_the_format_before_are_read_as_well() {
     }
 }
 
+#[test]
+fn what_a_file_tells_far_before_a_record_is_found_from_the_files_beginning() {
+    let place = tempfile::tempdir().unwrap();
+    let line = |outcome: &str, given: &str| {
+        format!(
+            r#"{{"kind":"boot","id":"b-1-0","at":6,"outcome":"{outcome}","workspace":"acme","given":"{given}"}}"#
+        )
+    };
+    let filler = (line("denied", "none") + "\n").repeat(150_000);
+    assert!(filler.len() as u64 > TOLD_WITHIN + frames::MAX_LINE_BYTES);
+    let lines = [
+        r#"{"kind":"file","format":2,"file":1,"at":5,"before":0,"seals":0,"lines":0,"chain":"sha256:0000000000000000000000000000000000000000000000000000000000000000"}"#,
+        r#"{"given":"aa","kind":"given","names":["LOG_LEVEL"],"plan":"p"}"#,
+        filler.trim_end(),
+        &line("allowed", "aa"),
+    ];
+    std::fs::write(frames::path(place.path(), 1), lines.join("\n") + "\n").unwrap();
+    let page = Query::default().page(place.path(), None, 1).unwrap();
+    assert_eq!((&page.records[0]["plan"], &page.records[0]["names"][0]), (&"p".into(), &"LOG_LEVEL".into()));
+}
+
 #[tokio::test]
 async fn an_export_is_json_lines_the_oldest_first_with_the_names_of_keys() {
     let place = log().await;
