@@ -61,6 +61,7 @@ mod supervise;
 mod tls;
 mod tokens;
 mod torn;
+mod tripwire;
 mod unrecorded;
 mod values;
 mod walkthrough;

@@ -11,7 +11,7 @@ use crate::world::files::sources;
 
 /// The levels of architecture, by the first segments of a module's path. A module imports only its
 /// own level or lower ones.
-const LEVELS: [(&str, u8); 54] = [
+const LEVELS: [(&str, u8); 55] = [
     ("canonical", 0),
     ("entropy", 0),
     ("fields", 0),
@@ -49,6 +49,7 @@ const LEVELS: [(&str, u8); 54] = [
     ("ledger", 3),
     ("permit", 3),
     ("prepared", 3),
+    ("fingerprint", 3),
     ("preview", 3),
     ("reseal", 3),
     ("slots", 3),
@@ -89,7 +90,7 @@ const CRATES: [(&str, &[&str]); 13] = [
 const CONFINED: [(&str, &[&str]); 1] = [
     // Values are sealed and opened here and nowhere else: a change seals, and a clone opens what it seals
     // again for another environment; at a push and when a generation is prepared (the
-    // value does not leave), for plain previews, and by a permit.
+    // value does not leave), for plain previews, for fingerprints, and by a permit.
     (
         "seal",
         &[
@@ -98,6 +99,7 @@ const CONFINED: [(&str, &[&str]); 1] = [
             "permit",
             "prepared",
             "preview",
+            "fingerprint",
             "reseal",
             "generation",
             "auth",

@@ -3,6 +3,7 @@
 
 mod author;
 mod change;
+mod compare;
 mod components;
 mod expiry;
 mod export;
@@ -42,7 +43,7 @@ use crate::{
     control::Control,
     generation::DecisionEngine,
     id::{Digest, Revision, UnixSeconds, WorkspaceId},
-    keyring::{HostKeys, RootKeys},
+    keyring::{FingerprintKey, HostKeys, RootKeys},
     made::Made,
     model::KeyId,
     policy::{Engine, Limits, Tallies, lanes::LaneSettings},
@@ -55,6 +56,7 @@ use crate::{
 };
 
 pub use author::Author;
+pub use compare::Shared;
 pub use expiry::{EXPIRED_GRACE_SECONDS, Undeletable};
 pub use export::Exported;
 pub use history::{LookBackError, MAX_HISTORY};
@@ -117,6 +119,7 @@ pub struct Host {
     looking_back: Semaphore,
     writer: Mutex<Writer>,
     engine: Arc<DecisionEngine>,
+    fingerprints: FingerprintKey,
     watch: quarantine::Watch,
     draining: AtomicBool,
     doubts: RwLock<Doubts>,

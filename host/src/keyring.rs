@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 pub use chain::{ChainKey, InvalidVerifierKey, SealKey, VerifierKey};
 pub use host::{HostKeys, InvalidHostKeys};
-pub use mac::{ArtefactKey, AuditKey, FloorKey, Mac, RecordKey};
+pub use mac::{ArtefactKey, AuditKey, FingerprintKey, FloorKey, Mac, RecordKey};
 pub use root::{InvalidRootKey, RootKey, RootKeys};
 pub(crate) use root::{parse_secret_line, secret_line};
 pub(crate) use transfer::PartPlace;

@@ -25,7 +25,8 @@
 //! in, [`slots`] the last known good on disk, [`ledger`] control state in transactions and [`control`] the
 //! host's own records there, [`reseal`] and [`prepared`] make a generation, a [`change`] is made of edits,
 //! a [`history`] keeps what each was made of, a [`transfer`] is a workspace as one file, [`auth`] finds the caller, a [`permit`] is the right to values, [`audit`] writes down who was given
-//! what, [`usage`] counts it, [`preview`] shows a glimpse of plain values. [`clock`],
+//! what, [`usage`] counts it, [`preview`] shows a glimpse of plain values, a [`fingerprint`] tells whether two
+//! environments share a secret. [`clock`],
 //! `durable` files, [`system`] and [`telemetry`] are the world outside.
 //!
 //! **L4, the listeners and their client.** [`serve`] answers boots, [`admin`] is the control API,
@@ -72,6 +73,7 @@ pub mod change;
 pub mod clock;
 pub mod control;
 pub(crate) mod durable;
+pub mod fingerprint;
 pub mod generation;
 pub mod history;
 pub mod host;

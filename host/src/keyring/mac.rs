@@ -87,6 +87,12 @@ mac_key!(
     "bootlace record 1"
 );
 
+mac_key!(
+    /// Makes fingerprints of secrets, which are compared and never leave the process.
+    FingerprintKey,
+    "bootlace fingerprint 1"
+);
+
 impl FloorKey {
     /// The key of the ledger's records. Derived (HMAC as a PRF over a domain of its own) and not kept,
     /// so that a directory of an older version, whose file has no such key, needs no new file.

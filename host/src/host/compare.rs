@@ -1,0 +1,157 @@
+//! Whether an environment's secrets are another's, asked when a release is about to move there. What may be
+//! compared is bounded ([`fingerprint`](crate::fingerprint)); what is, is durable and recorded before the
+//! answer is known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::{Author, ChangeError, Host, Writer};
+use crate::{
+    audit::{self, ChangeRecord},
+    control::ControlError,
+    fingerprint::{self, Compared, Version},
+    generation::Served,
+    id::{DeploymentId, EnvironmentName, UnixSeconds, VariableName, WorkspaceId},
+    ledger::MAX_OPERATIONS,
+    state::Alteration,
+};
+
+/// What a comparison came to. The names are for those alone who may read both environments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shared {
+    /// The target's versions that are another environment's, too, each with that one's.
+    pub equal: Vec<(Version, Version)>,
+    /// The secrets of which a version was left for a later day.
+    pub withheld: BTreeSet<VariableName>,
+    /// When the target's and the source's own versions can all be compared, if they could not be now.
+    pub retry_at: Option<UnixSeconds>,
+}
+
+impl Host {
+    /// Compares the secrets of `deployment` in `target` with those of the same names in its other
+    /// environments; the source of a promotion comes first.
+    ///
+    /// # Errors
+    /// When that cannot be recorded: nothing was compared then. Or there is no such pair.
+    pub fn shared_secrets(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        deployment: &DeploymentId,
+        (source, target): (&EnvironmentName, &EnvironmentName),
+    ) -> Result<Shared, ChangeError> {
+        let live = self.store.load_full();
+        let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
+        let versions = of_same_names(served, deployment, (source, target))?;
+        if versions.is_empty() {
+            return Ok(Shared::default());
+        }
+        let mut shared = Shared::default();
+        let mut writer = self.writer.lock();
+        self.still_works(author, &writer.state)?;
+        let mut compared = writer.compared(workspace, deployment)?;
+        let (now, before) = (self.clock.now(), compared.clone());
+        let mut admitted = Vec::new();
+        for version in versions {
+            let known = compared.entry(version.name.clone()).or_default();
+            if known.admit(version.id, now) {
+                admitted.push(version);
+                continue;
+            }
+            if version.environment == *target || version.environment == *source {
+                shared.retry_at = shared.retry_at.max(known.next(now));
+            }
+            shared.withheld.insert(version.name);
+        }
+        let changed = compared.iter().filter(|(name, known)| before.get(*name) != Some(*known));
+        let records: Vec<_> = changed
+            .map(|(name, known)| Alteration::Put {
+                name: record(workspace, deployment, name),
+                content: known.to_bytes(),
+            })
+            .collect();
+        let names: BTreeSet<_> = admitted.iter().map(|version| version.name.to_string()).collect();
+        let environments: BTreeSet<_> =
+            admitted.iter().map(|version| version.environment.to_string()).collect();
+        let withheld = shared.withheld.iter().map(ToString::to_string).collect();
+        let details = json!({
+            "workspace": workspace.as_str(), "deployment": deployment.as_str(), "target": target.as_str(),
+            "keys": audit::listed(names.into_iter().collect()), "withheld": audit::listed(withheld),
+            "environments": audit::listed(environments.into_iter().collect()),
+        });
+        let (kind, principal) = ("compare-secrets", author.principal());
+        let change = ChangeRecord { at: now, kind, outcome: "done", principal, details };
+        self.place_of_note(&mut writer)?;
+        let (early, late) = records.split_at(records.len().saturating_sub(MAX_OPERATIONS / 2));
+        for some in early.chunks(MAX_OPERATIONS) {
+            self.write(&writer, some, Vec::new())?;
+        }
+        self.write_noted(&mut writer, author, late.to_vec(), Vec::new(), &change)?;
+        drop(writer);
+        shared.equal = self.equal(served, deployment, target, &admitted);
+        Ok(shared)
+    }
+
+    fn equal(
+        &self,
+        served: &Served,
+        deployment: &DeploymentId,
+        target: &EnvironmentName,
+        admitted: &[Version],
+    ) -> Vec<(Version, Version)> {
+        let of = |environment: &EnvironmentName| {
+            let prepared = served.prepared(deployment, environment);
+            let is_admitted = |version: &Version| admitted.contains(version);
+            prepared.map_or_else(Vec::new, |prepared| {
+                fingerprint::of(prepared, &self.engine.capsule_key, &self.fingerprints, is_admitted)
+            })
+        };
+        let others: BTreeSet<_> = admitted.iter().map(|version| &version.environment).collect();
+        let others: Vec<_> = others.into_iter().filter(|name| *name != target).flat_map(of).collect();
+        fingerprint::equal(&of(target), &others)
+    }
+}
+
+impl Writer {
+    /// What was compared of a deployment's secrets.
+    fn compared(
+        &self,
+        workspace: &WorkspaceId,
+        deployment: &DeploymentId,
+    ) -> Result<BTreeMap<VariableName, Compared>, ChangeError> {
+        let prefix = format!("workspace/{workspace}/compared/{deployment}/");
+        let mut found = BTreeMap::new();
+        for (name, content) in self.control.read(&prefix)? {
+            let invalid = || ChangeError::Ledger(ControlError::Forged { name: name.clone() });
+            let variable = name[prefix.len()..].parse().map_err(|_| invalid())?;
+            found.insert(variable, Compared::from_bytes(&content).map_err(|_| invalid())?);
+        }
+        Ok(found)
+    }
+}
+
+fn record(workspace: &WorkspaceId, deployment: &DeploymentId, name: &VariableName) -> String {
+    format!("workspace/{workspace}/compared/{deployment}/{name}")
+}
+
+/// The target's secrets, and those of the same names elsewhere: the target's own first, then the
+/// source's, so that these are compared before a day's are used up.
+fn of_same_names(
+    served: &Served,
+    deployment: &DeploymentId,
+    (source, target): (&EnvironmentName, &EnvironmentName),
+) -> Result<Vec<Version>, ChangeError> {
+    let uses = served.snapshot.configuration.deployments.get(deployment).ok_or(ChangeError::Unknown)?;
+    let of = |environment: &EnvironmentName| {
+        served.prepared(deployment, environment).map_or_else(Vec::new, |one| fingerprint::versions(one))
+    };
+    let own = of(target);
+    let others = uses.environments.keys().filter(|name| *name != source && *name != target);
+    let others: Vec<_> = [source].into_iter().filter(|name| *name != target).chain(others).collect();
+    let others: Vec<_> = others.into_iter().flat_map(of).collect();
+    let names: BTreeSet<_> = others.iter().map(|version| version.name.clone()).collect();
+    let own_names: BTreeSet<_> = own.iter().map(|version| version.name.clone()).collect();
+    let own = own.into_iter().filter(|version| names.contains(&version.name));
+    Ok(own.chain(others.into_iter().filter(|version| own_names.contains(&version.name))).collect())
+}
