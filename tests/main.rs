@@ -5,6 +5,7 @@
 mod tidy;
 mod world;
 
+mod activations;
 mod admin;
 mod audit;
 mod audit_changes;

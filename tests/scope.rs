@@ -23,7 +23,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 82] = [
+const ROUTES: [Route; 83] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -105,6 +105,7 @@ const ROUTES: [Route; 82] = [
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/env/{name}/versions/{version}/revoke"),
     (Listener::Admin, "POST", "/api/v1/env/{name}/versions/{version}/revoke"),
     (Listener::Admin, "POST", "/api/v1/environments/{env}/env/{name}/versions/{version}/revoke"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/activations"),
     (Listener::Admin, "GET", "/api/v1/nowhere"),
 ];
 
@@ -170,6 +171,7 @@ impl Who {
                 _,
                 "/api/v1/deployments/{id}/explain"
                 | "/api/v1/deployments/{id}/diff"
+                | "/api/v1/deployments/{id}/activations"
                 | "/api/v1/deployments/{id}/parity",
             ) => (operator || own) && self.sees(place) && place.environment != "development",
             ("GET", "/api/v1/deployments/{id}/env" | "/api/v1/deployments/{id}/env/{name}/versions") => {

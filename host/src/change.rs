@@ -34,6 +34,7 @@ use crate::{
     },
     seal,
     secret::Secret,
+    state::Why,
 };
 
 /// The most edits of one change.
@@ -103,6 +104,17 @@ pub enum Edit {
     },
     /// Something else comes to be, is replaced or goes.
     Resource(ResourceEdit),
+    /// A release runs from now on.
+    Activate {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// Where.
+        environment: EnvironmentName,
+        /// Its number.
+        release: u64,
+        /// What led to it.
+        why: Why,
+    },
     /// Nothing is changed: what the edits beside it were allowed on.
     Expect(RunsIn),
     /// A value is not set there any more.
@@ -190,6 +202,8 @@ pub struct Draft<'a> {
     pub made: Made,
     /// The pairs that may differ.
     pub touched: BTreeSet<Pair>,
+    /// Those where another release runs from now on.
+    pub activated: BTreeSet<Pair>,
     /// Whose records may differ.
     pub subjects: BTreeSet<Subject>,
     /// How much of the configuration is to be looked at again.
@@ -230,6 +244,7 @@ impl Edit {
             Self::PatchEnvironment { .. } => "patched",
             Self::DeleteEnvironment { .. } => "deleted",
             Self::Resource(edit) => edit.verb(),
+            Self::Activate { .. } => "activated",
             Self::Expect(_) => "expected",
         }
     }
@@ -247,6 +262,9 @@ impl Edit {
                 format!("environment {source} as {}", wanted.name)
             }
             Self::Resource(edit) => edit.subject(),
+            Self::Activate { deployment, environment, release, why } => {
+                format!("release {release} of {deployment} in {environment} ({why})")
+            }
             Self::Expect(expected) => expected.of.to_string(),
         }
     }
@@ -265,7 +283,21 @@ impl<'a> Draft<'a> {
         let made = Made { revision: stamp.revision, changed: stamp.at, ..made };
         let (touched, subjects, reach) = (BTreeSet::new(), BTreeSet::new(), Reach::Values);
         let (cloned, warnings) = (Vec::new(), Vec::new());
-        Self { configuration, made, touched, subjects, reach, keys, root, keyring, stamp, cloned, warnings }
+        let activated = BTreeSet::new();
+        Self {
+            configuration,
+            made,
+            touched,
+            activated,
+            subjects,
+            reach,
+            keys,
+            root,
+            keyring,
+            stamp,
+            cloned,
+            warnings,
+        }
     }
 
     /// Makes one edit.
@@ -309,8 +341,30 @@ impl<'a> Draft<'a> {
                 clone.apply(self, *permissions, precondition, entropy)?;
             }
             Edit::Resource(edit) => resource::apply(self, edit, precondition, entropy)?,
+            Edit::Activate { deployment, environment, release, .. } => {
+                self.activate(deployment, environment, *release)?;
+            }
             Edit::Expect(expected) => expected.check(self)?,
         }
+        Ok(())
+    }
+
+    /// What is active is state, and no part of a configuration: it says what may be, and what is planned anew.
+    fn activate(
+        &mut self,
+        deployment: &DeploymentId,
+        environment: &EnvironmentName,
+        release: u64,
+    ) -> Result<(), EditError> {
+        let one = self.configuration.deployments.get(deployment).ok_or(EditError::Unknown)?;
+        if !one.environments.contains_key(environment) {
+            return Err(EditError::Invalid(format!("{deployment} does not use {environment}")));
+        }
+        if !one.releases.contains_key(&release) {
+            return Err(EditError::Invalid(format!("{deployment} has no release {release}")));
+        }
+        self.touch(&Place::Deployment(deployment.clone(), Some(environment.clone())));
+        self.activated.insert((deployment.clone(), environment.clone()));
         Ok(())
     }
 

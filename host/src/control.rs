@@ -62,6 +62,12 @@ pub enum ControlError {
         /// Its name.
         name: String,
     },
+    /// A record is this host's own and not what it should be.
+    #[error("the ledger's record {name} does not read")]
+    Malformed {
+        /// Its name.
+        name: String,
+    },
     /// Somebody else changed a record meanwhile.
     #[error("the record {name} was changed meanwhile; try again")]
     Conflict {

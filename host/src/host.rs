@@ -1,6 +1,7 @@
 //! A running host: the live generation, and the one writer that makes the next. Reads never wait
 //! for a change; changes wait for each other.
 
+mod activation;
 mod author;
 mod change;
 mod compare;
@@ -55,6 +56,7 @@ use crate::{
     upload::{Compiler, Uploads},
 };
 
+pub use activation::Activated;
 pub use author::Author;
 pub use compare::Shared;
 pub use expiry::{EXPIRED_GRACE_SECONDS, Undeletable};

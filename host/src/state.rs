@@ -1,11 +1,13 @@
 //! What a push never touches: tokens and activations. Apart from configuration, so that a
 //! directory can replace all it owns without revoking anybody.
 
+mod activation;
 mod record;
 mod wire;
 
 use std::collections::BTreeMap;
 
+pub use activation::{Activation, Active, MAX_ACTIVATIONS, Past, Why};
 pub use record::Alteration;
 pub use wire::StateError;
 
@@ -26,12 +28,12 @@ const EXPIRED_SECONDS: i64 = 86_400;
 pub struct State {
     /// Every token that works, by its hash.
     pub tokens: BTreeMap<TokenHash, TokenRecord>,
-    /// The active releases, by workspace: every workspace that was ever begun or given a token, also
-    /// before its first push.
-    pub active: BTreeMap<WorkspaceId, Activations>,
+    /// What is active, by workspace: every workspace that was ever begun or given a token, also before its
+    /// first push.
+    pub active: BTreeMap<WorkspaceId, Active>,
 }
 
-/// The active release of each (deployment, environment).
+/// The number of the active release of each (deployment, environment): all that a plan is made of.
 pub type Activations = BTreeMap<DeploymentId, BTreeMap<EnvironmentName, u64>>;
 
 /// No more tokens fit.
@@ -51,7 +53,9 @@ impl State {
         active: Activations,
     ) {
         self.tokens.extend(tokens.into_iter().map(|token| (token.hash, token)));
-        self.active.insert(workspace.clone(), active);
+        let begun = |(name, release)| (name, Activation::begun(release));
+        let active = active.into_iter().map(|(id, names)| (id, names.into_iter().map(begun).collect()));
+        self.active.insert(workspace.clone(), active.collect());
     }
 
     /// Takes from `bootstrap` the workspaces that are new; whether there were any. A workspace is
@@ -61,7 +65,8 @@ impl State {
         let new: Vec<_> = bootstrap.active.into_iter().filter(|(workspace, _)| !known(workspace)).collect();
         for (workspace, active) in &new {
             let tokens = bootstrap.tokens.values().filter(|token| token.scope.workspace() == Some(workspace));
-            self.begin(workspace, tokens.cloned(), active.clone());
+            self.tokens.extend(tokens.map(|token| (token.hash, token.clone())));
+            self.active.insert(workspace.clone(), active.clone());
         }
         !new.is_empty()
     }
@@ -125,7 +130,39 @@ impl State {
         deployment: &DeploymentId,
         environment: &EnvironmentName,
     ) -> Option<u64> {
-        self.active.get(workspace)?.get(deployment)?.get(environment).copied()
+        self.activation(workspace, deployment, environment).map(|active| active.release)
+    }
+
+    /// What is active in `environment`, since when, by whom and why.
+    #[must_use]
+    pub fn activation(
+        &self,
+        workspace: &WorkspaceId,
+        deployment: &DeploymentId,
+        environment: &EnvironmentName,
+    ) -> Option<&Activation> {
+        self.active.get(workspace)?.get(deployment)?.get(environment)
+    }
+
+    /// Activates a release; `next` counts itself.
+    pub fn activate(
+        &mut self,
+        workspace: &WorkspaceId,
+        (deployment, environment): (&DeploymentId, &EnvironmentName),
+        next: Activation,
+    ) {
+        let of_workspace = self.active.entry(workspace.clone()).or_default();
+        let of_deployment = of_workspace.entry(deployment.clone()).or_default();
+        let number = of_deployment.get(environment).map_or(1, |before| before.number + 1);
+        of_deployment.insert(environment.clone(), Activation { number, ..next });
+    }
+
+    /// Dates what nobody dated: it was active by now.
+    pub fn date_activations(&mut self, now: UnixSeconds) {
+        let all = self.active.values_mut().flat_map(BTreeMap::values_mut).flat_map(BTreeMap::values_mut);
+        for one in all.filter(|one| one.since == Activation::UNDATED) {
+            one.since = now;
+        }
     }
 
     /// The activations of what is in `configuration`. A push may prune a deployment or stop using
@@ -137,7 +174,7 @@ impl State {
             configuration.deployments.iter().filter_map(|(id, uses)| Some((id, uses, active.get(id)?)));
         let still = uses.map(|(id, uses, active)| {
             let there = active.iter().filter(|(environment, _)| uses.environments.contains_key(*environment));
-            (id.clone(), there.map(|(environment, number)| (environment.clone(), *number)).collect())
+            (id.clone(), there.map(|(environment, one)| (environment.clone(), one.release)).collect())
         });
         still.collect()
     }

@@ -33,6 +33,7 @@ use crate::{
     serve::respond::Problem,
 };
 
+pub(super) mod activations;
 pub(super) mod bindings;
 pub(super) mod given;
 mod shown;

@@ -59,6 +59,9 @@ impl About {
                 self.environments.insert(name.clone());
             }
             Edit::Resource(edit) => self.resource(edit, configuration),
+            Edit::Activate { deployment, environment, .. } => {
+                self.place(&Place::Deployment(deployment.clone(), Some(environment.clone())), configuration);
+            }
             Edit::Expect(_) => {}
         }
     }

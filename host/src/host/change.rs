@@ -20,7 +20,7 @@ use crate::{
     change::{About, Draft, Edit, EditError, LISTED, MAX_EDITS, Precondition, Reach, ResourceEdit},
     control::ControlError,
     generation::Served,
-    history,
+    history::{self, PieceKey},
     id::{DeploymentId, EnvironmentName, WorkspaceId},
     keyring::Keyring,
     ledger::{Blob, LedgerError, MAX_OPERATIONS, MAX_TRANSACTION_BYTES},
@@ -80,12 +80,12 @@ impl Host {
         }
         match changed {
             Ok(changed) => {
-                Self::tell("change", &changed);
+                Self::tell(kind_of(edits), &changed);
                 Ok(changed)
             }
             Err(error) => {
                 let details = details(workspace, edits, before, Err(&error));
-                Err(self.refused("change", author.principal(), details, error))
+                Err(self.refused(kind_of(edits), author.principal(), details, error))
             }
         }
     }
@@ -119,12 +119,12 @@ impl Host {
         let root = workshop.roots.named(workshop.base_root).ok_or(ChangeError::NoRootKey)?;
         let keys = (snapshot.keys.clone(), &keyring);
         let made = Made::clone(&served.made);
-        let mut draft = Draft::new(snapshot.configuration.clone(), made, keys, root, stamp);
+        let mut draft = Draft::new(snapshot.configuration.clone(), made, keys, root, stamp.clone());
         for edit in edits {
             draft.apply(edit, precondition, &mut crate::system::entropy)?;
         }
         self.unused(served, edits)?;
-        let active = self.active_after(snapshot, edits, &draft.part());
+        let active = self.active_after(snapshot, edits, &stamp, &draft.part());
         let active = active.map_err(|error| because(error, &draft.warnings))?;
         // A new environment's key opens what was just sealed for it.
         let renewed = (draft.keys != snapshot.keys)
@@ -151,17 +151,22 @@ impl Host {
         let mut writer = self.writer.lock();
         self.still_works(author, &writer.state)?;
         self.forget_displaced(&mut writer)?;
-        let pieces = history::changed_by(&draft.subjects, &draft.touched);
+        let mut pieces = history::changed_by(&draft.subjects, &draft.touched);
+        let activated = draft.activated.iter().cloned();
+        pieces.extend(activated.map(|(deployment, environment)| PieceKey::Pair(deployment, environment)));
         let held = self.hold_components(&writer, &made, &draft.subjects)?;
-        let mut entry = self.told_of_ledger(writer.next_in_history(served, &next, &active, pieces))?;
+        let after = Regranted::after(&writer.state, snapshot, edits, &stamp)?;
+        let pieces = (&active, after.state.as_ref(), pieces);
+        let mut entry = self.told_of_ledger(writer.next_in_history(served, &next, pieces))?;
         records.append(&mut entry.records);
-        let Regranted { state: regranted, records: tokens, revoked, warnings } =
-            Regranted::after(&writer.state, snapshot, edits)?;
+        records.extend(writer.ended(workspace, &draft.activated)?);
+        let Regranted { state: regranted, records: tokens, tokens: regranted_tokens, revoked, warnings } =
+            after;
         changed.warnings.extend(warnings);
-        let done = Done { cloned: draft.cloned, tokens: tokens.len(), revoked };
+        let done = Done { cloned: draft.cloned, tokens: regranted_tokens, revoked };
         let details = details(workspace, edits, Some(&snapshot.configuration), Ok((&changed, &done)));
         let (at, principal) = (self.clock.now(), author.principal());
-        let record = ChangeRecord { at, kind: "change", outcome: "done", principal, details };
+        let record = ChangeRecord { at, kind: kind_of(edits), outcome: "done", principal, details };
         let Transactions { early, late, trailing } = in_transactions(records, tokens, workspace, edits);
         self.place_of_note(&mut writer)?;
         for some in early {
@@ -180,7 +185,9 @@ impl Host {
         writer.made.insert(workspace.clone(), made);
         let mut generation = self.store.load_full().with_workspace(writer.sequence(), next);
         if let Some(state) = regranted {
-            generation = generation.with_tokens(writer.sequence(), Arc::new(tokens::index(&state)));
+            if regranted_tokens > 0 {
+                generation = generation.with_tokens(writer.sequence(), Arc::new(tokens::index(&state)));
+            }
             writer.state = state;
         }
         self.store.publish(Arc::new(generation));
@@ -198,10 +205,11 @@ impl Host {
         &self,
         before: &Snapshot,
         edits: &[Edit],
+        stamp: &Stamp,
         part: &Configuration<SealedValue>,
     ) -> Result<Activations, ChangeError> {
         let writer = self.writer.lock();
-        let after = Regranted::after(&writer.state, before, edits)?.state;
+        let after = Regranted::after(&writer.state, before, edits, stamp)?.state;
         validated_in(after.as_ref().unwrap_or(&writer.state), part)
     }
 
@@ -308,6 +316,12 @@ impl Host {
     }
 }
 
+/// What the audit log calls a change.
+fn kind_of(edits: &[Edit]) -> &'static str {
+    let is_activation = |edit: &Edit| matches!(edit, Edit::Activate { .. } | Edit::Expect(_));
+    if !edits.is_empty() && edits.iter().all(is_activation) { "activate" } else { "change" }
+}
+
 /// What is recorded of a change.
 fn details(
     workspace: &WorkspaceId,
@@ -339,7 +353,7 @@ fn details(
         "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
         "revoked": named("revoked"),
         "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
-        "cloned": named("cloned"), "tokens": changed.ok().map(|(_, done)| done.tokens),
+        "cloned": named("cloned"), "activated": named("activated"), "tokens": changed.ok().map(|(_, done)| done.tokens),
         "tokens_revoked": revoked, "keys": keys, "environments": environments, "deployments": deployments,
         "left_out": (!left_out.is_empty()).then_some(left_out),
         "revision": changed.ok().map(|(changed, _)| changed.revision.0),

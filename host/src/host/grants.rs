@@ -1,4 +1,5 @@
-//! What a change of environments and deployments does to the tokens that name them. A token is for what
+//! What a change does to the state: to what is active, and to the tokens that name environments and
+//! deployments. A token is for what
 //! had that name when it was minted: it goes with that, or loses that one name, and whatever comes to be
 //! under the name again is not its.
 //!
@@ -11,9 +12,10 @@ use super::ChangeError;
 use crate::{
     change::{Edit, LISTED, ResourceEdit},
     id::{DeploymentId, EnvironmentName, WorkspaceId},
+    made::Stamp,
     model::{Configuration, Scope, SealedValue, TokenRecord},
     snapshot::Snapshot,
-    state::{Alteration, State},
+    state::{Activation, Alteration, State},
 };
 
 /// The most tokens that a clone is granted to.
@@ -21,13 +23,15 @@ pub(super) const MAX_REGRANTED: usize = 64;
 /// The most ids of tokens that one record of the audit log lists.
 const MAX_IDS: usize = 1_000;
 
-/// What a change makes of the tokens.
+/// What a change makes of the state.
 #[derive(Default)]
 pub(super) struct Regranted {
     /// The state after it; none where that is as before.
     pub(super) state: Option<State>,
     /// What makes it durable.
     pub(super) records: Vec<Alteration>,
+    /// How many of these are of tokens.
+    pub(super) tokens: usize,
     /// The ids of the tokens that are gone.
     pub(super) revoked: Vec<String>,
     /// What whoever makes the change should know.
@@ -35,11 +39,16 @@ pub(super) struct Regranted {
 }
 
 impl Regranted {
-    /// What `edits` of `snapshot` make of `before`.
+    /// What `edits` of `snapshot` make of `before`; `stamp` is the change's.
     ///
     /// # Errors
     /// When a clone would be granted to too many.
-    pub(super) fn after(before: &State, snapshot: &Snapshot, edits: &[Edit]) -> Result<Self, ChangeError> {
+    pub(super) fn after(
+        before: &State,
+        snapshot: &Snapshot,
+        edits: &[Edit],
+        stamp: &Stamp,
+    ) -> Result<Self, ChangeError> {
         let configuration = &snapshot.configuration;
         if !edits.iter().any(|edit| concerns(edit, configuration)) {
             return Ok(Self::default());
@@ -58,6 +67,16 @@ impl Regranted {
                     let new = new_deployment(edit, configuration);
                     new.into_iter().for_each(|id| state.forget_deployment(workspace, id));
                 }
+                Edit::Activate { deployment, environment, release, why } => {
+                    let next = Activation {
+                        since: stamp.at,
+                        by: stamp.principal.clone(),
+                        why: why.clone(),
+                        revision: stamp.revision,
+                        ..Activation::begun(*release)
+                    };
+                    state.activate(workspace, (deployment, environment), next);
+                }
                 _ => {}
             }
             if let Edit::CloneEnvironment { source, wanted, permissions: true, .. } = edit {
@@ -69,8 +88,11 @@ impl Regranted {
         let warning = |token: &&TokenRecord| {
             format!("token {} of {} is revoked: what it was for is gone", token.id, token.principal)
         };
+        let records = state.since(before);
+        let is_token = |one: &&Alteration| one.name().starts_with(&format!("workspace/{workspace}/token/"));
         Ok(Self {
-            records: state.since(before),
+            tokens: records.iter().filter(is_token).count(),
+            records,
             revoked: gone.iter().take(MAX_IDS).map(|token| token.id.clone()).collect(),
             warnings: gone.iter().take(LISTED).map(warning).collect(),
             state: (state != *before).then_some(state),
@@ -80,9 +102,10 @@ impl Regranted {
 
 fn concerns(edit: &Edit, before: &Configuration<SealedValue>) -> bool {
     match edit {
-        Edit::CreateEnvironment { .. } | Edit::CloneEnvironment { .. } | Edit::DeleteEnvironment { .. } => {
-            true
-        }
+        Edit::CreateEnvironment { .. }
+        | Edit::CloneEnvironment { .. }
+        | Edit::DeleteEnvironment { .. }
+        | Edit::Activate { .. } => true,
         Edit::Resource(edit) => new_deployment(edit, before).is_some(),
         _ => false,
     }

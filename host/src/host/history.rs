@@ -15,7 +15,7 @@ use crate::{
     id::{DeploymentId, Digest, EnvironmentName, Revision, Uid, WorkspaceId},
     ledger::Blob,
     model::{Configuration, SealedValue},
-    state::{Activations, Alteration},
+    state::{Activations, Alteration, State},
 };
 
 /// How many revisions of a workspace can be looked at again.
@@ -79,20 +79,20 @@ pub(super) fn root_of(name: &str, content: &[u8]) -> Option<Digest> {
 
 impl Writer {
     /// What has to be written for `next` to be looked at later, when `served` was before it. A tree that
-    /// cannot be gone on from costs the look back at what is in it alone: the next one is written whole.
+    /// cannot be gone on from costs the look back at what is in it alone: the next one is written whole, as of
+    /// the state `after` the change, where that is another.
     pub(super) fn next_in_history(
         &mut self,
         served: &Served,
         next: &Served,
-        active: &Activations,
-        changed: BTreeSet<PieceKey>,
+        (active, after, changed): (&Activations, Option<&State>, BTreeSet<PieceKey>),
     ) -> Result<Entry, ChangeError> {
         let entry = self.keep(served).and_then(|()| self.history_of(next, active, Some(changed)));
         let Err(ChangeError::History(error)) = entry else { return entry };
         tracing::error!(error = &*error as &dyn std::error::Error, "an earlier revision cannot be looked at");
         let configuration = &next.snapshot.configuration;
         self.histories.remove(&configuration.workspace);
-        let active = self.state.active_in(configuration);
+        let active = after.unwrap_or(&self.state).active_in(configuration);
         self.history_of(next, &active, None)
     }
 

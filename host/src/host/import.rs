@@ -21,7 +21,7 @@ use crate::{
     made::Made,
     model::SealedValue,
     slots::{Change, CommitError, KeptRevision},
-    state::{Activations, State},
+    state::{Active, Alteration, State},
     transfer::{
         self, Header, MAX_TRANSFER_BYTES, TransferError,
         content::{Content, Origin},
@@ -264,6 +264,15 @@ impl Moved {
         if !unfinished.is_empty() {
             return Err(unfit("tokens of another workspace"));
         }
+        // An older host did not write down since when a release is active: by the export, it was.
+        let (found, mut state) = (state.clone(), state);
+        state.date_activations(header.exported);
+        let prefix = format!("workspace/{}/", header.workspace);
+        for dated in state.since(&found) {
+            if let Alteration::Put { name, content } = dated {
+                records.insert(name[prefix.len()..].to_owned(), content);
+            }
+        }
         let made = Made::from_records(&header.workspace, header.uid, &full);
         let mut made = made.map_err(|error| unfit(&error.to_string()))?;
         made.supply(|digest| blobs.get(&digest).map(|bytes| Arc::from(*bytes)));
@@ -300,7 +309,7 @@ fn replace(state: &mut State, workspace: &WorkspaceId, moved: State) -> Result<u
         .retain(|hash, token| token.scope.workspace() != Some(workspace) || moved.tokens.contains_key(hash));
     let ended = before - state.tokens.len();
     state.tokens.retain(|_, token| token.scope.workspace() != Some(workspace));
-    state.active.insert(workspace.clone(), Activations::new());
+    state.active.insert(workspace.clone(), Active::new());
     for (hash, record) in moved.tokens {
         if state.tokens.contains_key(&hash) {
             return Err(unfit("a token that somebody else has here"));

@@ -22,7 +22,10 @@ use crate::{
 
 /// The record that says that the ledger's are whole, and of which format.
 const MARK: &str = "host/format";
-const FORMAT: &[u8] = b"1";
+const FORMAT: &[u8] = b"2";
+/// The one before: of what is active, its number alone. The records are written anew before the mark is, so
+/// that a start that is cut off in between finds what it did not come to.
+const FORMAT_BEFORE: &[u8] = b"1";
 
 /// What a host starts with, durably.
 pub(super) struct Kept {
@@ -67,8 +70,9 @@ impl Kept {
         } else {
             state.adopt(bootstrap);
         }
+        state.date_activations(now);
         let mut changes = state.since(&kept.recorded);
-        if !records.contains_key(MARK) {
+        if records.get(MARK).map(Vec::as_slice) != Some(FORMAT) {
             changes.push(Alteration::Put { name: MARK.to_owned(), content: FORMAT.to_vec() });
         }
         control.change(&[], &changes)?;
@@ -127,7 +131,7 @@ fn known(
 ) -> Result<(Option<Known>, Vec<Alteration>), StartError> {
     let away = |names: Vec<String>| names.into_iter().map(|name| Alteration::Delete { name }).collect();
     match records.get(MARK).map(Vec::as_slice) {
-        Some(FORMAT) => {
+        Some(FORMAT | FORMAT_BEFORE) => {
             let (state, unfinished) = State::from_records(records)?;
             return Ok((Some(Known { recorded: state.clone(), state }), away(unfinished)));
         }

@@ -12,14 +12,15 @@
 //! | `host/moving/<name>/…` | records of a workspace that is being imported, until the slots hold it |
 //! | `host/token/<hash>` | an operator's token |
 //! | `workspace/<name>/token/<hash>` | a token of that workspace; its id is how the hash begins |
-//! | `workspace/<name>/active/<deployment>/<environment>` | the number of the active release |
+//! | `workspace/<name>/active/<deployment>/<environment>` | what is active, since when, by whom and why |
+//! | `workspace/<name>/activations/<deployment>/<environment>` | what was before |
 //! | `workspace/<name>/begun` | nothing |
 
 use std::collections::BTreeMap;
 
-use super::{State, StateError, wire};
+use super::{Activation, Past, State, StateError, wire};
 use crate::{
-    id::WorkspaceId,
+    id::{DeploymentId, EnvironmentName, WorkspaceId},
     model::{TokenHash, TokenRecord},
 };
 
@@ -38,6 +39,16 @@ pub enum Alteration {
         /// Its name.
         name: String,
     },
+}
+
+impl Alteration {
+    /// The record's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Put { name, .. } | Self::Delete { name } => name,
+        }
+    }
 }
 
 impl State {
@@ -65,10 +76,9 @@ impl State {
                 (What::Begun, Some(workspace)) => drop(state.active.entry(workspace.clone()).or_default()),
                 (What::Active(place), Some(workspace)) => {
                     let (deployment, environment) = place.split_once('/').ok_or_else(|| invalid(name))?;
-                    let release = std::str::from_utf8(content).ok().and_then(|text| text.parse().ok());
                     let of_workspace = state.active.entry(workspace.clone()).or_default();
                     let of_deployment = of_workspace.entry(wire::name(deployment)?).or_default();
-                    of_deployment.insert(wire::name(environment)?, release.ok_or_else(|| invalid(name))?);
+                    of_deployment.insert(wire::name(environment)?, Activation::from_bytes(name, content)?);
                 }
                 _ => {}
             }
@@ -88,10 +98,16 @@ impl State {
             content: wire::token_to_bytes(record),
         }));
         let (before, after) = (old.activations(), self.activations());
-        let gone = before.keys().filter(|name| !after.contains_key(*name));
-        all.extend(gone.map(|name| Alteration::Delete { name: name.clone() }));
-        let changed = after.into_iter().filter(|(name, release)| before.get(name) != Some(release));
-        all.extend(changed.map(|(name, release)| Alteration::Put { name, content: release.into_bytes() }));
+        for (pair, ended) in before.iter().filter(|(pair, _)| !after.contains_key(*pair)) {
+            all.push(Alteration::Delete { name: active_name(pair) });
+            if ended.number > 1 {
+                all.push(Alteration::Delete { name: Past::record(pair.0, pair.1, pair.2) });
+            }
+        }
+        let changed = after.into_iter().filter(|(pair, active)| before.get(pair) != Some(active));
+        all.extend(
+            changed.map(|(pair, one)| Alteration::Put { name: active_name(&pair), content: one.to_bytes() }),
+        );
         let begun = self.active.keys().filter(|workspace| !old.active.contains_key(*workspace));
         all.extend(
             begun.map(|workspace| Alteration::Put { name: begun_name(workspace), content: Vec::new() }),
@@ -99,17 +115,22 @@ impl State {
         all
     }
 
-    fn activations(&self) -> BTreeMap<String, String> {
+    fn activations(&self) -> BTreeMap<Pair<'_>, &Activation> {
         let mut all = BTreeMap::new();
         for (workspace, deployments) in &self.active {
             for (deployment, environments) in deployments {
-                all.extend(environments.iter().map(|(environment, release)| {
-                    (format!("workspace/{workspace}/active/{deployment}/{environment}"), release.to_string())
-                }));
+                all.extend(environments.iter().map(|(name, one)| ((workspace, deployment, name), one)));
             }
         }
         all
     }
+}
+
+/// A deployment in an environment, and whose.
+type Pair<'a> = (&'a WorkspaceId, &'a DeploymentId, &'a EnvironmentName);
+
+fn active_name((workspace, deployment, environment): &Pair<'_>) -> String {
+    format!("workspace/{workspace}/active/{deployment}/{environment}")
 }
 
 /// What a record is about.
@@ -235,7 +256,7 @@ mod tests {
         state.tokens.insert(more.hash, more);
         let checkout = state.active.get_mut("acme").unwrap().get_mut("checkout").unwrap();
         checkout.remove("staging");
-        checkout.insert("preview/pr-42".parse().unwrap(), 19);
+        checkout.insert("preview/pr-42".parse().unwrap(), Activation::begun(19));
         let changes = state.since(&old);
         assert_eq!(changes.len(), 4, "one for each record that changed: {changes:?}");
         apply(&mut records, changes);

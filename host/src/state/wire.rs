@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::State;
+use super::{Activation, State};
 use crate::{
     id::UnixSeconds,
     model::{Scope, TokenHash, TokenRecord},
@@ -94,7 +94,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<State, StateError> {
     }
     for WireActivation { workspace, deployment, environment, release } in wire.active {
         let of_workspace = state.active.entry(name(&workspace)?).or_default();
-        of_workspace.entry(name(&deployment)?).or_default().insert(name(&environment)?, release);
+        of_workspace
+            .entry(name(&deployment)?)
+            .or_default()
+            .insert(name(&environment)?, Activation::begun(release));
     }
     Ok(state)
 }
@@ -176,7 +179,7 @@ mod tests {
         let state = State::from_bytes(text).unwrap();
         assert_eq!(state.tokens.len(), 1);
         let active = |workspace: &str| state.active[workspace].clone();
-        assert_eq!(active("acme")["checkout"]["production"], 17);
+        assert_eq!(active("acme")["checkout"]["production"].release, 17);
         assert!(active("other").is_empty());
     }
 
