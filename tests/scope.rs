@@ -23,7 +23,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 83] = [
+const ROUTES: [Route; 85] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -106,6 +106,8 @@ const ROUTES: [Route; 83] = [
     (Listener::Admin, "POST", "/api/v1/env/{name}/versions/{version}/revoke"),
     (Listener::Admin, "POST", "/api/v1/environments/{env}/env/{name}/versions/{version}/revoke"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/activations"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/releases"),
+    (Listener::Admin, "POST", "/api/v1/deployments/{id}/releases"),
     (Listener::Admin, "GET", "/api/v1/nowhere"),
 ];
 
@@ -211,6 +213,9 @@ impl Who {
                 let may = method == "GET" || writes;
                 (operator || own) && may && self.sees(place) && place.environment != "development"
             }
+            ("POST", "/api/v1/deployments/{id}/releases") => {
+                operator || own && matches!(self, Self::Tenant { role, .. } if role >= Role::Developer)
+            }
             // Every token sees a part of what the workspace directory says, which owns all of that; a list is
             // asked for by environment.
             ("GET", "/api/v1/deployments" | "/api/v1/services" | "/api/v1/tools" | "/api/v1/policies") => {
@@ -223,6 +228,7 @@ impl Who {
                 | "/api/v1/deployments/{id}/domains"
                 | "/api/v1/deployments/{id}/namespaces"
                 | "/api/v1/deployments/{id}/tools"
+                | "/api/v1/deployments/{id}/releases"
                 | "/api/v1/services"
                 | "/api/v1/services/{id}"
                 | "/api/v1/tools"
@@ -394,6 +400,7 @@ fn body(route: (&str, &str), names: &Names) -> String {
             json!({ "name": environment, "type": "test", "deployments": [deployment] })
         }
         ("POST", "/api/v1/deployments") => json!({ "name": deployment, "environments": [environment] }),
+        ("POST", "/api/v1/deployments/{id}/releases") => json!({ "number": 900, "digest": "sha256:scope" }),
         ("PATCH", "/api/v1/deployments/{id}") => json!({ "required": { "PORT": "any" } }),
         ("POST", "/api/v1/deployments/{id}/bindings") => {
             json!({ "environment": environment, "name": BOUND, "service": names.service.text })

@@ -42,7 +42,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{host::Host, serve::respond::Problem};
 pub use caller::Caller;
-use deployments::{activations, bindings, given};
+use deployments::{activations, bindings, given, releases};
 pub use openapi::document;
 use openapi::{Forbidden, Unauthenticated, Unavailable};
 
@@ -150,6 +150,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/domains", get(given::show_domains).put(given::put_domains))
         .route("/api/v1/deployments/{id}/namespaces", get(given::show_namespaces).put(given::put_namespaces))
         .route("/api/v1/deployments/{id}/tools", get(given::show_tools).put(given::put_tools))
+        .route("/api/v1/deployments/{id}/releases", get(releases::list).post(releases::register))
         .route("/api/v1/deployments/{id}/activations", get(activations::list))
         .route("/api/v1/services", get(services::list).post(services::create))
         .route("/api/v1/services/{id}", get(services::show).patch(services::patch).delete(services::delete))

@@ -15,6 +15,7 @@ mod limits;
 mod more;
 mod part;
 mod read;
+mod whole;
 mod wire;
 mod write;
 
@@ -154,12 +155,9 @@ fn assemble<V: Form>(
     sign: impl Fn(&[u8]) -> Signature,
 ) -> Result<Vec<u8>, BundleError> {
     let body = write::body(configuration, data_keys);
-    let (format, body) = match more::write(configuration) {
-        None => (1, wire::encode(&body)),
-        Some(more) => (2, wire::encode(&(body, more))),
-    };
+    let (format, body) = whole::write(configuration, body);
     let header = Header {
-        format,
+        format: format.into(),
         form,
         workspace: configuration.workspace.clone(),
         uid: configuration.uid,
@@ -230,15 +228,9 @@ impl Parts<'_> {
             return Err(BundleError::Digest);
         }
         self.header.counts.within(limits)?;
-        let (body, more) = match self.header.format {
-            1 => (wire::decode(self.body)?, None),
-            _ => wire::decode(self.body).map(|(body, more)| (body, Some(more)))?,
-        };
-        let (mut configuration, data_keys) =
-            read::body(body, &self.header.workspace, self.header.uid, limits)?;
-        if let Some(more) = more {
-            configuration = more::read(configuration, more, limits)?;
-        }
+        let (body, beyond) = whole::read(self.header.format, self.body)?;
+        let (configuration, data_keys) = read::body(body, &self.header.workspace, self.header.uid, limits)?;
+        let configuration = beyond.add(configuration, limits)?;
         if Counts::of(&configuration, &data_keys) != self.header.counts {
             return Err(BundleError::Counts);
         }

@@ -30,7 +30,7 @@ use crate::{
     },
     model::{
         Address, Configuration, Deployment, Environment, EnvironmentType, Override, Place, SealedValue,
-        Template, question::Sensitivity,
+        Template, Trigger, question::Sensitivity,
     },
     seal,
     secret::Secret,
@@ -139,6 +139,8 @@ pub struct EnvironmentPatch {
     pub admins_only: Option<bool>,
     /// The next environment of the chain, or none.
     pub promotes_to: Option<Option<EnvironmentName>>,
+    /// How a release comes to it, or what its type makes of it.
+    pub trigger: Option<Option<Trigger>>,
     /// When it stops serving, or never.
     pub expires: Option<Option<UnixSeconds>>,
 }

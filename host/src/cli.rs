@@ -28,6 +28,7 @@ pub mod keygen;
 pub mod output;
 pub mod parity;
 pub mod policy;
+pub mod release;
 pub mod resource;
 pub mod run;
 pub mod seal;
@@ -99,6 +100,8 @@ pub enum Verb {
     Service(service::Args),
     /// Bind services to deployments
     Binding(binding::Args),
+    /// Register and list releases of a deployment
+    Release(release::Args),
     /// List, make, change and delete tools that deployments call
     Tool(tool::Args),
     /// Serve boots and the control API
@@ -196,6 +199,7 @@ impl Verb {
             Self::Deployment(args) => args.run(output),
             Self::Service(args) => args.run(output),
             Self::Binding(args) => args.run(output),
+            Self::Release(args) => args.run(output),
             Self::Tool(args) => args.run(output),
             Self::Serve(args) => args.run(output),
             Self::Health(args) => args.run(output),

@@ -70,6 +70,9 @@ pub fn changed_by(subjects: &BTreeSet<Subject>, touched: &BTreeSet<Pair>) -> BTr
                 keys.insert(PieceKey::Pair(id.clone(), environment.clone()));
             }
             Subject::Resource(ResourceKey::Requirement(key)) => drop(keys.insert(of_place(&key.place))),
+            Subject::Resource(ResourceKey::Release(id, _)) => {
+                keys.insert(PieceKey::Deployment(id.clone()));
+            }
             Subject::Resource(ResourceKey::Service(id)) => drop(keys.insert(PieceKey::Service(id.clone()))),
             Subject::Resource(ResourceKey::Tool(id)) => drop(keys.insert(PieceKey::Tool(id.clone()))),
             Subject::Resource(ResourceKey::Policy(_) | ResourceKey::Attachment(..)) => {

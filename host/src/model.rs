@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 pub use deployment::{Binding, Deployment, Layer, Override, Release};
 pub use domain::{Domain, DomainHere};
-pub use environment::{EXPIRY_NOTICE_SECONDS, Environment, EnvironmentType};
+pub use environment::{EXPIRY_NOTICE_SECONDS, Environment, EnvironmentType, Trigger, UnknownTrigger};
 pub use moment::Moment;
 pub use namespace::{NamespaceHere, NamespaceKind, UnknownNamespaceKind};
 pub use policy::{Attachment, Fallback, Place, Policy, PolicyKind, UnknownFallback};

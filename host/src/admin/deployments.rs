@@ -36,6 +36,7 @@ use crate::{
 pub(super) mod activations;
 pub(super) mod bindings;
 pub(super) mod given;
+pub(super) mod releases;
 mod shown;
 mod wire;
 

@@ -147,6 +147,7 @@ fn of_resource(key: &ResourceKey) -> (&'static str, String, (Option<DeploymentId
         ResourceKey::Deployment(id) => ("deployment", id.to_string(), (Some(id.clone()), None)),
         ResourceKey::Service(id) => ("service", id.to_string(), (None, None)),
         ResourceKey::Tool(name) => ("tool", name.to_string(), (None, None)),
+        ResourceKey::Release(id, number) => ("release", number.to_string(), (Some(id.clone()), None)),
         ResourceKey::Binding(id, environment, name) => {
             ("binding", name.to_string(), (Some(id.clone()), Some(environment.clone())))
         }

@@ -37,7 +37,7 @@ use crate::{
     generation::Served,
     host::Host,
     id::{DeploymentId, EnvironmentName, Uid},
-    model::{Environment, EnvironmentType, Role},
+    model::{Environment, EnvironmentType, Role, Trigger},
     serve::respond::Problem,
 };
 
@@ -58,6 +58,10 @@ pub(super) struct WireCreate {
     /// Where it is not said, those of type production are.
     protected: Option<bool>,
     promotes_to: Option<String>,
+    /// How a release comes to it. Where it is not said, its type says so: `automatic` in development, `approval`
+    /// in production, `manual` elsewhere.
+    #[schema(pattern = "^(automatic|manual|approval)$")]
+    trigger: Option<String>,
     labels: Option<BTreeMap<String, String>>,
     /// The deployments that use it; of a preview that is cloned, all that use the template, where it is
     /// not said.
@@ -84,6 +88,10 @@ pub(super) struct WirePatch {
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<String>)]
     promotes_to: Option<Option<String>>,
+    /// Null for what its type says. What asks for less than before is an admin's to say.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<String>, pattern = "^(automatic|manual|approval)$")]
+    trigger: Option<Option<String>>,
     /// Null for never.
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<WireExpires>)]
@@ -117,6 +125,9 @@ pub(super) struct EnvironmentEntry {
     expires: Option<String>,
     /// Null for none, or for one that the token does not see.
     promotes_to: Option<String>,
+    /// How a release comes to it.
+    #[schema(pattern = "^(automatic|manual|approval)$")]
+    trigger: &'static str,
     labels: BTreeMap<String, String>,
     /// Whether only admins see it, and those whose token names it.
     admins_only: bool,
@@ -177,6 +188,7 @@ fn entry(caller: &Caller, served: &Served, environment: &Environment) -> Environ
         deprecated: environment.deprecated,
         expires: environment.expires.map(rfc3339),
         promotes_to: promotes_to.map(ToString::to_string),
+        trigger: environment.trigger().as_str(),
         labels: environment.labels.clone(),
         admins_only: made.is_some_and(|made| made.admins_only),
         deployments: using.map(|one| one.id.to_string()).collect(),
@@ -221,6 +233,7 @@ pub(super) async fn create(
         deprecated: false,
         expires: wire.expires.map(|expires| expires.moment(host.clock.now(), None)).transpose()?,
         promotes_to: wire.promotes_to.as_deref().map(named).transpose()?,
+        trigger: wire.trigger.as_deref().map(named).transpose()?,
         labels: wire.labels.unwrap_or_default(),
     };
     let deployments = wire.deployments.map(chosen).transpose()?.unwrap_or_default();
@@ -260,6 +273,16 @@ pub(super) async fn patch(
         Some(Some(next)) => Some(Some(named(&next)?)),
         other => other.map(|_| None),
     };
+    let trigger: Option<Option<Trigger>> = match wire.trigger {
+        Some(Some(trigger)) => Some(Some(named(&trigger)?)),
+        other => other.map(|_| None),
+    };
+    let before = visible(&caller, caller.served(query.as_deref())?, name.as_str())?;
+    let mut after = Environment { kind: kind.unwrap_or(before.kind), ..before.clone() };
+    after.trigger = trigger.unwrap_or(before.trigger);
+    if after.trigger() < before.trigger() {
+        caller.role(Role::Admin)?;
+    }
     let expires = match wire.expires {
         Some(Some(expires)) => {
             let furthest = name.is_preview().then_some(preview::MAX_PREVIEW_SECONDS);
@@ -274,6 +297,7 @@ pub(super) async fn patch(
         labels: wire.labels,
         admins_only: wire.admins_only,
         promotes_to,
+        trigger,
         expires,
     };
     let edits = vec![Edit::PatchEnvironment { name, patch }];

@@ -11,9 +11,9 @@ use crate::{
 
 /// The first bytes of every bundle.
 pub(super) const MAGIC: &[u8; 8] = b"BLACEBND";
-/// The versions that are read. A header is the same in both; a body of the second goes on behind
-/// the first's. What the first can carry is written as the first, which older hosts read, too.
-const FORMATS: [u16; 2] = [1, 2];
+/// The versions that are read. A header is the same in all; a body of each goes on behind that of the one
+/// before. What an earlier one can carry is written as that, which older hosts read, too.
+const FORMATS: [u16; 3] = [1, 2, 3];
 /// The longest header, in bytes.
 const MAX_HEADER_BYTES: usize = 512;
 /// `magic, format, header length`.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{BundleError, BundleLimits, more, read, wire, write};
+use super::{BundleError, BundleLimits, read, whole, wire, write};
 use crate::{
     id::{Uid, WorkspaceId},
     model::{Configuration, SealedValue},
@@ -15,10 +15,7 @@ use crate::{
 pub fn write_part(part: &Configuration<SealedValue>) -> Vec<u8> {
     let mut body = write::body(part, &[]);
     body.components.clear();
-    let (format, body) = match more::write(part) {
-        None => (1, wire::encode(&body)),
-        Some(more) => (2, wire::encode(&(body, more))),
-    };
+    let (format, body) = whole::write(part, body);
     [&[format][..], &body].concat()
 }
 
@@ -32,16 +29,11 @@ pub fn read_part(
     uid: Uid,
 ) -> Result<Configuration<SealedValue>, BundleError> {
     let limits = BundleLimits::default();
-    let (body, more): (wire::Body, _) = match bytes.split_first() {
-        Some((1, body)) => (wire::decode(body)?, None),
-        Some((2, body)) => wire::decode(body).map(|(body, more)| (body, Some(more)))?,
-        _ => return Err(wire::WireError::Decode { reason: "an unknown format" }.into()),
-    };
+    let unknown = wire::WireError::Decode { reason: "an unknown format" };
+    let (format, body) = bytes.split_first().ok_or(unknown)?;
+    let (body, beyond) = whole::read((*format).into(), body)?;
     let none: Arc<[u8]> = [].into();
     let components = body.policies.values().map(|policy| (policy.digest, Arc::clone(&none))).collect();
     let (part, _) = read::body_with(body, &components, workspace, uid, &limits)?;
-    Ok(match more {
-        Some(more) => more::read(part, more, &limits)?,
-        None => part,
-    })
+    Ok(beyond.add(part, &limits)?)
 }

@@ -94,6 +94,7 @@ fn environment(name: &EnvironmentName, entry: wire::Environment, limits: &Bundle
         deprecated: entry.deprecated,
         expires: entry.expires.map(UnixSeconds),
         promotes_to: entry.promotes_to.map(|text| name_of("promotes-to", &text)).transpose()?,
+        trigger: None,
         labels: attributes("labels", entry.labels, limits)?,
     })
 }

@@ -2,6 +2,7 @@
 
 mod contents;
 mod format_2;
+mod format_3;
 mod kit;
 
 use kit::*;
@@ -70,8 +71,8 @@ fn something_else_is_no_bundle() {
     assert_eq!(open(b"").err(), Some(BundleError::Magic));
     assert_eq!(open(&[0x50; 4000]).err(), Some(BundleError::Magic));
     let mut later = pushed();
-    later[8] = 3;
-    assert_eq!(open(&later).err(), Some(BundleError::Format { format: 3 }));
+    later[8] = 4;
+    assert_eq!(open(&later).err(), Some(BundleError::Format { format: 4 }));
 }
 
 #[test]

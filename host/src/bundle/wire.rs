@@ -6,9 +6,11 @@
 //! non-canonical integers pass. So: always a limit, no zero-sized elements, everything consumed,
 //! and what was read must write the same bytes again. Ordered maps only. Adding a field or a
 //! variant makes a new format version (see the golden vectors): format 1 is a [`Body`], format 2 the
-//! same with what came later behind it, and a content that format 1 can carry is written as that.
+//! same with what came later behind it, format 3 with what came after that, and a content is written in
+//! the first that can carry it.
 
 pub(super) mod more;
+pub(super) mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +52,7 @@ pub enum WireError {
     },
 }
 
-/// Writes a body: a [`Body`], or one with [`more::More`] behind it.
+/// Writes a body: a [`Body`], or one with [`more::More`] and [`triggers::Triggers`] behind it.
 pub(super) fn encode<B: Encode>(body: &B) -> Vec<u8> {
     bincode::encode_to_vec(body, CONFIG).expect("writing to memory fails for no type that a body is made of")
 }

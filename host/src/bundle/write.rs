@@ -7,8 +7,8 @@ use crate::{
     keyring::WrappedDataKey,
     model::{
         Attachment, Configuration, Content, Deployment, Endpoint, Environment, EnvironmentType, Fallback,
-        Instance, Layer, Override, Piece, Place, Policy, Release, Service, ServiceKind, Tls, Variable,
-        Version,
+        Instance, Layer, Override, Piece, Place, Policy, Release, Service, ServiceKind, Tls, Trigger,
+        Variable, Version,
         question::{Encoding, Sensitivity},
     },
 };
@@ -23,6 +23,8 @@ pub(super) const TLS: [Tls; 3] = [Tls::Disable, Tls::Require, Tls::Verify];
 /// The encodings, in the order of their codes.
 pub(super) const ENCODINGS: [Encoding; 4] =
     [Encoding::Raw, Encoding::Percent, Encoding::JsonString, Encoding::Base64];
+/// The triggers, in the order of their codes.
+pub(super) const TRIGGERS: [Trigger; 3] = Trigger::ALL;
 /// The fallbacks, in the order of their codes.
 pub(super) const FALLBACKS: [Fallback; 2] = [Fallback::Refuse, Fallback::Previous];
 

@@ -71,7 +71,9 @@ impl About {
             self.environments.extend(wanted.environments.keys().cloned());
         }
         match edit.key() {
-            ResourceKey::Deployment(id) => self.place(&Place::Deployment(id, None), configuration),
+            ResourceKey::Deployment(id) | ResourceKey::Release(id, _) => {
+                self.place(&Place::Deployment(id, None), configuration)
+            }
             ResourceKey::Binding(id, environment, name) => {
                 self.keys.insert(name);
                 self.place(&Place::Deployment(id, Some(environment)), configuration);

@@ -22,10 +22,10 @@ pub(super) fn put(
     wanted.environments.keys().try_for_each(|name| draft.uid(name).map(drop))?;
     let before = draft.configuration.deployments.get(&wanted.id);
     wanted.uid = before.map_or_else(|| Uid(fresh(entropy)), |before| before.uid);
-    wanted.releases = before.map(|before| before.releases.clone()).unwrap_or_default();
     let used = before.into_iter().flat_map(|before| before.environments.keys());
     let left: Vec<_> = used.filter(|name| !wanted.environments.contains_key(*name)).cloned().collect();
-    // Variables, what is required in one environment, and bindings are records of their own.
+    // Releases, variables, what is required in one environment, and bindings are records of their own.
+    wanted.releases.clear();
     wanted.base.variables.clear();
     for here in wanted.environments.values_mut() {
         here.layer = Layer::default();
@@ -41,6 +41,12 @@ pub(super) fn put(
 /// Takes away everything that was set in a deployment that goes.
 pub(super) fn delete(draft: &mut Draft<'_>, id: &DeploymentId) {
     forget(draft, |place| matches!(place, Place::Deployment(of, _) if of == id));
+    let is_own = |key: &&ResourceKey| matches!(key, ResourceKey::Release(of, _) if of == id);
+    let releases: Vec<_> = draft.made.resources.keys().filter(is_own).cloned().collect();
+    for key in releases {
+        draft.made.resources.remove(&key);
+        draft.mark(Subject::Resource(key));
+    }
     let made = draft.made.environments.iter().filter(|(_, made)| made.deployments.contains(id));
     let using: Vec<_> = made.map(|(name, _)| name.clone()).collect();
     using.iter().for_each(|name| leave(draft, name, id));

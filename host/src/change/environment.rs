@@ -28,6 +28,7 @@ pub(super) fn apply(
             environment.kind = patch.kind.unwrap_or(environment.kind);
             environment.protected = patch.protected.unwrap_or(environment.protected);
             environment.deprecated = patch.deprecated.unwrap_or(environment.deprecated);
+            environment.trigger = patch.trigger.unwrap_or(environment.trigger);
             environment.expires = patch.expires.unwrap_or(environment.expires);
             if let Some(labels) = &patch.labels {
                 environment.labels.clone_from(labels);

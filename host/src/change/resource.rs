@@ -11,7 +11,7 @@ use crate::{
     entropy::Entropy,
     id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, ToolName, Uid, VariableName},
     made::{MadePolicy, MadeResource, Resource, ResourceKey, Subject, ValueKey},
-    model::{Attachment, Binding, Deployment, Place, Policy, SealedValue, ValueType},
+    model::{Attachment, Binding, Deployment, Place, Policy, Release, SealedValue, ValueType},
 };
 
 /// One edit of a resource.
@@ -33,6 +33,15 @@ pub enum ResourceEdit {
         name: VariableName,
         /// What.
         binding: Binding,
+    },
+    /// A release is registered.
+    PutRelease {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// What it is, for good.
+        release: Release,
+        /// Those that go, to make room.
+        gone: Vec<u64>,
     },
     /// A policy comes to be, or has another component.
     PutPolicy(Policy),
@@ -56,6 +65,9 @@ impl ResourceEdit {
             Self::PutTool(one) => ResourceKey::Tool(one.id.clone()),
             Self::PutBinding { deployment, environment, name, .. } => {
                 ResourceKey::Binding(deployment.clone(), environment.clone(), name.clone())
+            }
+            Self::PutRelease { deployment, release, .. } => {
+                ResourceKey::Release(deployment.clone(), release.number)
             }
             Self::PutPolicy(one) | Self::RestorePolicy(one) => ResourceKey::Policy(one.name.clone()),
             Self::PutAttachment(one) => ResourceKey::Attachment(one.policy.clone(), one.place.clone()),
@@ -112,6 +124,16 @@ pub(super) fn apply(
             put(draft, key, tool, sealed_for)
         }
         ResourceEdit::PutBinding { binding, .. } => put(draft, key, Resource::Binding(binding.clone()), none),
+        ResourceEdit::PutRelease { deployment, release, gone } => {
+            if draft.made.resources.contains_key(&key) {
+                let reason = format!("{key} is registered already, and stays as it is");
+                return Err(EditError::NotNow { reason, current: None });
+            }
+            for number in gone {
+                delete(draft, ResourceKey::Release(deployment.clone(), *number))?;
+            }
+            put(draft, key, Resource::Release(release.clone()), none)
+        }
         ResourceEdit::PutPolicy(policy) | ResourceEdit::RestorePolicy(policy) => {
             let failed = matches!(edit, ResourceEdit::RestorePolicy(_));
             let (policy, set) = (policy.clone(), draft.stamp.clone());
@@ -218,6 +240,8 @@ fn unattached(draft: &Draft<'_>, name: &PolicyName) -> Result<(), EditError> {
 fn touch(draft: &mut Draft<'_>, key: &ResourceKey) {
     match key {
         ResourceKey::Deployment(id) => draft.touch(&Place::Deployment(id.clone(), None)),
+        // It is in a plan from its activation on.
+        ResourceKey::Release(..) => {}
         ResourceKey::Service(id) => draft.touch_where(|here| bound_to(here, id)),
         ResourceKey::Tool(id) => draft.touch_where(|here| calls(here, id)),
         ResourceKey::Binding(id, environment, _) => {

@@ -50,6 +50,7 @@ impl Bench {
             deprecated: false,
             expires: None,
             promotes_to: None,
+            trigger: None,
             labels: BTreeMap::new(),
         };
         self.make(Edit::CreateEnvironment { wanted, deployments: BTreeSet::new() });

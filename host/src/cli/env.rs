@@ -80,6 +80,8 @@ struct Environment {
     #[serde(default)]
     promotes_to: Option<String>,
     #[serde(default)]
+    trigger: Option<String>,
+    #[serde(default)]
     labels: BTreeMap<String, String>,
     #[serde(default)]
     deployments: Vec<String>,

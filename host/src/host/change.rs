@@ -485,6 +485,7 @@ mod tests {
             deprecated: false,
             expires: None,
             promotes_to: None,
+            trigger: None,
             labels: [].into(),
         };
         let source = "staging".parse().unwrap();

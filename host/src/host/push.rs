@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{
     Author, Changed, Host, Workshop, Writer,
     prepare::{Ingredients, PrepareError},
+    release,
 };
 use crate::{
     audit::{self, AuditUnavailable, ChangeRecord},
@@ -16,6 +17,7 @@ use crate::{
     generation::{Generation, Served},
     id::{EnvironmentName, Revision, Uid, WorkspaceId},
     keyring::Keyring,
+    made::ResourceKey,
     model::{Configuration, SealedValue},
     reseal::{Sealing, closed_environments, reseal},
     slots::{BlobError, Change, CommitError, KeptRevision, Pushed},
@@ -80,6 +82,12 @@ pub enum ChangeError {
     /// The audit log takes no records, and as many wait for it as may.
     #[error("the audit log takes no records, and nothing is changed that it does not tell of")]
     Unrecorded,
+    /// A number that another release has.
+    #[error("{what}")]
+    Taken {
+        /// Which, and what to do.
+        what: String,
+    },
     /// A policy of the workspace is being compiled.
     #[error("another policy of this workspace is being compiled; try again when that is done")]
     Busy,
@@ -119,9 +127,11 @@ impl ChangeError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Stale { .. } | Self::Changed { .. } | Self::NotNow { .. } | Self::Occupied { .. } => {
-                "conflict"
-            }
+            Self::Stale { .. }
+            | Self::Changed { .. }
+            | Self::NotNow { .. }
+            | Self::Taken { .. }
+            | Self::Occupied { .. } => "conflict",
             Self::Owned { .. } => "owned-by-directory",
             Self::TooLarge { .. }
             | Self::Transfer(TransferError::TooLarge | TransferError::TooMuch { .. }) => "too-large",
@@ -170,9 +180,12 @@ impl Host {
     /// # Errors
     /// See [`ChangeError`].
     pub fn push(&self, author: &Author, bytes: &[u8], parent: Revision) -> Result<Changed, ChangeError> {
+        let before = self.store.load_full();
         let refused = |error: &ChangeError| json!({ "reason": audit::reason(error), "parent": parent.0 });
         let pushed = self.try_push(author, bytes, parent);
-        self.finished("push", author.principal(), refused, pushed)
+        let pushed = self.finished("push", author.principal(), refused, pushed)?;
+        let before = before.workspace(&pushed.workspace);
+        Ok(self.activate_pushed(author, before.map(|before| &**before), pushed))
     }
 
     /// Refuses a push that nobody read, because it is larger than the limit, and records that.
@@ -201,7 +214,10 @@ impl Host {
         let uid = known.map_or(header.uid, |(_, uid)| uid);
         let expected = Expected { workspace: uid, revision: current, now };
         let opened = bundle::open_input(bytes, &workshop.trusted, &self.limits, expected)?;
-        let active = self.validated(&opened.configuration)?;
+        let active = self.validated_alone(&opened.configuration)?;
+        if let Some(served) = served {
+            release::stay_as_they_are(&served.snapshot.configuration, &opened.configuration)?;
+        }
         let kept = self.unserved(&workshop, &live, &header.workspace);
         let kept = kept.as_ref();
         let sealing = Sealing {
@@ -271,7 +287,7 @@ impl Host {
         }
         let bytes = self.writer.lock().stored(workspace, to)?;
         let opened = bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), &self.limits)?;
-        let active = self.validated(&opened.configuration)?;
+        let active = self.validated_alone(&opened.configuration)?;
         // A key that was made since then stays: what it seals may come back by another rollback.
         let mut keys = opened.data_keys;
         let newest = match served {
@@ -329,9 +345,11 @@ impl Host {
         let displaced = ingredients.made.lay_over(&mut ingredients.configuration, &mut ingredients.keys);
         let both = Keyring::unwrap(ingredients.configuration.uid, &ingredients.keys, &workshop.roots);
         let mut ingredients = Ingredients { keyring: &both, ..ingredients };
+        let active;
         if !ingredients.made.is_empty() {
             // What a directory says holds by itself; this is about both together.
-            self.validated(&ingredients.configuration)?;
+            active = self.validated(&ingredients.configuration)?;
+            ingredients.active = &active;
             ingredients.made = Arc::new(ingredients.made.without(&displaced));
         }
         warnings.extend(displaced.environments.iter().map(displaced_warning));
@@ -451,6 +469,24 @@ impl Host {
         validated_in(&self.writer.lock().state, configuration)
     }
 
+    /// The same of what a directory says by itself: of what is active, releases that were registered by API are
+    /// looked at when they are laid over it.
+    pub(super) fn validated_alone<V: validate::Inspect>(
+        &self,
+        configuration: &Configuration<V>,
+    ) -> Result<Activations, ChangeError> {
+        let writer = self.writer.lock();
+        let (active, made) =
+            (writer.state.active_in(configuration), writer.made_in(&configuration.workspace));
+        let mut own = active.clone();
+        for (id, environments) in &mut own {
+            environments
+                .retain(|_, number| !made.resources.contains_key(&ResourceKey::Release(id.clone(), *number)));
+        }
+        holds(configuration, &own)?;
+        Ok(active)
+    }
+
     /// Makes changes durable, all or none; what failed after that leaves the host degraded, not the
     /// changes undone.
     pub(super) fn commit(&self, writer: &mut Writer, changes: &[Change]) -> Result<u64, CommitError> {
@@ -500,10 +536,19 @@ pub(super) fn validated_in<V: validate::Inspect>(
     configuration: &Configuration<V>,
 ) -> Result<Activations, ChangeError> {
     let active = state.active_in(configuration);
+    holds(configuration, &active)?;
+    Ok(active)
+}
+
+/// Whether the semantic rules hold, and what is active is there.
+fn holds<V: validate::Inspect>(
+    configuration: &Configuration<V>,
+    active: &Activations,
+) -> Result<(), ChangeError> {
     let violations = validate::check(configuration);
-    let state = validate::check_active(configuration, &active);
+    let state = validate::check_active(configuration, active);
     let found: Vec<_> = violations.iter().chain(&state).map(ToString::to_string).collect();
-    if found.is_empty() { Ok(active) } else { Err(ChangeError::Invalid(found)) }
+    if found.is_empty() { Ok(()) } else { Err(ChangeError::Invalid(found)) }
 }
 
 /// What a push says of what was made by API and has no place beside it.

@@ -138,7 +138,7 @@ impl Host {
         let restored = Policy { fallback: current.fallback, ..previous };
         configuration.policies.insert(name.clone(), restored);
         let keyring = Keyring::unwrap(configuration.uid, &served.snapshot.keys, &workshop.roots);
-        let active = self.validated(&configuration)?;
+        let active = self.validated_alone(&configuration)?;
         let ingredients = Ingredients {
             configuration,
             keys: served.snapshot.keys.clone(),

@@ -101,6 +101,7 @@ fn environment((name, kind, promotes_to): (&str, EnvironmentType, Option<&str>))
         deprecated: false,
         expires: None,
         promotes_to: promotes_to.map(named),
+        trigger: None,
         labels: BTreeMap::new(),
     };
     Edit::CreateEnvironment { wanted, deployments: BTreeSet::new() }

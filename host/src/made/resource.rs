@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fmt};
 use super::{MadePolicy, Stamp, ValueKey, is_taken, layer_of};
 use crate::{
     id::{DeploymentId, EnvironmentName, PolicyName, ServiceId, ToolName, Uid, VariableName},
-    model::{Attachment, Binding, Configuration, Deployment, Place, SealedValue, Service, Tool, ValueType},
+    model::{
+        Attachment, Binding, Configuration, Deployment, Place, Release, SealedValue, Service, Tool, ValueType,
+    },
 };
 
 /// Names something that was made by API. Those that others refer to come first.
@@ -17,6 +19,8 @@ pub enum ResourceKey {
     Service(ServiceId),
     /// A tool.
     Tool(ToolName),
+    /// A deployment's release, by its number.
+    Release(DeploymentId, u64),
     /// A service bound to a deployment in an environment under a variable's name.
     Binding(DeploymentId, EnvironmentName, VariableName),
     /// A policy.
@@ -37,6 +41,8 @@ pub enum Resource {
     Service(Service<SealedValue>),
     /// With its profiles.
     Tool(Tool<SealedValue>),
+    /// A release, which stays as it was registered.
+    Release(Release),
     /// What is bound.
     Binding(Binding),
     /// With its component, and what it was before.
@@ -67,6 +73,9 @@ impl ResourceKey {
             Self::Deployment(id) => configuration.deployments.contains_key(id),
             Self::Service(id) => configuration.services.contains_key(id),
             Self::Tool(id) => configuration.tools.contains_key(id),
+            Self::Release(id, number) => {
+                configuration.deployments.get(id).is_some_and(|one| one.releases.contains_key(number))
+            }
             Self::Binding(id, environment, name) => {
                 let here =
                     configuration.deployments.get(id).and_then(|one| one.environments.get(environment));
@@ -89,6 +98,9 @@ impl ResourceKey {
             Self::Deployment(id) => drop(configuration.deployments.remove(id)),
             Self::Service(id) => drop(configuration.services.remove(id)),
             Self::Tool(id) => drop(configuration.tools.remove(id)),
+            Self::Release(id, number) => {
+                configuration.deployments.get_mut(id).map(|one| one.releases.remove(number));
+            }
             Self::Binding(id, environment, name) => {
                 let one = configuration.deployments.get_mut(id);
                 let here = one.and_then(|one| one.environments.get_mut(environment));
@@ -122,6 +134,7 @@ impl MadeResource {
                 // What is laid over it stays.
                 if let Some(before) = configuration.deployments.get(id) {
                     made.base.variables.clone_from(&before.base.variables);
+                    made.releases.clone_from(&before.releases);
                     for (name, here) in &mut made.environments {
                         let Some(before) = before.environments.get(name) else { continue };
                         here.layer.clone_from(&before.layer);
@@ -139,6 +152,10 @@ impl MadeResource {
                 let mut made = made.clone();
                 made.profiles.retain(|name, _| is_there(name));
                 configuration.tools.insert(id.clone(), made);
+            }
+            (Resource::Release(made), ResourceKey::Release(id, number)) => {
+                let Some(one) = configuration.deployments.get_mut(id) else { return false };
+                one.releases.insert(*number, made.clone());
             }
             (Resource::Binding(made), ResourceKey::Binding(id, environment, name)) => {
                 if !is_there(environment) {
@@ -211,6 +228,7 @@ impl fmt::Display for ResourceKey {
             Self::Deployment(id) => write!(f, "deployment {id}"),
             Self::Service(id) => write!(f, "service {id}"),
             Self::Tool(id) => write!(f, "tool {id}"),
+            Self::Release(id, number) => write!(f, "release {number} of {id}"),
             Self::Binding(id, environment, name) => write!(f, "binding {name} of {id} in {environment}"),
             Self::Policy(name) => write!(f, "policy {name}"),
             Self::Requirement(key) => write!(f, "requirement of {key}"),

@@ -118,6 +118,8 @@ struct WireEnvironment {
     deprecated: bool,
     expires: Option<i64>,
     promotes_to: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trigger: Option<String>,
     labels: BTreeMap<String, String>,
     deployments: BTreeSet<String>,
     public: String,
@@ -176,6 +178,7 @@ fn read_environment(workspace: &WorkspaceId, name: &str, content: &[u8], made: &
         deprecated: wire.deprecated,
         expires: wire.expires.map(UnixSeconds),
         promotes_to: wire.promotes_to.as_deref().map(str::parse).transpose().ok()?,
+        trigger: wire.trigger.as_deref().map(str::parse).transpose().ok()?,
         labels: wire.labels,
     };
     let deployments = wire.deployments.iter().map(|name| name.parse().ok()).collect::<Option<_>>()?;
@@ -202,6 +205,7 @@ fn to_environment(made: &MadeEnvironment) -> WireEnvironment {
         deprecated: environment.deprecated,
         expires: environment.expires.map(|at| at.0),
         promotes_to: environment.promotes_to.as_ref().map(ToString::to_string),
+        trigger: environment.trigger.map(|trigger| trigger.as_str().to_owned()),
         labels: environment.labels.clone(),
         deployments: deployments.iter().map(ToString::to_string).collect(),
         public: hex::encode(keys.public),

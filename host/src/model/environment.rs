@@ -19,11 +19,29 @@ pub struct Environment {
     pub expires: Option<UnixSeconds>,
     /// The next environment of the promotion chain.
     pub promotes_to: Option<EnvironmentName>,
+    /// How a release comes to it, where that is said.
+    pub trigger: Option<Trigger>,
     /// Free-form labels; policies see them.
     pub labels: BTreeMap<String, String>,
 }
 
 impl Environment {
+    /// How a release comes to it; what its type makes of it where nothing is said.
+    #[must_use]
+    pub fn trigger(&self) -> Trigger {
+        self.trigger.unwrap_or(match self.kind {
+            EnvironmentType::Development => Trigger::Automatic,
+            EnvironmentType::Test | EnvironmentType::PreProduction => Trigger::Manual,
+            EnvironmentType::Production => Trigger::Approval,
+        })
+    }
+
+    /// Whether anything new may come to it.
+    #[must_use]
+    pub fn takes_releases(&self, now: UnixSeconds) -> bool {
+        !self.deprecated && self.expires.is_none_or(|at| at > now)
+    }
+
     /// When it stops serving, if that is within [`EXPIRY_NOTICE_SECONDS`].
     #[must_use]
     pub fn expires_soon(&self, now: UnixSeconds) -> Option<UnixSeconds> {
@@ -78,5 +96,43 @@ impl FromStr for EnvironmentType {
     type Err = UnknownEnvironmentType;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownEnvironmentType)
+    }
+}
+
+/// What brings a release to an environment. The later ones ask for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Trigger {
+    /// That it is registered.
+    Automatic,
+    /// That somebody promotes it.
+    Manual,
+    /// That somebody promotes it, and somebody else approves.
+    Approval,
+}
+
+impl Trigger {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Automatic, Self::Manual, Self::Approval];
+
+    /// As written in files and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::Manual => "manual",
+            Self::Approval => "approval",
+        }
+    }
+}
+
+/// The text names none of the three triggers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a trigger; use automatic, manual or approval")]
+pub struct UnknownTrigger;
+
+impl FromStr for Trigger {
+    type Err = UnknownTrigger;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|trigger| trigger.as_str() == text).ok_or(UnknownTrigger)
     }
 }

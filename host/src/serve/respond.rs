@@ -327,6 +327,7 @@ impl From<ChangeError> for Problem {
                 Self::new(StatusCode::CONFLICT, "conflict", error.to_string())
                     .with("revision", current.map(|revision| revision.0))
             }
+            ChangeError::Taken { .. } => Self::new(StatusCode::CONFLICT, "conflict", error.to_string()),
             ChangeError::Owned { .. } => {
                 Self::new(StatusCode::CONFLICT, "owned-by-directory", error.to_string())
             }

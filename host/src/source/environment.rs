@@ -13,6 +13,7 @@ use crate::{
 /// type = "pre-production"
 /// id = "00112233445566778899aabbccddeeff"
 /// promotes-to = "production"
+/// trigger = "manual"
 /// protected = false
 /// deprecated = false
 /// expires = 2026-12-24T12:00:00Z
@@ -29,7 +30,7 @@ pub(super) fn read(
     let root = file.root();
     let path = Path::of("environments").at(name);
     reader.place(path.clone(), &root);
-    let fields = ["type", "id", "promotes-to", "protected", "deprecated", "expires", "labels"];
+    let fields = ["type", "id", "promotes-to", "trigger", "protected", "deprecated", "expires", "labels"];
     let known: Vec<&str> = fields.into_iter().chain(["required", "variables"]).collect();
     reader.is_table(&root, &known);
     let layer = value::layer(&root, &path, reader);
@@ -43,6 +44,7 @@ pub(super) fn read(
         reader.place(path.clone().at("promotes-to"), &node);
         reader.parse(&node)
     });
+    let trigger = root.child("trigger").and_then(|node| reader.parse(&node));
     let labels = reader.texts(root.child("labels"));
     let (kind, uid) = (kind?, uid?);
     let environment = Environment {
@@ -53,6 +55,7 @@ pub(super) fn read(
         deprecated: deprecated.unwrap_or(false),
         expires,
         promotes_to,
+        trigger,
         labels,
     };
     Some((environment, layer))

@@ -89,6 +89,7 @@ pub(in crate::admin) async fn clone(
         deprecated: false,
         expires: preview::expiry(&name, found, wire.expires.as_ref(), now)?,
         promotes_to: found.promotes_to.clone(),
+        trigger: found.trigger,
         labels: wire.labels.unwrap_or_else(|| preview::labels(found)),
         name,
     };

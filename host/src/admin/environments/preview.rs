@@ -27,7 +27,7 @@ pub(super) fn edit(
     if !name.is_preview() {
         return Err(Problem::invalid("say the environment's type; only a preview is cloned without"));
     }
-    if wire.protected.is_some() || wire.promotes_to.is_some() {
+    if wire.protected.is_some() || wire.promotes_to.is_some() || wire.trigger.is_some() {
         return Err(Problem::invalid(
             "a preview is as its template; say only deployments, labels and expires",
         ));
@@ -41,6 +41,7 @@ pub(super) fn edit(
         deprecated: false,
         expires: expiry(&name, found, wire.expires.as_ref(), now)?,
         promotes_to: None,
+        trigger: None,
         labels: wire.labels.unwrap_or_else(|| labels(found)),
         name,
     };

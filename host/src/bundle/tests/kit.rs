@@ -116,6 +116,7 @@ pub(super) fn sample<V>(mut value: impl FnMut(&str) -> V) -> Configuration<V> {
         deprecated: false,
         expires: promotes_to.map(|_| UnixSeconds(77)),
         promotes_to: promotes_to.map(name),
+        trigger: None,
         labels: labels("tier"),
     };
     let production = environment("production", EnvironmentType::Production, None);

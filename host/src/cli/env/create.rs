@@ -11,7 +11,7 @@ use crate::{
     },
     client::Request,
     id::{DeploymentId, EnvironmentName},
-    model::EnvironmentType,
+    model::{EnvironmentType, Trigger},
 };
 
 /// Make an environment
@@ -24,6 +24,7 @@ Examples:
   bootlace env create qa/eu --type test --deployment checkout --label region=eu
   bootlace env create load/big --type test --deployment checkout --deployment search
   bootlace env create live-eu --type production --promotes-to production
+  bootlace env create gate --type test --trigger approval --deployment checkout
   bootlace env create preview/pr-7 --expires 3d
   bootlace env create sandbox --type production --protected=false")]
 pub struct Args {
@@ -43,6 +44,10 @@ pub struct Args {
     /// The environment that releases go to from here
     #[arg(long, value_name = "ENVIRONMENT")]
     promotes_to: Option<EnvironmentName>,
+
+    /// How a release comes to it; left out, what its type makes of it
+    #[arg(long, value_name = "TRIGGER", value_parser = triggers())]
+    trigger: Option<Trigger>,
 
     /// Something that is to be known about it; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = key_value)]
@@ -73,6 +78,7 @@ impl Args {
             "name": self.name.as_str(), "type": self.kind.map(EnvironmentType::as_str),
             "protected": self.protected, "expires": self.expires,
             "promotes_to": self.promotes_to.as_ref().map(EnvironmentName::as_str),
+            "trigger": self.trigger.map(Trigger::as_str),
             "labels": (!labels.is_empty()).then_some(labels),
             "deployments": (!deployments.is_empty()).then_some(deployments),
         });
@@ -84,4 +90,8 @@ impl Args {
 
 pub(super) fn types() -> impl clap::builder::TypedValueParser<Value = EnvironmentType> {
     one_of(EnvironmentType::ALL.map(EnvironmentType::as_str))
+}
+
+pub(super) fn triggers() -> impl clap::builder::TypedValueParser<Value = Trigger> {
+    one_of(Trigger::ALL.map(Trigger::as_str))
 }

@@ -97,6 +97,7 @@ fn show(one: &Environment, page: &mut Page) {
     page.fields(&[
         ("is", qualities(one)),
         ("promotes to", one.promotes_to.clone().unwrap_or_default()),
+        ("trigger", one.trigger.clone().unwrap_or_default()),
         ("deployments", one.deployments.join(", ")),
         ("labels", labels.join(" ")),
         ("expires", one.expires.clone().unwrap_or_else(|| "never".to_owned())),

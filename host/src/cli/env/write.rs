@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Environment, create::types, expiry::expires, read::current};
+use super::{
+    Environment,
+    create::{triggers, types},
+    expiry::expires,
+    read::current,
+};
 use crate::{
     cli::{
         change::{Etag, report},
@@ -16,7 +21,7 @@ use crate::{
     },
     client::Request,
     id::EnvironmentName,
-    model::EnvironmentType,
+    model::{EnvironmentType, Trigger},
 };
 
 /// Change an environment
@@ -24,7 +29,7 @@ use crate::{
 /// What is not named stays as it is.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true)
-    .args(["protected", "deprecated", "enable", "labels", "remove_labels", "kind", "expires", "promotes_to", "promotes_nowhere", "admins_only"]), after_long_help = "\
+    .args(["protected", "deprecated", "enable", "labels", "remove_labels", "kind", "expires", "promotes_to", "promotes_nowhere", "trigger", "admins_only"]), after_long_help = "\
 Examples:
   bootlace env set qa/eu --deprecated
   bootlace env set qa/eu --enable --promotes-to staging --expires 30d
@@ -59,6 +64,10 @@ pub struct Set {
     /// Releases end here
     #[arg(long, conflicts_with = "promotes_to")]
     promotes_nowhere: bool,
+
+    /// How a release comes to it
+    #[arg(long, value_name = "TRIGGER", value_parser = triggers())]
+    trigger: Option<Trigger>,
 
     /// Whether only admins see it, and those whose token names it
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -120,6 +129,7 @@ impl Set {
             ("type", self.kind.map(|kind| json!(kind.as_str()))),
             ("expires", self.expires),
             ("promotes_to", next.or(self.promotes_nowhere.then_some(Value::Null))),
+            ("trigger", self.trigger.map(|trigger| json!(trigger.as_str()))),
             ("admins_only", self.admins_only.map(Value::from)),
         ];
         let told = told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));

@@ -49,6 +49,7 @@ pub(super) fn name(workspace: &WorkspaceId, key: &ResourceKey) -> String {
         ResourceKey::Deployment(id) => format!("deployment/{id}"),
         ResourceKey::Service(id) => format!("service/{id}"),
         ResourceKey::Tool(id) => format!("tool/{id}"),
+        ResourceKey::Release(id, number) => format!("release/{id}/{number:020}"),
         ResourceKey::Binding(id, environment, name) => format!("binding/{id}/{name}/in/{environment}"),
         ResourceKey::Policy(name) => format!("policy/{name}"),
         ResourceKey::Attachment(policy, at) => format!("attachment/{policy}/{}", place(at)),
@@ -74,6 +75,11 @@ pub(super) fn write(
         },
         (ResourceKey::Binding(id, environment, name), Resource::Binding(binding)) => {
             part.deployments.insert(id.clone(), bound(id, environment, name, binding.clone()));
+            WireContent::Part(BASE64_STANDARD.encode(bundle::write_part(&part)))
+        }
+        (ResourceKey::Release(id, number), Resource::Release(release)) => {
+            let releases = [(*number, release.clone())].into();
+            part.deployments.insert(id.clone(), Deployment { releases, ..nothing(id) });
             WireContent::Part(BASE64_STANDARD.encode(bundle::write_part(&part)))
         }
         (ResourceKey::Requirement(key), Resource::Requirement(form)) => {
@@ -137,7 +143,7 @@ fn hold(part: &mut Configuration<SealedValue>, resource: &Resource) {
         Resource::Service(one) => part.services.insert(one.id.clone(), one.clone()),
         Resource::Tool(one) => part.tools.insert(one.id.clone(), one.clone()),
         Resource::Attachment(one) => part.attachments.push(one.clone()),
-        Resource::Policy(_) | Resource::Binding(_) | Resource::Requirement(_) => {}
+        Resource::Policy(_) | Resource::Release(_) | Resource::Binding(_) | Resource::Requirement(_) => {}
     }
 }
 
@@ -203,6 +209,11 @@ fn held(mut part: Configuration<SealedValue>) -> Option<(ResourceKey, Resource)>
         let (name, binding) = here.bindings.iter().next()?;
         Some((ResourceKey::Binding(one.id.clone(), environment.clone(), name.clone()), binding.clone()))
     });
+    // A deployment's own record holds no releases.
+    if let Some((number, release)) = one.releases.iter().next() {
+        let key = ResourceKey::Release(one.id.clone(), *number);
+        return Some((key, Resource::Release(release.clone())));
+    }
     Some(match bound {
         Some((key, binding)) => (key, Resource::Binding(binding)),
         None => (ResourceKey::Deployment(one.id.clone()), Resource::Deployment(one.clone())),

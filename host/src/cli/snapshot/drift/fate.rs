@@ -148,6 +148,10 @@ fn resource(entry: &Entry, place: &Place) -> Option<ResourceKey> {
         "deployment" => ResourceKey::Deployment(name.parse().ok()?),
         "service" => ResourceKey::Service(name.parse().ok()?),
         "tool" => ResourceKey::Tool(name.parse().ok()?),
+        "release" => match place {
+            Place::Deployment(id, None) => ResourceKey::Release(id.clone(), name.parse().ok()?),
+            _ => return None,
+        },
         "policy" => ResourceKey::Policy(name.parse().ok()?),
         "attachment" => ResourceKey::Attachment(name.parse().ok()?, place.clone()),
         "requirement" => {
