@@ -66,6 +66,7 @@ mod tripwire;
 mod unrecorded;
 mod values;
 mod walkthrough;
+mod what_if;
 mod workspace;
 mod workspaces;
 mod writers;

@@ -23,7 +23,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 85] = [
+const ROUTES: [Route; 87] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -108,6 +108,8 @@ const ROUTES: [Route; 85] = [
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/activations"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/releases"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/releases"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/what-if"),
+    (Listener::Admin, "POST", "/api/v1/deployments/{id}/what-if"),
     (Listener::Admin, "GET", "/api/v1/nowhere"),
 ];
 
@@ -176,6 +178,11 @@ impl Who {
                 | "/api/v1/deployments/{id}/activations"
                 | "/api/v1/deployments/{id}/parity",
             ) => (operator || own) && self.sees(place) && place.environment != "development",
+            (_, "/api/v1/deployments/{id}/what-if") => {
+                let developer = matches!(self, Self::Tenant { role, .. } if role >= Role::Developer);
+                let may = method == "GET" || admin || developer;
+                (operator || own) && may && self.sees(place) && place.environment != "development"
+            }
             ("GET", "/api/v1/deployments/{id}/env" | "/api/v1/deployments/{id}/env/{name}/versions") => {
                 (operator || own) && self.sees(place) && place.environment != "development"
             }
@@ -355,6 +362,9 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
         "/api/v1/policies/{name}" | "/api/v1/attachments/{id}" => {
             format!("{}?workspace={workspace}", names.path(path))
         }
+        "/api/v1/deployments/{id}/what-if" => {
+            format!("{}?workspace={workspace}&environment={environment}&release=17", names.path(path))
+        }
         "/api/v1/deployments/{id}/diff" => {
             format!("{}?workspace={workspace}&from={environment}&to={environment}", names.path(path))
         }
@@ -415,6 +425,7 @@ fn body(route: (&str, &str), names: &Names) -> String {
         ("POST", "/api/v1/tools") => json!({ "name": names.tool.text }),
         ("PATCH", "/api/v1/tools/{id}") => json!({ "profiles": { environment: null } }),
         ("POST", "/api/v1/environments/{env}/clone") => json!({ "name": environment, "permissions": true }),
+        ("POST", "/api/v1/deployments/{id}/what-if") => json!({ "policy": "region-affinity" }),
         ("PATCH", _) => json!({}),
         ("POST", "/api/v1/tokens") => json!({
             "kind": "instance", "principal": "x", "deployment": deployment, "environment": environment,

@@ -51,6 +51,7 @@ const LEVELS: [(&str, u8); 55] = [
     ("prepared", 3),
     ("fingerprint", 3),
     ("preview", 3),
+    ("questions", 3),
     ("reseal", 3),
     ("slots", 3),
     ("store", 3),

@@ -24,6 +24,7 @@ mod tools;
 mod transfer;
 mod usage;
 mod values;
+mod what_if;
 mod workspaces;
 
 use std::{sync::Arc, time::Duration};
@@ -159,6 +160,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/explain", get(explain::explain))
         .route("/api/v1/deployments/{id}/diff", get(diff::diff))
         .route("/api/v1/deployments/{id}/parity", get(parity::parity))
+        .route("/api/v1/deployments/{id}/what-if", get(what_if::of_release).post(what_if::of_policy))
         .route("/api/v1/deployments/{id}/env", get(values::deployment::list).post(values::deployment::set))
         .route("/api/v1/deployments/{id}/env/{name}", delete(values::deployment::unset))
         .route("/api/v1/deployments/{id}/env/{name}/versions", get(values::deployment::versions))

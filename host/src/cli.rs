@@ -41,6 +41,7 @@ pub mod tool;
 pub mod usage;
 pub(crate) mod value;
 pub mod var;
+pub mod what_if;
 pub mod workspace;
 
 use std::process::ExitCode;
@@ -118,6 +119,8 @@ pub enum Verb {
     Diff(diff::Args),
     /// Say whether environments have the same keys
     Parity(parity::Args),
+    /// Say whose boots would change if another release were active
+    WhatIf(what_if::Args),
     /// Say how each environment is used
     Usage(usage::Args),
     /// Read and verify a host's audit log
@@ -207,6 +210,7 @@ impl Verb {
             Self::Explain(args) => args.run(output),
             Self::Diff(args) => return args.run(output),
             Self::Parity(args) => return args.run(output),
+            Self::WhatIf(args) => return args.run(output),
             Self::Usage(args) => args.run(output),
             Self::Audit(args) => args.run(output),
             Self::Policy(args) => args.run(output),

@@ -18,8 +18,9 @@ use crate::{
     permit::{Grant, Refusal, resolution_digest},
     persistent::Map,
     plan::EnvironmentPlans,
-    policy::{Decisions, Lanes, Loaded, PolicyFailure, Share, Verdict, decisions},
+    policy::{Decisions, Lanes, Loaded, PolicyFailure, Share, Verdict, decisions, patiently},
     prepared::Prepared,
+    questions::Room,
     seal::CapsuleKey,
     snapshot::Snapshot,
     telemetry::Metrics,
@@ -72,6 +73,8 @@ pub struct Served {
     pairs: Pairs,
     /// The digests of the plans, by environment.
     pub digests: BTreeMap<EnvironmentName, EnvironmentPlans>,
+    /// The room that the questions of its boots take.
+    pub room: Arc<Room>,
 }
 
 /// What was prepared, by deployment and environment.
@@ -87,7 +90,14 @@ impl Served {
         policies: Arc<BTreeMap<PolicyName, Arc<Loaded>>>,
         (pairs, digests): (Pairs, BTreeMap<EnvironmentName, EnvironmentPlans>),
     ) -> Self {
-        Self { snapshot, made, share, policies, pairs, digests }
+        Self { snapshot, made, share, policies, pairs, digests, room: Arc::default() }
+    }
+
+    /// The same, whose questions share the room of those before.
+    #[must_use]
+    pub fn after(self, before: Option<&Self>) -> Self {
+        let room = before.map_or(self.room, |before| Arc::clone(&before.room));
+        Self { room, ..self }
     }
 
     /// What `deployment` gets in `environment`.
@@ -221,16 +231,36 @@ impl Generation {
         (asked.as_ref().ok().cloned(), self.settle(prepared, asked))
     }
 
+    /// Puts a question that no boot puts, to see what it would come to, and what fuel that takes; none where
+    /// a policy fails. Nothing is remembered. For a thread that may block.
+    ///
+    /// # Errors
+    /// When a clock or a busy host stopped it each time.
+    pub fn try_blocking(
+        &self,
+        served: &Served,
+        prepared: &Arc<Prepared>,
+        facts: &Facts,
+    ) -> Result<(Option<u64>, Decided), PolicyFailure> {
+        if prepared.chain.is_empty() {
+            return Ok((Some(0), prepared.unasked.clone()));
+        }
+        let ask = || self.engine.lanes.decide_blocking(&served.share, &prepared.chain, facts);
+        let verdict = match patiently(PolicyFailure::is_deterministic, ask) {
+            Err(failure) if !failure.is_deterministic() => return Err(failure),
+            Err(failure) => return Ok((None, Err(failure.into()))),
+            Ok(verdict) => verdict,
+        };
+        let fuel = verdict.fuel();
+        let decided = resolved(prepared, verdict.answer).and_then(|resolution| {
+            Grant::compose(prepared, &resolution, &self.engine.capsule_key).map(Arc::new)
+        });
+        Ok((Some(fuel), decided))
+    }
+
     /// What a verdict comes to.
     fn settle(&self, prepared: &Prepared, asked: Result<Verdict, PolicyFailure>) -> Decided {
-        let resolution = match asked?.answer {
-            Answer::Resolved(resolution) => resolution,
-            Answer::Denied(denial) => {
-                let policy = prepared.chain.names().nth(denial.denied_by as usize);
-                let policy = policy.unwrap_or_default().to_owned();
-                return Err(Refusal::Denied { policy, violations: denial.violations });
-            }
-        };
+        let resolution = resolved(prepared, asked?.answer)?;
         if resolution == Resolution::default() {
             return prepared.unasked.clone();
         }
@@ -245,6 +275,18 @@ impl Generation {
         let granted = Grant::compose(prepared, &resolution, &self.engine.capsule_key).map(Arc::new);
         self.memory.grants.remember(key, granted.clone());
         granted
+    }
+}
+
+/// What the policies would have injected.
+fn resolved(prepared: &Prepared, answer: Answer) -> Result<Resolution, Refusal> {
+    match answer {
+        Answer::Resolved(resolution) => Ok(resolution),
+        Answer::Denied(denial) => {
+            let policy = prepared.chain.names().nth(denial.denied_by as usize);
+            let policy = policy.unwrap_or_default().to_owned();
+            Err(Refusal::Denied { policy, violations: denial.violations })
+        }
     }
 }
 

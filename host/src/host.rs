@@ -24,6 +24,7 @@ mod replay;
 mod restore;
 mod staged;
 mod tokens;
+pub mod what_if;
 mod workspaces;
 
 use std::{
@@ -121,6 +122,7 @@ pub struct Host {
     uploads: Arc<Uploads>,
     workshop: Mutex<Workshop>,
     looking_back: Semaphore,
+    trying: what_if::UnderWay,
     writer: Mutex<Writer>,
     engine: Arc<DecisionEngine>,
     fingerprints: FingerprintKey,

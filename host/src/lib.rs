@@ -25,8 +25,8 @@
 //! in, [`slots`] the last known good on disk, [`ledger`] control state in transactions and [`control`] the
 //! host's own records there, [`reseal`] and [`prepared`] make a generation, a [`change`] is made of edits,
 //! a [`history`] keeps what each was made of, a [`transfer`] is a workspace as one file, [`auth`] finds the caller, a [`permit`] is the right to values, [`audit`] writes down who was given
-//! what, [`usage`] counts it, [`preview`] shows a glimpse of plain values, a [`fingerprint`] tells whether two
-//! environments share a secret. [`clock`],
+//! what, [`usage`] counts it, [`questions`] keeps what they said, [`preview`] shows a glimpse of plain values, a
+//! [`fingerprint`] tells whether two environments share a secret. [`clock`],
 //! `durable` files, [`system`] and [`telemetry`] are the world outside.
 //!
 //! **L4, the listeners and their client.** [`serve`] answers boots, [`admin`] is the control API,
@@ -81,6 +81,7 @@ pub mod ledger;
 pub mod permit;
 pub mod prepared;
 pub mod preview;
+pub mod questions;
 pub mod reseal;
 pub mod slots;
 pub mod store;

@@ -18,6 +18,7 @@ use crate::{
     permit::{Grant, Refusal},
     plan::{BoundEndpoint, Candidate, Plan, What},
     policy::Chain,
+    questions::Questions,
     render,
     seal::{self, Buffer, Capsule, CapsuleKey, OpenReason, capsule_binding, open_capsule, seal_capsule},
     secret::Secret,
@@ -51,6 +52,8 @@ pub struct Prepared {
     pub object_name: String,
     /// How it is used.
     pub usage: Usage,
+    /// What its boots said about themselves.
+    pub questions: Arc<Questions>,
 }
 
 impl Prepared {
@@ -78,6 +81,7 @@ impl Prepared {
         let mut prepared = Self {
             number: PREPARED.fetch_add(1, Ordering::Relaxed),
             usage,
+            questions: Arc::default(),
             object_name: object_name(&plan.deployment, &plan.environment.name),
             body_head: format!("{{{place},\"release\":{release_json},\"revision\":"),
             body_middle: format!(",\"digest\":\"{}\",\"env\":", plan.digest),
@@ -100,6 +104,11 @@ impl Prepared {
     pub fn go_on_from(&mut self, before: &Self) {
         let names = &self.plan.variables;
         self.usage.go_on(&before.usage, |index| before.plan.index_of(names.get(index)?.name.as_str()));
+        // What was made anew under the same names is somebody else's to look at.
+        let uids = |plan: &Plan<SealedValue>| (plan.deployment_uid, plan.environment.uid);
+        if uids(&self.plan) == uids(&before.plan) {
+            self.questions = Arc::clone(&before.questions);
+        }
     }
 }
 

@@ -24,13 +24,14 @@ use super::{
     tagged,
 };
 use crate::{
-    generation::Served,
+    generation::{Generation, Served},
     host::Host,
     id::{DeploymentId, EnvironmentName, Revision},
     prepared::Prepared,
     serve::respond::Problem,
 };
-use wire::{Change, Difference, KeyChange, Side};
+pub(super) use wire::Difference;
+use wire::{Change, KeyChange, Side};
 
 /// What differs between two environments, or two revisions of one.
 #[utoipa::path(get, path = "/api/v1/deployments/{id}/diff", tag = "deployments", operation_id = "diff",
@@ -66,14 +67,18 @@ pub(super) async fn diff(
             (revisions, blocking(then).await??)
         }
     };
-    let told = pairs.each_ref().map(|one| compare::keys(one, &caller.live));
+    Ok(tagged(current.0, between(pairs.each_ref(), revisions, &caller.live)))
+}
+
+/// What differs between two pairs of one deployment.
+pub(super) fn between(pairs: [&Arc<Prepared>; 2], revisions: [Revision; 2], live: &Generation) -> Difference {
+    let told = pairs.map(|one| compare::keys(one, live));
     let is_one_environment = pairs[0].plan.environment.uid == pairs[1].plan.environment.uid;
     let keys = changes(&told, is_one_environment);
     let [from, to] = [0, 1].map(|at| Side::of(&pairs[at].plan, revisions[at].0));
     let about = wire::about(&from, &to);
-    let body =
-        Difference { deployment: id, same: keys.is_empty() && about.is_empty(), from, to, about, keys };
-    Ok(tagged(current.0, body))
+    let deployment = pairs[0].plan.deployment.to_string();
+    Difference { deployment, same: keys.is_empty() && about.is_empty(), from, to, about, keys }
 }
 
 /// The environment that `name` names: 404 for one that the token does not see.

@@ -24,7 +24,7 @@ use super::{
     idempotency::MAX_KEY_BYTES,
     parity, policies,
     query::{MAX_PAGE, PAGE},
-    services, snapshot, tokens, tools, transfer, usage, values, workspaces,
+    services, snapshot, tokens, tools, transfer, usage, values, what_if, workspaces,
 };
 pub(crate) use refusals::{
     BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, TooLarge, Unauthenticated, Unavailable,
@@ -38,6 +38,7 @@ pub(crate) use refusals::{
         boot::boot, boot::boot_with_facts,
         snapshot::push, snapshot::show, snapshot::bundle, snapshot::plans, snapshot::rollback,
         snapshot::history, workspaces::list, workspaces::create, explain::explain, diff::diff, parity::parity,
+        what_if::of_release, what_if::of_policy,
         environments::list, environments::create, environments::show, environments::patch, environments::delete,
         deployments::list, deployments::create, deployments::show, deployments::patch, deployments::delete,
         bindings::list, bindings::add, bindings::remove,

@@ -6,6 +6,7 @@ pub mod fixture;
 pub mod list;
 pub mod new;
 pub mod push;
+pub mod recorded;
 pub mod test;
 
 use std::{fs::File, io::Read as _, path::Path};
@@ -15,9 +16,11 @@ use clap::Subcommand;
 
 use super::{exit::Misuse, output::Output};
 use crate::{
+    id::PolicyName,
     model::question::Attribute,
     policy::{Engine, EngineSettings, Memory},
     upload::{Compiler, Trial},
+    validate::limits,
 };
 
 /// Write, check, test, push and attach Wasm policies
@@ -27,6 +30,7 @@ Examples:
   bootlace policy new region-affinity
   bootlace policy check region-affinity.wasm
   bootlace policy test region-affinity.wasm --fixtures fixtures --setting variables=DATABASE_URL
+  bootlace policy test region-affinity.wasm --recorded -d checkout -e production
   bootlace policy push region-affinity.wasm --fallback previous
   bootlace policy attach region-affinity -d checkout -e staging --setting variables=DATABASE_URL
   bootlace policy show region-affinity")]
@@ -50,12 +54,12 @@ pub enum Action {
     /// compiles within a host's limits, that it describes itself, takes the settings, and answers
     /// the same question twice in the same way for the same fuel.
     Check(check::Args),
-    /// Ask a policy the questions of fixtures, and compare its answers
+    /// Ask a policy the questions of fixtures, or of boots that a host was asked for
     ///
     /// Each question is put twice, to a fresh instance under a host's limits: the same answer for
     /// the same fuel, or the fixture fails. What is not expected must not happen: a variable that
     /// is not named keeps the plan's choice, and there are no warnings. A fixture's own settings
-    /// come before those of --setting.
+    /// come before those of --setting. With --recorded, the questions are those of a host's boots.
     Test(test::Args),
     /// Upload a policy to a host, or another version of it
     ///
@@ -114,6 +118,26 @@ fn trial(file: &Path) -> anyhow::Result<Trial> {
     let uploaded = read(file, engine.limits().component_bytes)?;
     Trial::new(&engine, &compiler, &uploaded)
         .with_context(|| format!("a host would not take {}", file.display()))
+}
+
+/// The policy's name: the one that is given, or the file's, as cargo writes it: with `_` where a policy's has `-`.
+fn named_after(file: &Path, given: Option<&PolicyName>) -> anyhow::Result<PolicyName> {
+    if let Some(name) = given {
+        return Ok(name.clone());
+    }
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let misuse = || Misuse(format!("{} does not name a policy; give --name", file.display()));
+    stem.replace('_', "-").parse().with_context(misuse)
+}
+
+/// A component as it is sent to a host.
+fn component(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let component = read(file, limits::COMPONENT_BYTES)?;
+    if component.len() > limits::COMPONENT_BYTES {
+        let rule = format!("{} is larger than {} bytes", file.display(), limits::COMPONENT_BYTES);
+        return Err(Misuse(rule).into());
+    }
+    Ok(component)
 }
 
 /// One byte more than may be, so that too much is seen and not read.

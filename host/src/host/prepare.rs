@@ -131,7 +131,7 @@ impl Workshop {
             keys: from.keys,
         };
         let share = engine.lanes.share(&snapshot.configuration.workspace);
-        Ok(Served::new(snapshot, from.made, share, policies, prepared))
+        Ok(Served::new(snapshot, from.made, share, policies, prepared).after(from.parent))
     }
 
     /// Every policy through its way in; all refusals at once.
@@ -178,11 +178,31 @@ impl Workshop {
         keyring: &Keyring,
         engine: &DecisionEngine,
     ) -> Result<Prepared, String> {
-        let links = plan.chain.iter().filter_map(|attached| {
-            let tally = self.tallies.of(&plan.workspace, &attached.policy);
-            link(attached, policies, tally)
-        });
-        let links = links.collect();
+        let workspace = plan.workspace.clone();
+        let tally = |policy: &PolicyName| self.tallies.of(&workspace, policy);
+        self.prepare_counted(plan, policies, (keyring, engine), tally)
+    }
+
+    /// The same, for questions that count nowhere.
+    pub(super) fn prepare_apart(
+        &self,
+        plan: Plan<SealedValue>,
+        policies: &BTreeMap<PolicyName, Arc<Loaded>>,
+        keyring: &Keyring,
+        engine: &DecisionEngine,
+    ) -> Result<Prepared, String> {
+        self.prepare_counted(plan, policies, (keyring, engine), |_| Arc::default())
+    }
+
+    fn prepare_counted(
+        &self,
+        plan: Plan<SealedValue>,
+        policies: &BTreeMap<PolicyName, Arc<Loaded>>,
+        (keyring, engine): (&Keyring, &DecisionEngine),
+        tally: impl Fn(&PolicyName) -> Arc<Tally>,
+    ) -> Result<Prepared, String> {
+        let links = plan.chain.iter();
+        let links = links.filter_map(|attached| link(attached, policies, tally(&attached.policy))).collect();
         let chain = Chain::new(&self.policies, links, Arc::new(plan.subject()));
         let chain = chain.map_err(|error| error.to_string())?;
         let prepared = Prepared::new(plan, chain, keyring, &engine.capsule_key);

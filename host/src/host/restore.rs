@@ -190,6 +190,7 @@ impl Host {
             uploads,
             workshop: Mutex::new(workshop),
             looking_back: Semaphore::new(LOOKS_BACK),
+            trying: Mutex::default(),
             writer: Mutex::new(writer),
             engine,
             fingerprints: FingerprintKey::new(fresh_key(&mut entropy)),

@@ -115,7 +115,7 @@ pub struct CandidateLabel {
 }
 
 /// What an instance says about itself. Claims, never authorization.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Facts {
     /// The region it runs in.
     pub region: Option<String>,

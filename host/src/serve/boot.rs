@@ -75,6 +75,7 @@ where
     recorded?;
 
     caller.prepared.usage.note(outcome, now);
+    caller.prepared.questions.note(&told, &caller.served.room);
     let permit = permit?;
     let Some(body) = body.transpose()? else {
         host.metrics.boots_unchanged.inc();

@@ -2,16 +2,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::Context as _;
 use serde::Deserialize;
 
-use super::read;
+use super::{component, named_after};
 use crate::{
-    cli::{block_on, connection::AdminHost, exit::Misuse, output::Output},
+    cli::{block_on, connection::AdminHost, output::Output},
     client::{Answer, Request},
     id::PolicyName,
     model::Fallback,
-    validate::limits,
 };
 
 /// How long the host may compile and rehearse: to give up on it is not to call it back.
@@ -87,12 +85,8 @@ impl ConfirmArgs {
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let name = self.name()?;
-        let component = read(&self.file, limits::COMPONENT_BYTES)?;
-        if component.len() > limits::COMPONENT_BYTES {
-            let rule = format!("{} is larger than {} bytes", self.file.display(), limits::COMPONENT_BYTES);
-            return Err(Misuse(rule).into());
-        }
+        let name = named_after(&self.file, self.name.as_ref())?;
+        let component = component(&self.file)?;
         let client = self.host.client()?;
         let request = Request::put(&["api", "v1", "policies", name.as_str()])
             .query_if("fallback", self.fallback.map(Fallback::as_str))
@@ -103,16 +97,6 @@ impl Args {
         let answer = block_on(async { Ok(client.send(&request).await?) })?;
         drop(progress);
         tell(&answer, &format!("policy {name}"), "pushed", output)
-    }
-
-    /// The file's name, as cargo writes it: with `_` where a policy's has `-`.
-    fn name(&self) -> anyhow::Result<PolicyName> {
-        if let Some(name) = &self.name {
-            return Ok(name.clone());
-        }
-        let stem = self.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let misuse = || Misuse(format!("{} does not name a policy; give --name", self.file.display()));
-        stem.replace('_', "-").parse().with_context(misuse)
     }
 }
 
@@ -161,7 +145,8 @@ mod tests {
             ("Near Zone.wasm", vec![], None),
         ] {
             let line = ["push", file].into_iter().chain(more);
-            let named = Line::parse_from(line).args.name().ok();
+            let args = Line::parse_from(line).args;
+            let named = named_after(&args.file, args.name.as_ref()).ok();
             assert_eq!(named.as_ref().map(PolicyName::as_str), name);
         }
     }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::{
     SettingArgs,
     fixture::{AnyFixture, Difference, FORM, PROMOTION_FORM},
+    recorded::RecordedArgs,
     trial,
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     upload::{RehearsalError, judge_twice, take_settings, twice},
 };
 
-/// Ask a policy the questions of fixtures, and compare its answers
+/// Ask a policy the questions of fixtures, or of boots that a host was asked for
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help())]
 pub struct Args {
@@ -35,7 +36,7 @@ pub struct Args {
     pub file: PathBuf,
 
     /// The directory of fixtures, *.toml
-    #[arg(long, value_name = "DIR", default_value = "fixtures")]
+    #[arg(long, value_name = "DIR", default_value = "fixtures", conflicts_with = "recorded")]
     pub fixtures: PathBuf,
 
     /// Settings for all fixtures; a fixture's own come first
@@ -43,8 +44,12 @@ pub struct Args {
     pub settings: SettingArgs,
 
     /// Show what the policy logged
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "recorded")]
     pub verbose: bool,
+
+    /// What else it may be tried on
+    #[command(flatten)]
+    pub recorded: RecordedArgs,
 }
 
 fn help() -> String {
@@ -52,6 +57,7 @@ fn help() -> String {
         "\
 Examples:
   bootlace policy test region-affinity.wasm
+  bootlace policy test region-affinity.wasm --recorded -d checkout -e production
   bootlace policy test region-affinity.wasm --fixtures near --setting variables=CACHE_URL
   bootlace policy test region-affinity.wasm --json | jq '.fixtures[] | select(.passed | not)'
 {FORM}
@@ -61,6 +67,9 @@ Examples:
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
+        if self.recorded.recorded {
+            return self.recorded.run(&self.file, &self.settings, output);
+        }
         // First what costs nothing: a fixture that is none is wrong usage.
         let fixtures = read(&self.fixtures)?;
         let progress = output.progress("compiling");
