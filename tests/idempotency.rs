@@ -161,7 +161,7 @@ async fn a_change_whose_answer_a_kill_kept_back_is_not_made_again() {
         name: "COLOUR".parse().unwrap(),
     };
     let wanted = Wanted::Value("red".to_owned().into());
-    let edit = Edit::SetValue { key, wanted, sensitivity: None, description: None };
+    let edit = Edit::SetValue { key, wanted, sensitivity: None, description: None, keep: false };
     // As far as a change comes that is made, and whose answer was not given yet.
     let host = Arc::clone(&world.host);
     let changed = blocking(move || {

@@ -11,6 +11,7 @@ mod row_10;
 mod row_14;
 mod row_15;
 mod row_16;
+mod row_17;
 mod row_18;
 mod row_19;
 mod row_20;

@@ -90,7 +90,8 @@ fn change(bed: &Bed, size: usize, number: usize) {
         name: "CHANGED".parse().expect("a name"),
     };
     let wanted = Wanted::Value(Secret::from(format!("value {number}")));
-    let edit = Edit::SetValue { key, wanted, sensitivity: Some(Sensitivity::Plain), description: None };
+    let edit =
+        Edit::SetValue { key, wanted, sensitivity: Some(Sensitivity::Plain), description: None, keep: false };
     let workspace: WorkspaceId = "acme".parse().expect("a name");
     bed.host
         .change(&Author::process("ada"), &workspace, &[edit], Precondition::Any)

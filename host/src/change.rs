@@ -10,6 +10,7 @@ mod grounds;
 mod places;
 mod resource;
 mod revoke;
+mod rotation;
 mod sealed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +63,8 @@ pub enum Edit {
         sensitivity: Option<Sensitivity>,
         /// For a person; none for as before.
         description: Option<String>,
+        /// Whether the version before it stays live beside it, and what was live beside that.
+        keep: bool,
     },
     /// An environment comes to be.
     CreateEnvironment {
@@ -313,13 +316,12 @@ impl<'a> Draft<'a> {
         entropy: &mut Entropy<'_>,
     ) -> Result<(), EditError> {
         match edit {
-            Edit::SetValue { key, wanted, sensitivity, description } => {
-                let layer = self.writable(key, precondition)?;
+            Edit::SetValue { key, wanted, sensitivity, description, keep } => {
+                self.writable(key, precondition)?;
+                let live = rotation::beside(&self.made, key, wanted, *keep)?;
                 let next = self.value(key, wanted, *sensitivity, description.as_deref(), entropy)?;
-                if let Some(layer) = layer.get_mut(&mut self.configuration) {
-                    layer.variables.insert(key.name.clone(), next.variable());
-                }
-                self.made.set(key.clone(), next);
+                self.made.set(key.clone(), MadeValue { live, ..next });
+                self.serve_value(key);
                 self.mark(Subject::Value(key.clone()));
                 self.touch(&key.place);
             }
@@ -425,8 +427,18 @@ impl<'a> Draft<'a> {
             description: description.unwrap_or_default().to_owned(),
             inject: before.is_none_or(|before| before.inject),
             current,
+            live: BTreeSet::new(),
             changed: self.stamp.clone(),
         })
+    }
+
+    /// Lays a value that was changed over what was there.
+    fn serve_value(&mut self, key: &ValueKey) {
+        let layer = layer_of(&self.configuration, &key.place);
+        let layer = layer.and_then(|layer| layer.get_mut(&mut self.configuration));
+        if let (Some(layer), Some(variable)) = (layer, self.made.variable(key)) {
+            layer.variables.insert(key.name.clone(), variable);
+        }
     }
 
     /// A value, sealed for its address; `what` is what an error calls it.

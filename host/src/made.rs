@@ -29,6 +29,8 @@ pub use wire::MadeError;
 
 /// How many earlier versions of a value are kept, beside the one that is set.
 pub const PAST_VERSIONS: usize = 15;
+/// How many versions of a value are live at once, the newest among them.
+pub const LIVE_VERSIONS: usize = 4;
 /// How many values of a workspace that are not set any more keep their versions. Beyond that the next
 /// one that is unset loses its own.
 pub const PAST_NAMES: usize = 1_000;
@@ -113,8 +115,11 @@ pub struct MadeValue {
     pub description: String,
     /// Whether it is injected; what is not serves templates only.
     pub inject: bool,
-    /// The version that is served. Older ones are history: a policy cannot choose them.
+    /// The newest version, which is served where no policy chooses another live one.
     pub current: MadeVersion,
+    /// The earlier versions that are live beside it until they are revoked: a policy may choose them.
+    /// The others are history.
+    pub live: BTreeSet<u64>,
     /// The last change, of the value or the description.
     pub changed: Stamp,
 }
@@ -213,7 +218,7 @@ impl Made {
         }
         let before = self.values.get(&key).map(|before| before.current.clone());
         if let Some(before) = before.filter(|before| before.number != value.current.number) {
-            let versions = with(self.past.get(&key), before);
+            let versions = with(self.past.get(&key), before, &value.live);
             self.past.insert(key.clone(), versions);
         }
         self.values.insert(key, value);
@@ -223,7 +228,8 @@ impl Made {
     pub fn unset(&mut self, key: &ValueKey) -> Option<MadeValue> {
         let before = self.values.get(key)?.clone();
         if self.buried.len() < PAST_NAMES {
-            self.buried.insert(key.clone(), with(self.past.get(key), before.current.clone()));
+            self.buried
+                .insert(key.clone(), with(self.past.get(key), before.current.clone(), &BTreeSet::new()));
         }
         self.values.remove(key);
         self.past.remove(key);
@@ -243,10 +249,17 @@ impl Made {
         let held = if self.past.get(key).is_some() { &mut self.past } else { &mut self.buried };
         held.insert(key.clone(), versions);
         if let Some(value) = self.values.get(key) {
-            let value = MadeValue { changed: revoked.clone(), ..value.clone() };
+            let mut value = MadeValue { changed: revoked.clone(), ..value.clone() };
+            value.live.remove(&number);
             self.values.insert(key.clone(), value);
         }
         true
+    }
+
+    /// A value that is set, as a layer holds it: with its live versions.
+    #[must_use]
+    pub fn variable(&self, key: &ValueKey) -> Option<Variable<SealedValue>> {
+        self.values.get(key).map(|value| value.variable(self.earlier(key)))
     }
 
     /// The versions before the one that is set, oldest first; all there were of a value that is not set.
@@ -280,24 +293,28 @@ impl Made {
     }
 }
 
-/// The last [`PAST_VERSIONS`] of these.
-fn with(past: Option<&Vec<MadeVersion>>, version: MadeVersion) -> Vec<MadeVersion> {
+/// The last [`PAST_VERSIONS`] of these, and whatever is live.
+fn with(past: Option<&Vec<MadeVersion>>, version: MadeVersion, live: &BTreeSet<u64>) -> Vec<MadeVersion> {
     let mut versions = past.cloned().unwrap_or_default();
     versions.push(version);
-    let surplus = versions.len().saturating_sub(PAST_VERSIONS);
-    versions.drain(..surplus);
+    let mut surplus = versions.len().saturating_sub(PAST_VERSIONS);
+    versions.retain(|one| {
+        let goes = surplus > 0 && !live.contains(&one.number);
+        surplus -= usize::from(goes);
+        !goes
+    });
     versions
 }
 
 impl MadeValue {
-    /// As a layer holds it.
-    #[must_use]
-    pub fn variable(&self) -> Variable<SealedValue> {
+    /// As a layer holds it; `earlier` are the versions before it.
+    fn variable(&self, earlier: &[MadeVersion]) -> Variable<SealedValue> {
+        let live = || earlier.iter().filter(|one| self.live.contains(&one.number));
         let content = match &self.current.content {
             MadeContent::Template(template) => Content::Template(template.clone()),
-            MadeContent::Sealed(value) => {
-                let version = Version { number: self.current.number, value: value.clone() };
-                Content::Versions { current: version.number, versions: vec![version] }
+            MadeContent::Sealed(_) => {
+                let versions = live().chain([&self.current]).filter_map(MadeVersion::stored).collect();
+                Content::Versions { current: self.current.number, versions }
             }
             // Not of a version that is set; a layer with this is refused, as one that has no version.
             MadeContent::Revoked(_) => {
@@ -306,10 +323,19 @@ impl MadeValue {
         };
         Variable {
             description: self.description.clone(),
-            sensitivity: self.current.sensitivity,
+            // What was a secret is one as long as anybody may be given it.
+            sensitivity: live().fold(self.current.sensitivity, |all, one| all.max(one.sensitivity)),
             inject: self.inject,
             content,
         }
+    }
+}
+
+impl MadeVersion {
+    /// As it is served; none where it holds no value.
+    fn stored(&self) -> Option<Version<SealedValue>> {
+        let MadeContent::Sealed(value) = &self.content else { return None };
+        Some(Version { number: self.number, value: value.clone() })
     }
 }
 

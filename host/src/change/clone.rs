@@ -10,7 +10,7 @@ use crate::{
     id::{DeploymentId, EnvironmentName, Uid, ValueId, VariableName},
     made::{
         MadeContent, MadeResource, MadeValue, MadeVersion, Resource, ResourceKey, SealedFor, Subject,
-        ValueKey, layer_of,
+        ValueKey,
     },
     model::{
         Address, Attachment, Binding, Configuration, Content, Environment, Layer, Place, SealedValue,
@@ -238,17 +238,16 @@ fn taken_over(
         description: variable.description.clone(),
         inject: variable.inject,
         current: MadeVersion { number, sensitivity, content, set },
+        // A clone begins with what is the default there.
+        live: BTreeSet::new(),
         changed: draft.stamp.clone(),
     })
 }
 
 fn set(draft: &mut Draft<'_>, key: ValueKey, value: MadeValue) {
-    let layer = layer_of(&draft.configuration, &key.place);
-    if let Some(layer) = layer.and_then(|layer| layer.get_mut(&mut draft.configuration)) {
-        layer.variables.insert(key.name.clone(), value.variable());
-    }
     draft.cloned.push(key.name.to_string());
     draft.made.set(key.clone(), value);
+    draft.serve_value(&key);
     draft.mark(Subject::Value(key));
 }
 

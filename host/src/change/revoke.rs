@@ -11,10 +11,15 @@ pub(super) fn apply(
 ) -> Result<(), EditError> {
     draft.writable(key, precondition)?;
     may_be_revoked(&draft.made, key, version)?;
+    let was_live = draft.made.values.get(key).is_some_and(|value| value.live.contains(&version));
     if !draft.made.revoke(key, version, &draft.stamp) {
         return Err(EditError::Unknown);
     }
-    // No plan has it: the version that is set is the only one that a boot may be given.
+    if was_live {
+        draft.serve_value(key);
+        draft.touch(&key.place);
+    }
+    // What is not live is in no plan: no boot may be given it.
     draft.mark(Subject::Value(key.clone()));
     Ok(())
 }

@@ -328,6 +328,7 @@ fn a_deployment_takes_along_what_was_set_in_it_and_leaves_it_with_an_environment
                 wanted: Wanted::Value(Secret::new(text.into())),
                 sensitivity: None,
                 description: None,
+                keep: false,
             });
         }
     }
@@ -337,6 +338,7 @@ fn a_deployment_takes_along_what_was_set_in_it_and_leaves_it_with_an_environment
         wanted: Wanted::Value(Secret::new("x".into())),
         sensitivity: None,
         description: None,
+        keep: false,
     };
     assert!(bench.refused(&taken).contains("is given by a binding"));
     let uid = bench.configuration.deployments["checkout"].uid;

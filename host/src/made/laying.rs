@@ -71,7 +71,7 @@ impl Made {
             let is_same = value.sealed_for == SealedFor::place(configuration, &key.place);
             match layer_of(configuration, &key.place) {
                 Some(layer) if is_same && !is_taken(configuration, key) => {
-                    let variable = value.variable();
+                    let variable = value.variable(self.earlier(key));
                     if let Some(layer) = layer.get_mut(configuration) {
                         layer.variables.insert(key.name.clone(), variable);
                     }

@@ -92,6 +92,9 @@ struct WireValue {
     #[serde(default = "usual", skip_serializing_if = "is_usual")]
     inject: bool,
     current: WireVersion,
+    /// Earlier versions that are live.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    live: BTreeSet<u64>,
     changed: WireStamp,
 }
 
@@ -234,8 +237,14 @@ fn read_value(workspace: &WorkspaceId, name: &str, content: &[u8], made: &mut Ma
     let (current, changed) = (version(wire.current)?, stamp(wire.changed));
     (value_name(workspace, &key) == name).then_some(())?;
     (!matches!(current.content, MadeContent::Revoked(_))).then_some(())?;
-    let (description, inject) = (wire.description, wire.inject);
-    made.values.insert(key, MadeValue { sealed_for, description, inject, current, changed });
+    let WireValue { description, inject, live, .. } = wire;
+    // Their records were read before: "past" comes before "value".
+    let is_there = |number: &u64| {
+        let sealed = |one: &&MadeVersion| matches!(one.content, MadeContent::Sealed(_));
+        made.earlier(&key).iter().filter(sealed).any(|one| one.number == *number)
+    };
+    live.iter().all(is_there).then_some(())?;
+    made.values.insert(key, MadeValue { sealed_for, description, inject, current, live, changed });
     Some(())
 }
 
@@ -389,6 +398,7 @@ impl Recorded<'_> {
                 description: value.description.clone(),
                 inject: value.inject,
                 current: to_version(&value.current),
+                live: value.live.clone(),
                 changed: to_stamp(&value.changed),
             }),
             Self::Past(key, version) => {
@@ -533,7 +543,11 @@ mod tests {
         let current = MadeVersion { number, sensitivity, content, set: set.clone() };
         let sealed_for = SealedFor { environment: Uid([3; 16]), deployment: Uid::NONE };
         let inject = byte != 4;
-        MadeValue { sealed_for, description: "for the tests".into(), inject, current, changed: set }
+        // Two in a row that hold a value are live together, now and then.
+        let before = made.values.get(key).filter(|_| byte.is_multiple_of(3));
+        let sealed = |one: &&MadeValue| matches!(one.current.content, MadeContent::Sealed(_));
+        let live = before.filter(sealed).map(|before| before.current.number).into_iter().collect();
+        MadeValue { sealed_for, description: "for the tests".into(), inject, current, live, changed: set }
     }
 
     fn apply(records: &mut BTreeMap<String, Vec<u8>>, changes: Vec<Alteration>) {

@@ -25,10 +25,12 @@ pub(super) fn versions(at: &At<'_>, name: &str, query: Option<&str>) -> Answer {
     let made = &at.served.made;
     let mut listed = Vec::new();
     if let Some(value) = made.values.get(&key) {
-        listed.push(VersionEntry::of(&value.current, true));
+        listed.push(VersionEntry::of(&value.current, (true, true)));
     }
     let past = made.earlier(&key).iter().rev();
-    listed.extend(past.map(|one| VersionEntry::of(one, false)));
+    let live = made.values.get(&key).map(|value| &value.live);
+    let is_live = |number: &u64| live.is_some_and(|live| live.contains(number));
+    listed.extend(past.map(|one| VersionEntry::of(one, (false, is_live(&one.number)))));
     if listed.is_empty() {
         listed = of_directory(at, &key);
     }
@@ -52,6 +54,7 @@ fn of_directory(at: &At<'_>, key: &ValueKey) -> Vec<VersionEntry> {
     let listed = versions.iter().rev().map(|one| VersionEntry {
         version: one.number,
         current: one.number == *current,
+        live: true,
         is_secret,
         set: None,
         revoked: None,

@@ -93,6 +93,12 @@ fn planned(
             overrode: Some(variable.provenance.overrode.iter().map(|layer| layer.as_str()).collect()),
             required: Some(variable.required),
             version: candidate.map(|candidate| candidate.version).filter(|version| *version > 0),
+            live: live(
+                (variable.candidates.clone())
+                    .filter_map(|index| plan.candidates.get(index as usize))
+                    .filter(|one| matches!(one.what, What::Stored { .. }))
+                    .map(|one| one.version),
+            ),
             value: value_of(variable.sensitivity, shown.get(index)),
             template: match candidate.map(|candidate| &candidate.what) {
                 Some(What::Template(template)) => told(template, variable.sensitivity, reveal),
@@ -139,6 +145,10 @@ fn of_layer(
                 Content::Versions { current, .. } => Some(*current),
                 Content::Template(_) => None,
             },
+            live: match &variable.content {
+                Content::Versions { versions, .. } => live(versions.iter().map(|one| one.number)),
+                Content::Template(_) => Vec::new(),
+            },
             value: value_of(sensitivity, shown),
             template: match &variable.content {
                 Content::Template(template) => planned.and_then(|known| told(template, known, reveal)),
@@ -148,6 +158,12 @@ fn of_layer(
         }
     });
     (entries.collect(), next)
+}
+
+/// One alone is not worth a word.
+fn live(numbers: impl Iterator<Item = u64>) -> Vec<u64> {
+    let numbers: Vec<_> = numbers.collect();
+    if numbers.len() > 1 { numbers } else { Vec::new() }
 }
 
 fn value_of(sensitivity: Sensitivity, shown: Option<&Option<String>>) -> Option<String> {

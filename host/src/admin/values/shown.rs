@@ -52,6 +52,11 @@ pub(in crate::admin) struct ValueEntry {
     #[schema(nullable = false)]
     pub(super) required: Option<bool>,
     pub(super) version: Option<u64>,
+    /// The numbers of the versions that are live, where there are several: the last is what a boot is given, unless a
+    /// policy chooses another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub(super) live: Vec<u64>,
     /// A glimpse of a plain value, or all of it where that was asked for; `••••` for a secret.
     pub(super) value: Option<String>,
     /// Of a value that is put together at a boot, from what: told with `reveal=true`, and of no secret.
@@ -119,8 +124,10 @@ pub(in crate::admin) struct Versions {
 #[derive(Serialize, ToSchema)]
 pub(in crate::admin) struct VersionEntry {
     pub(super) version: u64,
-    /// Whether it is the one that boots are given.
+    /// Whether it is the one that boots are given, unless a policy chooses another that is live.
     pub(super) current: bool,
+    /// Whether a boot may be given it.
+    pub(super) live: bool,
     pub(super) is_secret: bool,
     /// Null where a directory owns it.
     pub(super) set: Option<ValueChange>,
@@ -129,10 +136,11 @@ pub(in crate::admin) struct VersionEntry {
 }
 
 impl VersionEntry {
-    pub(super) fn of(version: &MadeVersion, current: bool) -> Self {
+    pub(super) fn of(version: &MadeVersion, (current, live): (bool, bool)) -> Self {
         Self {
             version: version.number,
             current,
+            live,
             is_secret: version.sensitivity == Sensitivity::Secret,
             set: Some(ValueChange::of(&version.set)),
             revoked: match &version.content {

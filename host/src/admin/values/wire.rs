@@ -34,6 +34,10 @@ pub(in crate::admin) struct Wanted {
     /// As it is, where it is not said; of a new one, plain.
     is_secret: Option<bool>,
     description: Option<String>,
+    /// Whether the version before this one stays live beside it until it is revoked, so that a policy may choose
+    /// it. While several are live, a value is only set with this.
+    #[serde(default)]
+    keep: bool,
     /// Whether no instance starts without it, from this layer on, and of which form: true for any text, false
     /// for not any more. Only an admin says this, and of a deployment's base it is said at the deployment.
     required: Option<WireRequired>,
@@ -66,7 +70,7 @@ pub(super) fn wanted(body: &[u8]) -> Result<Vec<Wanted>, Problem> {
     let refused = |_| {
         Problem::bad_request(
             "send {\"environment\", \"name\", \"value\" or \"template\", \"is_secret\", \"description\", \
-             \"required\"}, of which name and one of value, template and required are needed, or a list of these",
+             \"keep\", \"required\"}, of which name and one of value, template and required are needed, or a list of these",
         )
     };
     let wanted = match serde_json::from_slice(body).map_err(refused)? {
@@ -103,8 +107,9 @@ impl Wanted {
             (None, None) if self.required.is_none() => {
                 return Err(invalid("say its value, a template, or what is required of it".to_owned()));
             }
-            (None, None) if self.is_secret.is_some() || self.description.is_some() => {
-                return Err(invalid("is_secret and description are a value's; send it with them".to_owned()));
+            (None, None) if self.is_secret.is_some() || self.description.is_some() || self.keep => {
+                let reason = "is_secret, description and keep are a value's; send it with them";
+                return Err(invalid(reason.to_owned()));
             }
             (None, None) => None,
         };
@@ -115,6 +120,7 @@ impl Wanted {
             wanted,
             sensitivity: self.is_secret.map(kind),
             description: self.description,
+            keep: self.keep,
         });
         Ok(set.into_iter().chain(required).collect())
     }

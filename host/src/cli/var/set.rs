@@ -36,6 +36,7 @@ Examples:
   bootlace var set --all-deployments TZ=UTC --confirm production             of everybody everywhere
   bootlace var set -d checkout -e staging STRIPE_KEY --secret --description 'calls Stripe'
   bootlace var set -d checkout -e staging STRIPE_KEY --secret < key.txt      a new version of it
+  bootlace var set -d checkout -e staging STRIPE_KEY --keep < key.txt        beside the one before
   bootlace var set -d checkout -e staging CA_BUNDLE --from-file ca.pem --keep-newline
   bootlace var set -d checkout -e staging CACHE_DSN --template 'redis://:${CACHE_KEY|percent}@cache/0'
   bootlace var set -d checkout -e staging LOG_LEVEL=debug --if-match 42      only if nobody set it since")]
@@ -55,6 +56,10 @@ pub struct Args {
     /// Put it together at each boot, from text with ${NAME} or ${NAME|percent} for other variables
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["secret", "from_file"])]
     template: Option<String>,
+
+    /// The version before it stays live beside it, for a policy to choose, until it is revoked
+    #[arg(long, conflicts_with = "template")]
+    keep: bool,
 
     /// Keep the newline at the end of what is read
     #[arg(long)]
@@ -179,10 +184,14 @@ impl Args {
     }
 
     fn wanted(&self, name: &VariableName, value: &str, is_secret: Option<bool>) -> Value {
-        json!({
+        let mut wanted = json!({
             "environment": self.target.place.said(), "name": name.as_str(), "value": value,
             "is_secret": is_secret, "description": self.description,
-        })
+        });
+        if self.keep {
+            wanted["keep"] = true.into();
+        }
+        wanted
     }
 }
 

@@ -38,6 +38,9 @@ struct Versions {
 struct Version {
     version: u64,
     current: bool,
+    /// Of a host that does not tell, the current one alone.
+    #[serde(default)]
+    live: bool,
     is_secret: bool,
     /// None where a directory owns it.
     #[serde(default)]
@@ -71,8 +74,12 @@ fn list(told: &Versions, page: &mut Page) {
     page.heading(&told.name, &format!("owned by the {}", told.owner));
     let mut table = Table::new(&["CURRENT", "VERSION", "KIND", "REVISION", "SET", "BY", "REVOKED", "BY"]);
     for one in &told.versions {
-        let (current, kind) =
-            (if one.current { "*" } else { "" }, if one.is_secret { "secret" } else { "plain" });
+        let current = match (one.current, one.live) {
+            (true, _) => "*",
+            (false, true) => "live",
+            (false, false) => "",
+        };
+        let kind = if one.is_secret { "secret" } else { "plain" };
         let revision = one.set.as_ref().map(|set| set.revision.to_string()).unwrap_or_default();
         let [(at, by), (revoked, revoker)] = [&one.set, &one.revoked].map(|change| {
             change.as_ref().map_or(("", ""), |change| (change.at.as_str(), change.by.as_str()))
