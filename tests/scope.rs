@@ -23,7 +23,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 87] = [
+const ROUTES: [Route; 90] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -110,6 +110,9 @@ const ROUTES: [Route; 87] = [
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/releases"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/what-if"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/what-if"),
+    (Listener::Boot, "POST", "/v1/lease/{id}"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/leases"),
+    (Listener::Admin, "DELETE", "/api/v1/deployments/{id}/leases/{lease}"),
     (Listener::Admin, "GET", "/api/v1/nowhere"),
 ];
 
@@ -165,6 +168,16 @@ impl Who {
         let may = match (method, path) {
             (_, "/livez" | "/readyz" | "/openapi.json") => true,
             (_, "/v1/boot") => listener == Listener::Boot && matches!(self, Self::Instance(_)),
+            // Only the pair's own instances renew a lease of it; nothing boots in development.
+            (_, "/v1/lease/{id}") => self == Self::Instance(place),
+            ("GET", "/api/v1/deployments/{id}/leases") => {
+                (operator || own) && self.sees(place) && place.environment != "development"
+            }
+            (_, "/api/v1/deployments/{id}/leases/{lease}") => {
+                let releaser = matches!(self, Self::Tenant { role, .. } if role >= Role::Releaser);
+                let is_there = place.environment != "development";
+                (operator || own && releaser) && self.sees(place) && is_there
+            }
             (_, "/api/v1/snapshot/bundle" | "/api/v1/export" | "/metrics") => operator,
             (
                 "GET",
@@ -344,6 +357,9 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
     if path.ends_with("/revoke") {
         names.version = earlier_version(pair, path, &names).await;
     }
+    if path.contains("/lease") && !path.ends_with("/leases") {
+        names.lease = lease(pair, place).await;
+    }
     let (workspace, environment) = (&names.workspace.url, &names.environment.url);
     let body = body((method, path), &names);
     let path = match path {
@@ -356,6 +372,7 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
         }
         // Nothing in a request decides; what tries to is refused, as another test shows.
         "/v1/boot" => path.to_owned(),
+        "/v1/lease/{id}" => names.path(path),
         _ if path.starts_with("/api/v1/environments/{env}") => {
             format!("{}?workspace={workspace}&confirm={environment}", names.path(path))
         }
@@ -394,6 +411,19 @@ async fn earlier_version(pair: &Pair, route: &str, names: &Names) -> Spelling {
     let versions = if told.status == 200 { told.json()["versions"].clone() } else { json!([]) };
     let earlier = versions.as_array().unwrap().iter().find(|one| one["current"] == false);
     Spelling::of(&earlier.map_or(1, |one| one["version"].as_u64().unwrap()).to_string())
+}
+
+/// A lease of an instance that boots there; of nobody, where nothing does.
+async fn lease(pair: &Pair, place: Place) -> Spelling {
+    if place.environment == "development" {
+        return Spelling::of(names::NO_LEASE);
+    }
+    let token = Some(pair.site(place.workspace).token(place.environment));
+    let wanted = [("bootlace-lease", "60")];
+    let booted =
+        http::request(pair.world.boot_address(), "GET", "/v1/boot", token, &wanted, Vec::new()).await;
+    assert_eq!(booted.status, 200, "{}", booted.text());
+    Spelling::of(booted.header("bootlace-lease"))
 }
 
 /// What a route is sent that wants to be sent something.
@@ -547,9 +577,11 @@ pub(crate) fn routes_of_the_code() -> Vec<(Listener, String, String)> {
     }
     for arm in source("serve.rs").lines().filter(|line| line.trim_start().starts_with("(&Method::")) {
         let path = arm.split('"').nth(1).unwrap();
+        // A prefix, which one name follows.
+        let path = if path.ends_with('/') { format!("{path}{{id}}") } else { path.to_owned() };
         for method in arm.split("Method::").skip(1) {
             let method: String = method.chars().take_while(char::is_ascii_uppercase).collect();
-            found.push((Listener::Boot, method, path.to_owned()));
+            found.push((Listener::Boot, method, path.clone()));
         }
     }
     found

@@ -31,6 +31,7 @@ const LEVELS: [(&str, u8); 55] = [
     ("chunks", 2),
     ("dotenv", 2),
     ("format", 2),
+    ("lease", 2),
     ("made", 2),
     ("manifest", 2),
     ("policy", 2),

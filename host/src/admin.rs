@@ -12,6 +12,7 @@ mod drift;
 mod environments;
 mod explain;
 mod idempotency;
+mod leases;
 mod openapi;
 mod parity;
 mod policies;
@@ -197,6 +198,8 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/environments/{env}/clone", post(environments::clone::clone))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::mint))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/api/v1/deployments/{id}/leases", get(leases::list))
+        .route("/api/v1/deployments/{id}/leases/{lease}", delete(leases::report_gone))
         .route("/api/v1/drift", get(drift::drift))
         .route("/api/v1/audit", get(audit::query))
         .route("/api/v1/usage", get(usage::show))
@@ -302,6 +305,7 @@ async fn metrics(State(host): State<Arc<Host>>, headers: HeaderMap) -> Result<Re
     let _ = host.readiness();
     host.metrics.set_clock(host.clock.now());
     host.note_expiring();
+    host.note_leases();
     let text = host.metrics.render();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

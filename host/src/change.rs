@@ -25,6 +25,7 @@ use crate::{
     entropy::{Entropy, fresh},
     id::{DeploymentId, EnvironmentName, Revision, Uid, UnixSeconds, ValueId},
     keyring::{Keyring, RootKey, WrappedDataKey},
+    lease::Holders,
     made::{
         Found, Made, MadeContent, MadeValue, MadeVersion, ResourceKey, SealedFor, Stamp, Subject, ValueKey,
         is_taken, layer_of,
@@ -104,6 +105,8 @@ pub enum Edit {
         key: ValueKey,
         /// The version's number.
         version: u64,
+        /// Whether boots without a lease that were given it keep nobody from that.
+        accept_unproven: bool,
     },
     /// Something else comes to be, is replaced or goes.
     Resource(ResourceEdit),
@@ -192,8 +195,25 @@ pub enum EditError {
         /// What changed it last.
         current: Option<Revision>,
     },
+    /// Instances count on it, or may.
+    Held(Box<InUse>),
     /// It cannot be.
     Invalid(String),
+}
+
+/// A version that is not revoked, because of who holds it.
+#[derive(Debug)]
+pub struct InUse {
+    /// The value.
+    pub key: ValueKey,
+    /// Its version.
+    pub version: u64,
+    /// Who holds it.
+    pub holders: Holders,
+    /// What changed the value last.
+    pub current: Option<Revision>,
+    /// When that was asked.
+    pub now: UnixSeconds,
 }
 
 /// A deployment in an environment.
@@ -219,6 +239,10 @@ pub struct Draft<'a> {
     root: &'a RootKey,
     keyring: &'a Keyring,
     stamp: Stamp,
+    /// Who holds the versions that may be revoked here.
+    holders: BTreeMap<ValueId, Holders>,
+    /// How many boots without a lease a revocation was made in spite of.
+    pub unproven: u64,
     /// What a clone took over, by name.
     pub cloned: Vec<String>,
     /// What the caller should know.
@@ -259,7 +283,7 @@ impl Edit {
     pub fn subject(&self) -> String {
         match self {
             Self::SetValue { key, .. } | Self::UnsetValue { key } => key.to_string(),
-            Self::RevokeVersion { key, version } => format!("version {version} of {key}"),
+            Self::RevokeVersion { key, version, .. } => format!("version {version} of {key}"),
             Self::CreateEnvironment { wanted: Environment { name, .. }, .. }
             | Self::PatchEnvironment { name, .. }
             | Self::DeleteEnvironment { name, .. } => format!("environment {name}"),
@@ -289,6 +313,7 @@ impl<'a> Draft<'a> {
         let (touched, subjects, reach) = (BTreeSet::new(), BTreeSet::new(), Reach::Values);
         let (cloned, warnings) = (Vec::new(), Vec::new());
         let activated = BTreeSet::new();
+        let (holders, unproven) = (BTreeMap::new(), 0);
         Self {
             configuration,
             made,
@@ -300,9 +325,18 @@ impl<'a> Draft<'a> {
             root,
             keyring,
             stamp,
+            holders,
+            unproven,
             cloned,
             warnings,
         }
+    }
+
+    /// With who holds the versions that are to be revoked, and goes on to be all of them until the change
+    /// is made or refused.
+    #[must_use]
+    pub fn held_by(self, holders: BTreeMap<ValueId, Holders>) -> Self {
+        Self { holders, ..self }
     }
 
     /// Makes one edit.
@@ -334,7 +368,9 @@ impl<'a> Draft<'a> {
                 self.mark(Subject::Value(key.clone()));
                 self.touch(&key.place);
             }
-            Edit::RevokeVersion { key, version } => revoke::apply(self, key, *version, precondition)?,
+            Edit::RevokeVersion { key, version, accept_unproven } => {
+                revoke::apply(self, key, (*version, *accept_unproven), precondition)?;
+            }
             Edit::CreateEnvironment { .. }
             | Edit::PatchEnvironment { .. }
             | Edit::DeleteEnvironment { .. } => {

@@ -12,6 +12,7 @@ mod grants;
 mod history;
 mod import;
 mod kept;
+mod leases;
 mod noted;
 mod once;
 mod pending;
@@ -64,6 +65,7 @@ pub use compare::Shared;
 pub use expiry::{EXPIRED_GRACE_SECONDS, Undeletable};
 pub use export::Exported;
 pub use history::{LookBackError, MAX_HISTORY};
+pub use leases::{Holding, Leases, Unheld};
 pub use once::{Claim, MAX_KEPT_ANSWER_BYTES, Remembered};
 pub use push::ChangeError;
 pub use release::{MADE_RELEASES, NotActivated, Registered, Wanted as WantedRelease};
@@ -119,6 +121,8 @@ pub struct Host {
     pub tallies: Arc<Tallies>,
     /// Bounds of a push.
     pub limits: BundleLimits,
+    /// Who holds what.
+    pub leases: Leases,
     uploads: Arc<Uploads>,
     workshop: Mutex<Workshop>,
     looking_back: Semaphore,
@@ -169,7 +173,7 @@ struct Writer {
     unrecorded: noted::Unrecorded,
     /// A workspace was imported by half: nothing is changed before a start has settled it.
     unsettled: bool,
-    control: Control,
+    control: Arc<Control>,
 }
 
 /// A change that is durable and served.

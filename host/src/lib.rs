@@ -17,7 +17,7 @@
 //! [`render`] writes endpoints as URLs; a [`snapshot`] is a configuration at one revision.
 //!
 //! **L2, in and out, still without IO.** [`source`] reads a workspace directory, [`bundle`] signed
-//! bytes, [`state`] what a push never touches, [`made`] what was made by API; [`chunks`] share what did not change; [`policy`] asks
+//! bytes, [`state`] what a push never touches, a [`lease`] who was given what, [`made`] what was made by API; [`chunks`] share what did not change; [`policy`] asks
 //! components, [`resolve`] settles what becomes of each variable, [`manifest`] compares without values,
 //! [`format`](mod@format) writes environments, [`dotenv`] reads files of them.
 //!
@@ -60,6 +60,7 @@ pub mod bundle;
 pub mod chunks;
 pub mod dotenv;
 pub mod format;
+pub mod lease;
 pub mod made;
 pub mod manifest;
 pub mod policy;

@@ -13,7 +13,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    id::{DeploymentId, EnvironmentName, Revision, Uid, UnixSeconds, VariableName, WorkspaceId},
+    id::{DeploymentId, EnvironmentName, Revision, Uid, UnixSeconds, ValueId, VariableName, WorkspaceId},
     keyring::WrappedDataKey,
     model::{
         Configuration, Content, Environment, EnvironmentKeys, Place, SealedValue, Template, Variable,
@@ -236,6 +236,22 @@ impl Made {
         Some(before)
     }
 
+    /// The stored value of a version; none where it holds none, or there is no such version.
+    #[must_use]
+    pub fn stored_version(&self, key: &ValueKey, number: u64) -> Option<&SealedValue> {
+        let current = self.values.get(key).map(|value| &value.current);
+        let found = self.earlier(key).iter().chain(current).find(|version| version.number == number)?;
+        found.stored()
+    }
+
+    /// Every stored value, whichever version it is.
+    #[must_use]
+    pub fn stored(&self) -> BTreeSet<ValueId> {
+        let past = self.past.values().chain(self.buried.values()).flatten();
+        let all = self.values.values().map(|value| &value.current).chain(past);
+        all.filter_map(|version| version.stored().map(|value| value.id)).collect()
+    }
+
     /// Drops what an earlier version held; whether there is such a version. One that was revoked before
     /// stays as it is.
     pub fn revoke(&mut self, key: &ValueKey, number: u64, revoked: &Stamp) -> bool {
@@ -313,7 +329,9 @@ impl MadeValue {
         let content = match &self.current.content {
             MadeContent::Template(template) => Content::Template(template.clone()),
             MadeContent::Sealed(_) => {
-                let versions = live().chain([&self.current]).filter_map(MadeVersion::stored).collect();
+                let stored =
+                    |one: &MadeVersion| Some(Version { number: one.number, value: one.stored()?.clone() });
+                let versions = live().chain([&self.current]).filter_map(stored).collect();
                 Content::Versions { current: self.current.number, versions }
             }
             // Not of a version that is set; a layer with this is refused, as one that has no version.
@@ -332,10 +350,10 @@ impl MadeValue {
 }
 
 impl MadeVersion {
-    /// As it is served; none where it holds no value.
-    fn stored(&self) -> Option<Version<SealedValue>> {
-        let MadeContent::Sealed(value) = &self.content else { return None };
-        Some(Version { number: self.number, value: value.clone() })
+    /// Its value; none where it holds none.
+    #[must_use]
+    pub fn stored(&self) -> Option<&SealedValue> {
+        if let MadeContent::Sealed(value) = &self.content { Some(value) } else { None }
     }
 }
 

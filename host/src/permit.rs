@@ -3,6 +3,7 @@
 //! right to one grant, and nothing else on the boot path can open a value.
 
 mod environment;
+mod held;
 mod refusal;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -18,7 +19,8 @@ use crate::{
     canonical::Canonical,
     clock::rfc3339,
     format::{self, CannotCarry, Format},
-    id::{Digest, UnixSeconds, VariableName},
+    id::{Digest, UnixSeconds, ValueId, VariableName},
+    lease::{Counter, Counters, Held},
     model::{
         Moment, Piece, SealedValue,
         question::{Attribute, Decision, Encoding, Fragment, Resolution},
@@ -41,6 +43,10 @@ pub struct Grant {
     given: Given,
     /// The same, as the plan numbers them.
     handed_out: Box<[u32]>,
+    /// The versions of secrets among them, for who asks who holds one.
+    held: Arc<[Held]>,
+    /// What counts the boots without a lease that are given them; found at the first.
+    counters: Counters,
     /// When they were last handed out by this grant: what was noted this second is not noted again.
     read: Moment,
     /// The warnings as a JSON list, ready for an answer.
@@ -72,6 +78,8 @@ impl Grant {
             identity,
             identity_hex: hex::encode(&identity.0[..16]),
             given: Given::new(&keys, &identity, &prepared.audit_basis),
+            held: held::held(&prepared.plan, &choices, composer.handed_out()).into(),
+            counters: Counters::new(),
             handed_out: composer.handed_out().filter_map(|index| index.try_into().ok()).collect(),
             read: Moment::default(),
             warnings_json: serde_json::Value::from(warnings.as_slice()).to_string(),
@@ -94,6 +102,7 @@ impl Grant {
             + self.given.weight()
             + self.choices.len() * size_of::<Choice>()
             + size_of_val(&*self.handed_out)
+            + self.held.len() * (size_of::<Held>() + size_of::<(ValueId, Arc<Counter>)>())
             + templates.sum::<usize>()
             + notes.sum::<usize>()
             + size_of::<Self>()
@@ -289,6 +298,18 @@ impl<'a> Permit<'a> {
     #[must_use]
     pub fn given(&self) -> &Given {
         &self.grant.given
+    }
+
+    /// The versions of secrets that it opens.
+    #[must_use]
+    pub fn held(&self) -> &Arc<[Held]> {
+        &self.grant.held
+    }
+
+    /// What counts the boots without a lease that are given these.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.grant.counters
     }
 
     /// Notes that they were handed out.

@@ -26,9 +26,11 @@ pub use parts::{BoundEndpoint, Candidate, Planned, Provenance, What};
 pub use template::Fault as TemplateFault;
 
 use crate::{
-    id::{DeploymentId, Digest, EnvironmentName, PolicyName, ServiceId, Uid, VariableName, WorkspaceId},
+    id::{
+        DeploymentId, Digest, EnvironmentName, PolicyName, ServiceId, Uid, ValueId, VariableName, WorkspaceId,
+    },
     model::{
-        Configuration, Environment, Release,
+        Configuration, Environment, Release, SealedValue,
         question::{
             AskedCandidate, AskedEnvironment, AskedRelease, AskedVariable, Attribute, CandidateLabel, Subject,
         },
@@ -144,6 +146,15 @@ impl<V: Clone + Identified> Plan<V> {
         let mut plan = build::build(configuration, chains, deployment, environment, active)?;
         plan.digest = digest::of_plan(&plan);
         Ok(plan)
+    }
+}
+
+impl Plan<SealedValue> {
+    /// Whether a stored value is among the candidates.
+    #[must_use]
+    pub fn has_version(&self, id: ValueId) -> bool {
+        let is_it = |what: &What<SealedValue>| matches!(what, What::Stored { value, .. } if value.id == id);
+        self.candidates.iter().any(|candidate| is_it(&candidate.what))
     }
 }
 

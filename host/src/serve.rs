@@ -3,6 +3,7 @@
 
 pub mod boot;
 pub mod facts;
+pub mod lease;
 pub mod listener;
 pub mod respond;
 
@@ -20,6 +21,8 @@ pub async fn answer(host: Arc<Host>, peer: IpAddr, request: Request<Incoming>) -
             .await
             .inspect_err(|problem| host.metrics.boot_refused(problem.code())),
         (_, "/v1/boot") => Err(Problem::method_not_allowed("GET, POST")),
+        (&Method::POST, path) if path.starts_with("/v1/lease/") => lease::lease(&host, request).await,
+        (_, path) if path.starts_with(lease::PATH) => Err(Problem::method_not_allowed("POST")),
         (&Method::GET, "/livez") => Ok(respond::text("ok\n")),
         (&Method::GET, "/readyz") => host.readiness().map(respond::text).map_err(Problem::from),
         _ => Err(Problem::not_found()),

@@ -50,6 +50,12 @@ pub struct Metrics {
     clock: Gauge,
     /// The live revision, by workspace.
     revision: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
+    /// Boots that asked for a lease and were given none, since there are as many as there may be.
+    pub lease_refusals: Counter,
+    /// Leases of a workspace.
+    leases: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
+    /// Those of them that were not renewed in time.
+    leases_lost: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
     /// Environments that expired and were deleted.
     pub environments_expired: Counter,
     /// Environments of a workspace that expire within a day.
@@ -93,6 +99,8 @@ impl Metrics {
         let quarantines = counter("quarantines", "Policies put back to the version before");
         let environments_expired = counter("environments_expired", "Environments deleted since they expired");
         let connections_refused = counter("connections_refused", "Connections turned away at the limit");
+        let lease_refusals =
+            counter("lease_refusals", "Boots that asked for a lease where there is no room for one");
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -113,6 +121,11 @@ impl Metrics {
         let expiring = Family::default();
         let help = "Environments of each workspace that expire within a day";
         registry.register("environments_expiring", help, expiring.clone());
+        let leases = Family::default();
+        registry.register("leases", "Boot leases of each workspace", leases.clone());
+        let leases_lost = Family::default();
+        let help = "Boot leases that were not renewed in time and whose instance was not reported gone";
+        registry.register("leases_lost", help, leases_lost.clone());
         let outcome = |outcome| boots.get_or_create(&OutcomeLabel { outcome }).clone();
         let (boots_allowed, boots_unchanged) = (outcome("allowed"), outcome("unchanged"));
         Self {
@@ -131,6 +144,9 @@ impl Metrics {
             connections_refused,
             degraded,
             quarantines,
+            lease_refusals,
+            leases,
+            leases_lost,
             environments_expired,
             expiring,
             clock,
@@ -155,6 +171,13 @@ impl Metrics {
     pub fn set_expiring(&self, workspace: &str, many: usize) {
         let label = WorkspaceLabel { workspace: workspace.to_owned() };
         self.expiring.get_or_create(&label).set(i64::try_from(many).unwrap_or(i64::MAX));
+    }
+
+    /// Shows how many leases `workspace` has, and how many of them are lost.
+    pub fn set_leases(&self, workspace: &str, all: usize, lost: usize) {
+        let label = WorkspaceLabel { workspace: workspace.to_owned() };
+        self.leases.get_or_create(&label).set(i64::try_from(all).unwrap_or(i64::MAX));
+        self.leases_lost.get_or_create(&label).set(i64::try_from(lost).unwrap_or(i64::MAX));
     }
 
     /// Shows what time it is.

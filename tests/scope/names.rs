@@ -31,13 +31,17 @@ pub(super) struct Names {
     pub(super) attachment: Spelling,
     pub(super) tool: Spelling,
     pub(super) binding: Spelling,
+    pub(super) lease: Spelling,
 }
+
+/// Where none is at hand.
+pub(super) const NO_LEASE: &str = "00000000000000000000000000000000";
 
 /// One of them.
 type Named = fn(&mut Names) -> &mut Spelling;
 
 /// Which is spelt otherwise.
-const NAMED: [(&str, Named); 11] = [
+const NAMED: [(&str, Named); 12] = [
     ("workspace", |names| &mut names.workspace),
     ("environment", |names| &mut names.environment),
     ("deployment", |names| &mut names.deployment),
@@ -49,6 +53,7 @@ const NAMED: [(&str, Named); 11] = [
     ("attachment", |names| &mut names.attachment),
     ("tool", |names| &mut names.tool),
     ("binding", |names| &mut names.binding),
+    ("lease", |names| &mut names.lease),
 ];
 
 impl Names {
@@ -65,6 +70,7 @@ impl Names {
             attachment: Spelling::of(&super::everywhere()),
             tool: Spelling::of("webhook"),
             binding: Spelling::of(&format!("{BOUND}@{}", place.environment)),
+            lease: Spelling::of(NO_LEASE),
         }
     }
 
@@ -87,6 +93,7 @@ impl Names {
                 (true, "attachments") => Some(&self.attachment),
                 (true, "tools") => Some(&self.tool),
                 (true, "bindings") => Some(&self.binding),
+                (true, "lease" | "leases") => Some(&self.lease),
                 (true, kind) => panic!("{route}: tell Names what a {kind}'s {segment} is"),
             };
             kind = segment;

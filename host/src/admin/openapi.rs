@@ -22,7 +22,7 @@ use super::{
     deployments::{self, activations, bindings, given, releases},
     diff, drift, environments, explain,
     idempotency::MAX_KEY_BYTES,
-    parity, policies,
+    leases, parity, policies,
     query::{MAX_PAGE, PAGE},
     services, snapshot, tokens, tools, transfer, usage, values, what_if, workspaces,
 };
@@ -35,7 +35,7 @@ pub(crate) use refusals::{
     info(title = "Bootlace", description = "Hands every runtime instance the right configuration at the moment it boots."),
     security(("token" = [])),
     paths(
-        boot::boot, boot::boot_with_facts,
+        boot::boot, boot::boot_with_facts, boot::lease,
         snapshot::push, snapshot::show, snapshot::bundle, snapshot::plans, snapshot::rollback,
         snapshot::history, workspaces::list, workspaces::create, explain::explain, diff::diff, parity::parity,
         what_if::of_release, what_if::of_policy,
@@ -55,7 +55,7 @@ pub(crate) use refusals::{
         values::environment::versions,
         policies::list, policies::show, policies::upload, policies::delete,
         attachments::list, attachments::attach, attachments::show, attachments::configure, attachments::detach,
-        tokens::list, tokens::mint, tokens::revoke, drift::drift, audit::query, usage::show,
+        tokens::list, tokens::mint, tokens::revoke, leases::list, leases::report_gone, drift::drift, audit::query, usage::show,
         transfer::export, transfer::import,
         show, super::metrics, super::alive, super::ready,
     ),
@@ -82,8 +82,11 @@ pub fn document() -> Value {
             "description": "An instance's token boots; a tenant's or an operator's uses the control API.",
         },
     });
-    document["paths"]["/v1/boot"]["servers"] =
-        json!([{ "url": "http://127.0.0.1:7300", "description": "The boot listener" }]);
+    for path in ["/v1/boot", "/v1/lease/{id}"] {
+        document["paths"][path]["servers"] =
+            json!([{ "url": "http://127.0.0.1:7300", "description": "The boot listener" }]);
+    }
+    document["paths"]["/v1/lease/{id}"]["post"]["requestBody"]["required"] = false.into();
     document["paths"]["/v1/boot"]["post"]["requestBody"]["required"] = false.into();
     document["servers"] = json!([{ "url": "http://127.0.0.1:7301", "description": "The admin listener" }]);
     keyed(&mut document);

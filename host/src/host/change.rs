@@ -44,6 +44,8 @@ struct Done {
     tokens: usize,
     /// The ids of those that are gone.
     revoked: Vec<String>,
+    /// How many boots without a lease versions were revoked in spite of.
+    unproven: u64,
 }
 
 impl From<EditError> for ChangeError {
@@ -53,6 +55,7 @@ impl From<EditError> for ChangeError {
             EditError::Owned(what) => Self::Owned { what },
             EditError::Changed { what, current } => Self::Changed { what, current },
             EditError::NotNow { reason, current } => Self::NotNow { reason, current },
+            EditError::Held(in_use) => Self::Held(in_use),
             EditError::Invalid(reason) => Self::Invalid(vec![reason]),
         }
     }
@@ -119,7 +122,11 @@ impl Host {
         let root = workshop.roots.named(workshop.base_root).ok_or(ChangeError::NoRootKey)?;
         let keys = (snapshot.keys.clone(), &keyring);
         let made = Made::clone(&served.made);
+        // Until this is served or refused, no boot is answered that the holders do not tell of.
+        let _revoking = self.is_revoked_by(edits).then(|| self.leases.revoking());
+        let holders = self.holders_of(workspace, &made, edits);
         let mut draft = Draft::new(snapshot.configuration.clone(), made, keys, root, stamp.clone());
+        draft = draft.held_by(holders);
         for edit in edits {
             draft.apply(edit, precondition, &mut crate::system::entropy)?;
         }
@@ -163,7 +170,7 @@ impl Host {
         let Regranted { state: regranted, records: tokens, tokens: regranted_tokens, revoked, warnings } =
             after;
         changed.warnings.extend(warnings);
-        let done = Done { cloned: draft.cloned, tokens: regranted_tokens, revoked };
+        let done = Done { cloned: draft.cloned, tokens: regranted_tokens, revoked, unproven: draft.unproven };
         let details = details(workspace, edits, Some(&snapshot.configuration), Ok((&changed, &done)));
         let (at, principal) = (self.clock.now(), author.principal());
         let record = ChangeRecord { at, kind: kind_of(edits), outcome: "done", principal, details };
@@ -191,6 +198,7 @@ impl Host {
             writer.state = state;
         }
         self.store.publish(Arc::new(generation));
+        self.forget_revoked(workspace, &served.made, edits);
         if draft.reach == Reach::Policies {
             self.watch.forget(workspace);
             writer.sweep_replaced(&served.made, workspace);
@@ -351,11 +359,12 @@ fn details(
     let revoked = changed.ok().map(|(_, done)| listed("tokens_revoked", done.revoked.clone()));
     json!({
         "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
-        "revoked": named("revoked"),
+        "versions_revoked": named("revoked"),
         "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
         "cloned": named("cloned"), "activated": named("activated"), "tokens": changed.ok().map(|(_, done)| done.tokens),
         "tokens_revoked": revoked, "keys": keys, "environments": environments, "deployments": deployments,
         "left_out": (!left_out.is_empty()).then_some(left_out),
+        "accepted_unproven": changed.ok().map(|(_, done)| done.unproven).filter(|boots| *boots > 0),
         "revision": changed.ok().map(|(changed, _)| changed.revision.0),
         "digest": changed.ok().map(|(changed, _)| changed.digest.to_string()),
         "reason": changed.err().map(|error| audit::reason(error)),

@@ -16,7 +16,8 @@ use crate::{
     canonical::sha256,
     control::ControlError,
     generation::Served,
-    id::{Digest, WorkspaceId},
+    id::{Digest, UnixSeconds, WorkspaceId},
+    lease::Book,
     ledger::{Blob, Held},
     made::Made,
     model::SealedValue,
@@ -42,6 +43,7 @@ struct Moved {
     records: BTreeMap<String, Vec<u8>>,
     state: State,
     made: Made,
+    leases: Book,
     blobs: Vec<Blob>,
     /// The digest of what was served.
     digest: Digest,
@@ -89,9 +91,11 @@ impl Host {
         let (header, content) = transfer::open(bytes, &roots)?;
         let workshop = self.workshop.lock();
         self.vacant(&header)?;
-        let moved = Moved::read(header, Content::read(&content)?, &workshop, &self.limits)?;
+        let content_read = Content::read(&content)?;
+        let moved = Moved::read(header, content_read, (&workshop, &self.limits), self.clock.now())?;
         drop(content);
-        let Moved { header, changes, current: (kept, opened), records, state, made, blobs, digest } = moved;
+        let Moved { header, changes, current: (kept, opened), records, state, made, leases, blobs, digest } =
+            moved;
         let served = workshop.serve_again(opened, &kept, &made, &state, &self.engine);
         let (served, mut warnings) = served.map_err(unservable)?;
         if served.snapshot.revision != header.revision {
@@ -140,6 +144,7 @@ impl Host {
             return Err(error.into());
         }
         drop(held);
+        self.leases.take_in(&header.workspace, leases);
         self.tell_noted(&mut writer, &record);
         self.take_in(&mut writer, served, &made, next);
         Ok(changed)
@@ -236,8 +241,8 @@ impl Moved {
     fn read(
         header: Header,
         content: Content<'_>,
-        workshop: &Workshop,
-        limits: &BundleLimits,
+        (workshop, limits): (&Workshop, &BundleLimits),
+        now: UnixSeconds,
     ) -> Result<Self, ChangeError> {
         let Content { origin, kept, mut records, blobs } = content;
         let (mut changes, mut current) = (Vec::new(), None);
@@ -276,9 +281,11 @@ impl Moved {
         let made = Made::from_records(&header.workspace, header.uid, &full);
         let mut made = made.map_err(|error| unfit(&error.to_string()))?;
         made.supply(|digest| blobs.get(&digest).map(|bytes| Arc::from(*bytes)));
+        let mut leases = Book::default();
+        leases.read(&header.workspace, &full, now).map_err(|error| unfit(&error.to_string()))?;
         let blobs = blobs.into_values().map(|bytes| Blob::new(bytes.to_vec()));
         let blobs = blobs.collect::<Result<_, _>>().map_err(ControlError::from)?;
-        Ok(Self { header, changes, current, records, state, made, blobs, digest: origin.digest })
+        Ok(Self { header, changes, current, records, state, made, leases, blobs, digest: origin.digest })
     }
 }
 

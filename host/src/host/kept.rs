@@ -13,6 +13,7 @@ use crate::{
     canonical::sha256,
     control::Control,
     id::{Digest, Revision, UnixSeconds, WorkspaceId},
+    lease::Book,
     made::Made,
     model::Scope,
     signing::TrustedSigners,
@@ -30,6 +31,8 @@ const FORMAT_BEFORE: &[u8] = b"1";
 /// What a host starts with, durably.
 pub(super) struct Kept {
     pub(super) writer: Writer,
+    /// Who holds what.
+    pub(super) leases: Book,
     /// What is wrong with the ledger, and allowed.
     pub(super) doubt: Option<Degraded>,
     /// The commit of the note stands, but was not finished.
@@ -76,9 +79,10 @@ impl Kept {
             changes.push(Alteration::Put { name: MARK.to_owned(), content: FORMAT.to_vec() });
         }
         control.change(&[], &changes)?;
-        let mut made = BTreeMap::new();
+        let (mut made, mut leases) = (BTreeMap::new(), Book::default());
         for (workspace, root) in &slots.root().workspaces {
             let mut own = Made::from_records(workspace, root.uid, &records)?;
+            leases.read(workspace, &records, now)?;
             own.supply(|digest| component(&control, workspace, digest));
             made.insert(workspace.clone(), Arc::new(own));
         }
@@ -86,14 +90,14 @@ impl Kept {
             slots,
             state,
             made,
-            control,
+            control: Arc::new(control),
             displaced: Vec::new(),
             histories: BTreeMap::new(),
             unrecorded: Unrecorded::default(),
             unsettled: false,
         };
         let incomplete = writer.note_that_it_moved()?;
-        Ok(Self { writer, doubt, incomplete })
+        Ok(Self { writer, leases, doubt, incomplete })
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     audit::{self, AuditUnavailable, ChangeRecord},
     bundle::{self, BundleError, Envelope, Expected},
+    change::InUse,
     control::ControlError,
     generation::{Generation, Served},
     id::{EnvironmentName, Revision, Uid, WorkspaceId},
@@ -79,6 +80,9 @@ pub enum ChangeError {
         /// The revision that changed it last.
         current: Option<Revision>,
     },
+    /// Instances count on a version that is to go, or may.
+    #[error("{0}")]
+    Held(Box<InUse>),
     /// The audit log takes no records, and as many wait for it as may.
     #[error("the audit log takes no records, and nothing is changed that it does not tell of")]
     Unrecorded,
@@ -131,6 +135,7 @@ impl ChangeError {
             | Self::Changed { .. }
             | Self::NotNow { .. }
             | Self::Taken { .. }
+            | Self::Held(_)
             | Self::Occupied { .. } => "conflict",
             Self::Owned { .. } => "owned-by-directory",
             Self::TooLarge { .. }

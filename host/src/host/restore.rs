@@ -18,6 +18,7 @@ use super::{
     Doubts, Host, HostSettings, Minted, Workshop, Writer,
     components::sweep_artefacts,
     kept::Kept,
+    leases::Leases,
     prepare::{Ingredients, PrepareError},
     push::{ChangeError, closed_warning},
     quarantine::Watch,
@@ -32,6 +33,7 @@ use crate::{
     generation::{DecisionEngine, Generation, Served},
     id::{PolicyName, Revision, WorkspaceId},
     keyring::{FingerprintKey, Keyring},
+    lease::LeaseError,
     made::{Made, MadeError},
     model::SealedValue,
     policy::{Allocation, Engine, EngineError, EngineSettings, Lanes, Tallies},
@@ -78,6 +80,9 @@ pub enum StartError {
     /// What was made by API cannot be loaded.
     #[error("what was made by API cannot be loaded")]
     Made(#[from] MadeError),
+    /// What the ledger holds of who was given what does not read.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
     /// The operator's token could not be minted.
     #[error("the operator's token could not be minted")]
     Mint(#[from] ChangeError),
@@ -149,7 +154,7 @@ impl Host {
                 .map_err(io("write operator.token"))
         };
         let allowed = (&settings.overrides[..], &settings.trusted);
-        let Kept { writer, doubt, incomplete } =
+        let Kept { writer, leases, doubt, incomplete } =
             Kept::restore(slots, control, bootstrap, allowed, settings.clock.now(), announce)?;
         doubts.extend(doubt);
         let workshop = Workshop {
@@ -177,6 +182,8 @@ impl Host {
             let age_seconds = settings.clock.now().0 - snapshot.created.0;
             tracing::info!(workspace = %name, revision = snapshot.revision.0, age_seconds, "serving the last known good");
         }
+        let leases = Leases::new(leases, Arc::clone(&writer.control));
+        leases.forget_gone(&writer.made);
         let sequence = writer.sequence();
         let index = Arc::new(tokens::index(&writer.state));
         let host = Arc::new(Self {
@@ -186,6 +193,7 @@ impl Host {
             metrics,
             audit,
             limits: settings.bundle_limits,
+            leases,
             tallies,
             uploads,
             workshop: Mutex::new(workshop),

@@ -10,9 +10,17 @@ use tokio::time::timeout;
 
 use super::{
     facts::{self, BootQuery},
+    lease,
     respond::{self, Problem, Response},
 };
-use crate::{audit::BootRecord, auth, format::Format, host::Host, model::question::Facts, permit::Permit};
+use crate::{
+    audit::BootRecord,
+    auth,
+    format::Format,
+    host::{Holding, Host},
+    model::question::Facts,
+    permit::Permit,
+};
 
 /// Why a request's body broke off.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -27,12 +35,14 @@ where
 {
     let began = Instant::now();
     let (head, body) = request.into_parts();
+    let epoch = host.leases.epoch(); // what is revoked from here on is seen below
 
     let live = host.store.load(); // one generation for the whole request
     let now = host.clock.now();
     let caller = auth::instance(&head.headers, &live, now) // the token decides workspace, deployment, environment
         .map_err(Problem::from)?;
 
+    let seconds = lease::wanted(&head.headers)?;
     let (told, format) = read(&head, body).await?; // a stranger's body stays unread
     let facts = caller.prepared.chain.vary().narrow(&told); // what no policy declared, no policy sees
     let decided = live.decide(&caller, &facts, &host.metrics).await; // Wasm, or remembered
@@ -49,11 +59,20 @@ where
         Ok(permit) if !unchanged => Some(permit.open(format, live.capsule_key())),
         _ => None,
     };
-    let outcome = match (&permit, &body) {
-        (Err(refusal), _) => refusal.code(),
-        (Ok(_), None) => "unchanged",
-        (Ok(_), Some(Err(error))) => error.code(),
-        (Ok(_), Some(Ok(_))) => "allowed",
+    // Among the holders of what it is given before that leaves: nobody revokes it unseen.
+    let leased = match (&permit, &body) {
+        (Ok(permit), Some(Ok(_))) => {
+            let (held, counters, instance) = (permit.held(), permit.counters(), told.instance.as_deref());
+            host.hold_boot(Holding { caller: &caller, held, counters, instance, seconds, epoch, now }).await
+        }
+        _ => Ok(None),
+    };
+    let outcome = match (&permit, &body, &leased) {
+        (Err(refusal), ..) => refusal.code(),
+        (Ok(_), None, _) => "unchanged",
+        (Ok(_), Some(Err(error)), _) => error.code(),
+        (Ok(_), Some(Ok(_)), Err(_)) => "busy",
+        (Ok(_), Some(Ok(_)), Ok(_)) => "allowed",
     };
     let record = BootRecord {
         id,
@@ -71,6 +90,9 @@ where
     let recorded = host.audit.append(&record).await; // no record, no secret
     if recorded.is_err() {
         host.metrics.audit_failures.inc();
+        if let Ok(Some(lease)) = &leased {
+            host.forsake_lease(&caller, lease.id); // nothing was handed out
+        }
     }
     recorded?;
 
@@ -81,10 +103,17 @@ where
         host.metrics.boots_unchanged.inc();
         return Ok(respond::not_modified(etag.unwrap_or_default(), caller.served.snapshot.revision, id));
     };
+    let lease = leased?;
     permit.note_read(now);
     host.metrics.boots_allowed.inc();
     host.metrics.boot_seconds.observe(began.elapsed().as_secs_f64());
-    Ok(respond::boot(body, format, etag.unwrap_or_default(), caller.served.snapshot.revision, id))
+    Ok(respond::boot(
+        body,
+        (format, lease.as_ref()),
+        etag.unwrap_or_default(),
+        caller.served.snapshot.revision,
+        id,
+    ))
 }
 
 /// What an authenticated instance says about itself, and the format that it wants.

@@ -9,9 +9,12 @@ use serde_json::{Map, Value, json};
 use crate::{
     audit::{AuditUnavailable, BootId},
     auth::AuthError,
+    change::{InUse, LISTED},
+    clock::rfc3339,
     format::Format,
-    host::{ChangeError, NotReady},
+    host::{ChangeError, NotReady, Unheld},
     id::{Revision, VariableName},
+    lease::Lease,
     model::{Mistyped, question::Violation},
     permit::{OpenError, Refusal},
     seal::Buffer,
@@ -222,6 +225,16 @@ fn jitter_seconds() -> u64 {
     u64::from(random[0] % 4)
 }
 
+/// A short document.
+#[must_use]
+pub fn json(document: &Value) -> Response {
+    let mut response = HttpResponse::new(Body::new(Bytes::from(document.to_string())));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// A short plain text.
 #[must_use]
 pub fn text(text: impl Into<Bytes>) -> Response {
@@ -232,12 +245,27 @@ pub fn text(text: impl Into<Bytes>) -> Response {
 }
 
 const BOOT: header::HeaderName = header::HeaderName::from_static("bootlace-boot");
+/// Of a request, for how many seconds a lease is wanted; of an answer, its name.
+pub const LEASE: header::HeaderName = header::HeaderName::from_static("bootlace-lease");
+const LEASE_SECONDS: header::HeaderName = header::HeaderName::from_static("bootlace-lease-seconds");
 const REVISION: header::HeaderName = header::HeaderName::from_static("bootlace-revision");
 
 /// An environment, on its way to the instance that booted. The body is wiped when it was sent.
-pub fn boot(body: Buffer, format: Format, etag: String, revision: Revision, id: BootId) -> Response {
+pub fn boot(
+    body: Buffer,
+    (format, lease): (Format, Option<&Lease>),
+    etag: String,
+    revision: Revision,
+    id: BootId,
+) -> Response {
     let mut response = HttpResponse::new(Body::new(Bytes::from_owner(body)));
     let headers = response.headers_mut();
+    if let Some(lease) = lease {
+        if let Ok(id) = HeaderValue::from_maybe_shared(Bytes::from(lease.id.to_string())) {
+            headers.insert(LEASE, id);
+        }
+        headers.insert(LEASE_SECONDS, HeaderValue::from(lease.seconds));
+    }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     identify(headers, etag, revision, id);
     response
@@ -313,6 +341,12 @@ impl From<AuditUnavailable> for Problem {
     }
 }
 
+impl From<Unheld> for Problem {
+    fn from(error: Unheld) -> Self {
+        Self::busy(error.to_string())
+    }
+}
+
 impl From<NotReady> for Problem {
     fn from(reason: NotReady) -> Self {
         Self::not_ready(reason.to_string())
@@ -328,6 +362,7 @@ impl From<ChangeError> for Problem {
                     .with("revision", current.map(|revision| revision.0))
             }
             ChangeError::Taken { .. } => Self::new(StatusCode::CONFLICT, "conflict", error.to_string()),
+            ChangeError::Held(ref in_use) => in_use_by(in_use, error.to_string()),
             ChangeError::Owned { .. } => {
                 Self::new(StatusCode::CONFLICT, "owned-by-directory", error.to_string())
             }
@@ -361,6 +396,28 @@ impl From<ChangeError> for Problem {
             }
         }
     }
+}
+
+/// 409 with who holds it, as many as are listed.
+fn in_use_by(in_use: &InUse, detail: String) -> Problem {
+    let InUse { holders, current, now, .. } = in_use;
+    let listed: Vec<_> = holders
+        .leases
+        .iter()
+        .take(LISTED)
+        .map(|lease| {
+            json!({
+                "lease": lease.id.to_string(), "deployment": lease.deployment.as_str(),
+                "environment": lease.environment.as_str(), "instance": lease.instance,
+                "since": rfc3339(lease.since), "state": lease.state(*now),
+            })
+        })
+        .collect();
+    Problem::new(StatusCode::CONFLICT, "conflict", detail)
+        .with("revision", current.map(|revision| revision.0))
+        .with("holders", listed)
+        .with("leases", holders.leases.len())
+        .with("unproven", holders.unproven)
 }
 
 /// An error and what caused it, in one line.

@@ -37,6 +37,30 @@ pub(crate) struct ProblemDocument {
     /// `conflict`: what is current.
     #[schema(nullable = false)]
     revision: Option<u64>,
+    /// Of a version that is not revoked: some of the leases that hold it.
+    #[schema(nullable = false)]
+    holders: Option<Vec<Holder>>,
+    /// How many leases hold it.
+    #[schema(nullable = false)]
+    leases: Option<u64>,
+    /// How many boots without a lease were given it: no fewer than there were, up to 1,024.
+    #[schema(nullable = false)]
+    unproven: Option<u64>,
+}
+
+/// An instance that holds a version.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "as for the problem that it is in")]
+pub(crate) struct Holder {
+    lease: String,
+    deployment: String,
+    environment: String,
+    /// What it calls itself.
+    #[schema(required = true)]
+    instance: Option<String>,
+    since: String,
+    /// `live` or `lost`.
+    state: String,
 }
 
 /// One thing that is wrong.

@@ -99,16 +99,17 @@ pub(in crate::admin) async fn versions(
     RawQuery(query): RawQuery,
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
-    history::versions(&asked(&caller, query.as_deref(), &id)?, &name, query.as_deref())
+    history::versions(&host, &asked(&caller, query.as_deref(), &id)?, &name, query.as_deref())
 }
 
 /// Revokes an earlier version of a value: it is served no more, not by a look back either. The version
-/// that is handed out is not revoked: set a new one first.
+/// that is handed out is not revoked: set a new one first. Nor is one that an instance holds a lease of.
 #[utoipa::path(post, path = "/api/v1/deployments/{id}/env/{name}/versions/{version}/revoke", tag = "values",
     operation_id = "revoke_version", params(InWorkspace, InEnvironment, Unchanged,
         ("id" = String, Path, description = "The deployment"),
         ("name" = String, Path, description = "The variable"),
-        ("version" = u64, Path, description = "The version's number")),
+        ("version" = u64, Path, description = "The version's number"),
+        ("accept_unproven" = Option<bool>, Query, description = "Revoke it though boots without a lease were given it; recorded")),
     responses(
         NewRevision,
         BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Invalid, Internal, Unavailable))]

@@ -110,16 +110,17 @@ pub(in crate::admin) async fn versions(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     let query = query.as_deref();
-    history::versions(&At::environment(&caller, query, &environment)?, &name, query)
+    history::versions(&host, &At::environment(&caller, query, &environment)?, &name, query)
 }
 
 /// Revokes an earlier version of an environment's value: it is served no more, not by a look back either. The version
-/// that is handed out is not revoked: set a new one first.
+/// that is handed out is not revoked: set a new one first. Nor is one that an instance holds a lease of.
 #[utoipa::path(post, path = "/api/v1/environments/{env}/env/{name}/versions/{version}/revoke", tag = "values",
     operation_id = "revoke_environment_version", params(InWorkspace, Unchanged, Confirmed,
         ("env" = String, Path, description = "The environment, percent-encoded"),
         ("name" = String, Path, description = "The variable"),
-        ("version" = u64, Path, description = "The version's number")),
+        ("version" = u64, Path, description = "The version's number"),
+        ("accept_unproven" = Option<bool>, Query, description = "Revoke it though boots without a lease were given it; recorded")),
     responses(
         NewRevision,
         BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Invalid, Internal, Unavailable))]

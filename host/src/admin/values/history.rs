@@ -12,25 +12,32 @@ use crate::{
         query::{MAX_PAGE, PAGE, Paging},
         tagged,
     },
+    host::Host,
     id::VariableName,
-    made::ValueKey,
+    made::{MadeVersion, ValueKey},
     model::{Content, question::Sensitivity},
     serve::respond::Problem,
 };
 
 /// The versions of `name` in the layer.
-pub(super) fn versions(at: &At<'_>, name: &str, query: Option<&str>) -> Answer {
+pub(super) fn versions(host: &Host, at: &At<'_>, name: &str, query: Option<&str>) -> Answer {
     let name: VariableName = name.parse().map_err(|_| Problem::not_found())?;
     let key = at.key(&name);
     let made = &at.served.made;
+    let (workspace, now) = (&at.served.snapshot.configuration.workspace, host.clock.now());
+    let entry = |one: &MadeVersion, state| {
+        let secret = one.stored().filter(|_| one.sensitivity == Sensitivity::Secret);
+        let holders = secret.map(|value| host.leases.holders(workspace, value.id));
+        VersionEntry::of(one, state, holders.as_ref(), now)
+    };
     let mut listed = Vec::new();
     if let Some(value) = made.values.get(&key) {
-        listed.push(VersionEntry::of(&value.current, (true, true)));
+        listed.push(entry(&value.current, (true, true)));
     }
     let past = made.earlier(&key).iter().rev();
     let live = made.values.get(&key).map(|value| &value.live);
     let is_live = |number: &u64| live.is_some_and(|live| live.contains(number));
-    listed.extend(past.map(|one| VersionEntry::of(one, (false, is_live(&one.number)))));
+    listed.extend(past.map(|one| entry(one, (false, is_live(&one.number)))));
     if listed.is_empty() {
         listed = of_directory(at, &key);
     }
@@ -57,6 +64,9 @@ fn of_directory(at: &At<'_>, key: &ValueKey) -> Vec<VersionEntry> {
         live: true,
         is_secret,
         set: None,
+        leases: None,
+        lost: None,
+        unproven: None,
         revoked: None,
     });
     listed.collect()

@@ -9,6 +9,7 @@ use crate::{
     admin::{
         Caller,
         body::whole,
+        query::parameter,
         snapshot::{answered, blocking},
     },
     change::{Edit, Precondition},
@@ -75,8 +76,13 @@ pub(super) async fn revoke(
     // A number is written in one way.
     let number = version.parse().ok().filter(|number: &u64| number.to_string() == version);
     let version = number.ok_or_else(Problem::not_found)?;
+    let accept_unproven = match parameter(query, "accept_unproven")?.as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::bad_request("`accept_unproven` is true or false")),
+    };
     let precondition = wire::precondition(headers)?;
-    let edits = vec![Edit::RevokeVersion { key: at.key(&name), version }];
+    let edits = vec![Edit::RevokeVersion { key: at.key(&name), version, accept_unproven }];
     changed(host, caller, query, edits, precondition).await
 }
 

@@ -6,6 +6,8 @@ use utoipa::ToSchema;
 use crate::{
     admin::deployments::WireType,
     clock::rfc3339,
+    id::UnixSeconds,
+    lease::Holders,
     made::{Made, MadeContent, MadeVersion, Stamp, ValueKey},
     model::question::Sensitivity,
 };
@@ -131,13 +133,34 @@ pub(in crate::admin) struct VersionEntry {
     pub(super) is_secret: bool,
     /// Null where a directory owns it.
     pub(super) set: Option<ValueChange>,
+    /// How many leases hold it. Of a secret that was made by API and is not revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) leases: Option<usize>,
+    /// How many of these were not renewed in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) lost: Option<usize>,
+    /// How many boots without a lease were given it: no fewer than there were, up to 1,024.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) unproven: Option<u64>,
     /// By whom and when it was revoked: it is served no more. Null where it was not.
     pub(super) revoked: Option<ValueChange>,
 }
 
 impl VersionEntry {
-    pub(super) fn of(version: &MadeVersion, (current, live): (bool, bool)) -> Self {
+    pub(super) fn of(
+        version: &MadeVersion,
+        (current, live): (bool, bool),
+        holders: Option<&Holders>,
+        now: UnixSeconds,
+    ) -> Self {
+        let lost = |holders: &Holders| holders.leases.iter().filter(|lease| lease.is_lost(now)).count();
         Self {
+            leases: holders.map(|holders| holders.leases.len()),
+            lost: holders.map(lost),
+            unproven: holders.map(|holders| holders.unproven),
             version: version.number,
             current,
             live,

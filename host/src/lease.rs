@@ -1,0 +1,270 @@
+//! Boot leases: which versions of which secrets an instance was given, for as long as it runs. Who revokes
+//! a version asks here who still holds it.
+//!
+//! A lease that is not renewed in time is lost, and counts on: that a host heard nothing of an instance does
+//! not say that it is gone. A boot without a lease is *unproven*: nobody will ever know when it ended, so
+//! that it is counted for each version that it was given, and the count only goes with the version.
+//!
+//! No IO: records come in and go out, and so does the time. Deadlines are not among them. After a start
+//! every lease has its whole time again: a host that was away could not be told of a renewal.
+
+mod count;
+mod wire;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
+
+pub use count::{Counter, MAX_COUNT};
+pub use wire::LeaseError;
+
+use crate::{
+    id::{DeploymentId, EnvironmentName, Uid, UnixSeconds, ValueId, WorkspaceId},
+    made::ValueKey,
+    state::Alteration,
+};
+
+/// The shortest time that a lease is given, in seconds.
+pub const MIN_SECONDS: u32 = 10;
+/// The longest, in seconds: a day.
+pub const MAX_SECONDS: u32 = 86_400;
+/// The most leases of one deployment in one environment.
+pub const MAX_OF_PAIR: usize = 2_000;
+/// The most leases of a workspace.
+pub const MAX_OF_WORKSPACE: usize = 10_000;
+/// How many versions of a workspace boots are counted of before those that are gone are looked for.
+pub const COUNTED: usize = 4_096;
+
+/// What counts the boots without a lease that are given the versions of one grant; found at the first.
+pub type Counters = OnceLock<Box<[(ValueId, Arc<Counter>)]>>;
+
+/// A lease's random name.
+pub type LeaseId = Uid;
+
+/// A version of a secret that a boot was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The secret.
+    pub key: ValueKey,
+    /// Its version.
+    pub version: u64,
+    /// Names that very version, whatever else has its name and number some day.
+    pub id: ValueId,
+}
+
+/// One instance's lease.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lease {
+    /// Its name.
+    pub id: LeaseId,
+    /// The deployment that booted.
+    pub deployment: DeploymentId,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// What the instance calls itself.
+    pub instance: Option<String>,
+    /// Whose token it booted with.
+    pub principal: String,
+    /// When it booted.
+    pub since: UnixSeconds,
+    /// How long it lasts without being renewed.
+    pub seconds: u32,
+    /// When it is lost.
+    pub deadline: UnixSeconds,
+    /// What it was given.
+    pub held: Arc<[Held]>,
+}
+
+impl Lease {
+    /// `live` or `lost`.
+    #[must_use]
+    pub fn state(&self, now: UnixSeconds) -> &'static str {
+        if self.is_lost(now) { "lost" } else { "live" }
+    }
+
+    /// Whether it was not renewed in time.
+    #[must_use]
+    pub fn is_lost(&self, now: UnixSeconds) -> bool {
+        self.deadline <= now
+    }
+}
+
+/// There are as many leases as there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// Who counts on a version.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Holders {
+    /// The leases, the oldest first.
+    pub leases: Vec<Lease>,
+    /// How many boots without a lease were given it: no fewer than there were, up to [`MAX_COUNT`].
+    pub unproven: u64,
+}
+
+/// The leases of a workspace.
+#[derive(Default)]
+struct Leases {
+    all: BTreeMap<LeaseId, Lease>,
+    of_pair: BTreeMap<(DeploymentId, EnvironmentName), usize>,
+    unproven: BTreeMap<ValueId, Arc<Counter>>,
+}
+
+/// The leases of every workspace.
+#[derive(Default)]
+pub struct Book(BTreeMap<WorkspaceId, Leases>);
+
+impl Book {
+    /// What `records` say of `workspace`; all leases have their whole time from `now` on.
+    ///
+    /// # Errors
+    /// When a record is none.
+    pub fn read(
+        &mut self,
+        workspace: &WorkspaceId,
+        records: &BTreeMap<String, Vec<u8>>,
+        now: UnixSeconds,
+    ) -> Result<(), LeaseError> {
+        let mut leases = Leases::default();
+        for lease in wire::leases(workspace, records, now)? {
+            leases.add(lease);
+        }
+        leases.unproven = wire::counters(workspace, records)?;
+        self.0.insert(workspace.clone(), leases);
+        Ok(())
+    }
+
+    /// Takes over all that `other` has of a workspace, in place of what there was.
+    pub fn take_in(&mut self, workspace: &WorkspaceId, mut other: Self) {
+        self.0.insert(workspace.clone(), other.0.remove(workspace).unwrap_or_default());
+    }
+
+    /// Adds a lease; gives the record that makes it durable.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub fn grant(&mut self, workspace: &WorkspaceId, lease: Lease) -> Result<Alteration, Full> {
+        let leases = self.0.entry(workspace.clone()).or_default();
+        let of_pair = leases.of_pair.get(&pair(&lease)).copied().unwrap_or_default();
+        if leases.all.len() >= MAX_OF_WORKSPACE || of_pair >= MAX_OF_PAIR {
+            return Err(Full);
+        }
+        let record = wire::put(workspace, &lease);
+        leases.add(lease);
+        Ok(record)
+    }
+
+    /// A lease.
+    #[must_use]
+    pub fn lease(&self, workspace: &WorkspaceId, id: LeaseId) -> Option<&Lease> {
+        self.0.get(workspace)?.all.get(&id)
+    }
+
+    /// Gives a lease its whole time again, also one that was lost.
+    pub fn renew(&mut self, workspace: &WorkspaceId, id: LeaseId, now: UnixSeconds) -> Option<&Lease> {
+        let lease = self.0.get_mut(workspace)?.all.get_mut(&id)?;
+        lease.deadline = UnixSeconds(now.0.saturating_add(lease.seconds.into()));
+        Some(lease)
+    }
+
+    /// Ends a lease; gives it, and what makes that durable.
+    pub fn end(&mut self, workspace: &WorkspaceId, id: LeaseId) -> Option<(Lease, Alteration)> {
+        let leases = self.0.get_mut(workspace)?;
+        let lease = leases.all.remove(&id)?;
+        let pair = pair(&lease);
+        match leases.of_pair.get_mut(&pair) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(leases.of_pair.remove(&pair)),
+        }
+        Some((lease, wire::delete(workspace, id)))
+    }
+
+    /// The leases of a deployment, the oldest first.
+    #[must_use]
+    pub fn of_deployment(&self, workspace: &WorkspaceId, deployment: &DeploymentId) -> Vec<Lease> {
+        let all = self.0.get(workspace).into_iter().flat_map(|leases| leases.all.values());
+        sorted(all.filter(|lease| lease.deployment == *deployment))
+    }
+
+    /// Who counts on a version.
+    #[must_use]
+    pub fn holders(&self, workspace: &WorkspaceId, id: ValueId) -> Holders {
+        let Some(leases) = self.0.get(workspace) else { return Holders::default() };
+        let holds = |lease: &&Lease| lease.held.iter().any(|held| held.id == id);
+        Holders {
+            leases: sorted(leases.all.values().filter(holds)),
+            unproven: leases.unproven.get(&id).map_or(0, |counter| counter.count()),
+        }
+    }
+
+    /// What counts the boots without a lease that are given these versions.
+    pub fn counters<'a>(
+        &mut self,
+        workspace: &WorkspaceId,
+        held: impl Iterator<Item = &'a Held>,
+    ) -> Box<[(ValueId, Arc<Counter>)]> {
+        let unproven = &mut self.0.entry(workspace.clone()).or_default().unproven;
+        held.map(|held| (held.id, Arc::clone(unproven.entry(held.id).or_default()))).collect()
+    }
+
+    /// Forgets the counts of versions that are gone; gives what makes that durable.
+    pub fn forget_counts(
+        &mut self,
+        workspace: &WorkspaceId,
+        is_gone: impl Fn(ValueId) -> bool,
+    ) -> Vec<Alteration> {
+        let Some(leases) = self.0.get_mut(workspace) else { return Vec::new() };
+        let gone: Vec<_> = leases.unproven.keys().copied().filter(|id| is_gone(*id)).collect();
+        for id in &gone {
+            leases.unproven.remove(id);
+        }
+        gone.into_iter().map(|id| wire::uncounted(workspace, id)).collect()
+    }
+
+    /// How many versions of a workspace boots are counted of.
+    #[must_use]
+    pub fn counted(&self, workspace: &WorkspaceId) -> usize {
+        self.0.get(workspace).map_or(0, |leases| leases.unproven.len())
+    }
+
+    /// How many leases each workspace has, and how many of them are lost.
+    pub fn sizes(&self, now: UnixSeconds) -> impl Iterator<Item = (&WorkspaceId, usize, usize)> {
+        self.0.iter().map(move |(name, leases)| {
+            let lost = leases.all.values().filter(|lease| lease.is_lost(now)).count();
+            (name, leases.all.len(), lost)
+        })
+    }
+}
+
+impl Leases {
+    fn add(&mut self, lease: Lease) {
+        *self.of_pair.entry(pair(&lease)).or_default() += 1;
+        self.all.insert(lease.id, lease);
+    }
+}
+
+/// What makes durable that a lease has ended.
+#[must_use]
+pub fn ended(workspace: &WorkspaceId, id: LeaseId) -> Alteration {
+    wire::delete(workspace, id)
+}
+
+/// The record of how far a version's boots may be counted without another one.
+#[must_use]
+pub fn reserved(workspace: &WorkspaceId, id: ValueId, count: u64) -> Alteration {
+    wire::counted(workspace, id, count)
+}
+
+fn pair(lease: &Lease) -> (DeploymentId, EnvironmentName) {
+    (lease.deployment.clone(), lease.environment.clone())
+}
+
+fn sorted<'a>(leases: impl Iterator<Item = &'a Lease>) -> Vec<Lease> {
+    let mut sorted: Vec<_> = leases.cloned().collect();
+    sorted.sort_by_key(|lease| (lease.since, lease.id));
+    sorted
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+use super::*;
+
+fn acme() -> WorkspaceId {
+    "acme".parse().unwrap()
+}
+
+fn lease(number: u16, deployment: &str) -> Lease {
+    let mut id = [0; 16];
+    id[..2].copy_from_slice(&number.to_be_bytes());
+    let key = ValueKey {
+        place: crate::model::Place::Environment("staging".parse().unwrap()),
+        name: "SIGNING_KEY".parse().unwrap(),
+    };
+    Lease {
+        id: Uid(id),
+        deployment: deployment.parse().unwrap(),
+        environment: "staging".parse().unwrap(),
+        instance: Some(format!("web-{number}")),
+        principal: "pod".into(),
+        since: UnixSeconds(100 - i64::from(number)),
+        seconds: 60,
+        deadline: UnixSeconds(160),
+        held: [Held { key, version: 2, id: ValueId([2; 16]) }].into(),
+    }
+}
+
+#[test]
+fn what_is_held_reads_back_from_its_records_with_its_whole_time() {
+    let (mut book, mut records) = (Book::default(), BTreeMap::new());
+    for (number, deployment) in [(1, "checkout"), (2, "checkout"), (3, "shop")] {
+        let Alteration::Put { name, content } = book.grant(&acme(), lease(number, deployment)).unwrap()
+        else {
+            panic!("a lease is a record");
+        };
+        records.insert(name, content);
+    }
+    let Alteration::Put { name, content } = reserved(&acme(), ValueId([2; 16]), 8) else {
+        panic!("a record")
+    };
+    records.insert(name, content);
+    // Another workspace's, and one whose name only begins alike.
+    records.insert("workspace/acme2/lease/x".into(), b"{}".to_vec());
+
+    let mut again = Book::default();
+    again.read(&acme(), &records, UnixSeconds(500)).unwrap();
+    let holders = again.holders(&acme(), ValueId([2; 16]));
+    let instances: Vec<_> = holders.leases.iter().filter_map(|one| one.instance.as_deref()).collect();
+    assert_eq!((instances, holders.unproven), (vec!["web-3", "web-2", "web-1"], 8), "the oldest first");
+    assert_eq!(holders.leases[0].deadline, UnixSeconds(560));
+    assert_eq!(again.holders(&acme(), ValueId([3; 16])), Holders::default());
+    assert_eq!(again.of_deployment(&acme(), &"checkout".parse().unwrap()).len(), 2);
+
+    for (name, content) in records.iter().filter(|(name, _)| name.starts_with("workspace/acme/")) {
+        for wrong in [b"".to_vec(), content[..content.len() / 2].to_vec(), b"-1".to_vec()] {
+            if wrong.is_empty() || name.contains("/lease/") || wrong == b"-1" {
+                let damaged = [(name.clone(), wrong)].into();
+                assert!(Book::default().read(&acme(), &damaged, UnixSeconds(0)).is_err(), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lease_is_lost_at_its_deadline_and_counts_until_it_ends() {
+    let mut book = Book::default();
+    book.grant(&acme(), lease(1, "checkout")).unwrap();
+    let id = lease(1, "checkout").id;
+    let is_lost = |book: &Book, now| book.lease(&acme(), id).unwrap().is_lost(UnixSeconds(now));
+    assert_eq!((is_lost(&book, 159), is_lost(&book, 160)), (false, true));
+    assert_eq!(book.holders(&acme(), ValueId([2; 16])).leases.len(), 1);
+    assert!(book.renew(&acme(), id, UnixSeconds(200)).is_some(), "who is heard again was not gone");
+    assert!(!is_lost(&book, 259));
+    assert!(book.renew(&"other".parse().unwrap(), id, UnixSeconds(0)).is_none());
+    assert!(book.end(&acme(), id).is_some() && book.end(&acme(), id).is_none());
+    assert_eq!(book.holders(&acme(), ValueId([2; 16])), Holders::default());
+}
+
+#[test]
+fn leases_are_bounded_for_each_pair_and_each_workspace() {
+    let mut book = Book::default();
+    let mut granted = BTreeMap::new();
+    for number in 0..u16::try_from(MAX_OF_WORKSPACE + 10).unwrap() {
+        let deployment = format!("app-{}", number % 6);
+        let is_granted = book.grant(&acme(), lease(number, &deployment)).is_ok();
+        *granted.entry(deployment).or_insert(0) += usize::from(is_granted);
+    }
+    assert_eq!(granted.values().sum::<usize>(), MAX_OF_WORKSPACE);
+    let mut book = Book::default();
+    let of_one = |number: usize| lease(u16::try_from(number).unwrap(), "checkout");
+    assert!((0..MAX_OF_PAIR).all(|number| book.grant(&acme(), of_one(number)).is_ok()));
+    assert_eq!(book.grant(&acme(), of_one(MAX_OF_PAIR)), Err(Full));
+    book.end(&acme(), of_one(7).id).unwrap();
+    assert!(book.grant(&acme(), of_one(MAX_OF_PAIR)).is_ok());
+}
+
+#[test]
+fn no_start_counts_fewer_boots_than_there_were_and_few_of_them_write() {
+    let mut durable = 0;
+    let (mut counter, mut true_count, mut writes) = (Counter::default(), 0, 0);
+    for boot in 0..3 * MAX_COUNT {
+        if let Some(bound) = counter.add() {
+            (durable, writes) = (bound, writes + 1);
+            counter.reserved(bound);
+        }
+        true_count += 1;
+        if boot % 97 == 96 {
+            counter = Counter::restored(durable);
+        }
+        assert!(counter.count() >= true_count.min(MAX_COUNT), "{boot}");
+    }
+    assert!(writes <= 11, "{writes}");
+    assert_eq!(counter.count(), MAX_COUNT);
+}

@@ -1,0 +1,82 @@
+//! Which versions of which secrets an outcome hands out, also by way of templates: names and numbers.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    lease::Held,
+    made::ValueKey,
+    model::{
+        AddressKind, Piece, Place, SealedValue,
+        question::{Fragment, Sensitivity},
+    },
+    plan::{LayerName, Plan, What},
+    resolve::Choice,
+};
+
+/// The secrets that come with the variables at `given`.
+pub(super) fn held(
+    plan: &Plan<SealedValue>,
+    choices: &[Choice],
+    given: impl Iterator<Item = usize>,
+) -> Vec<Held> {
+    let mut reached = Reached { plan, choices, variables: BTreeSet::new(), candidates: BTreeSet::new() };
+    given.for_each(|index| reached.variable(index));
+    reached.candidates.iter().filter_map(|candidate| version(plan, *candidate)).collect()
+}
+
+/// What is reached from variables.
+struct Reached<'a> {
+    plan: &'a Plan<SealedValue>,
+    choices: &'a [Choice],
+    variables: BTreeSet<usize>,
+    candidates: BTreeSet<u32>,
+}
+
+impl Reached<'_> {
+    fn variable(&mut self, index: usize) {
+        // Each once: templates may name one another many times over.
+        if !self.variables.insert(index) {
+            return;
+        }
+        match &self.choices[index] {
+            Choice::Omitted => {}
+            Choice::Candidate(candidate) => self.candidate(*candidate),
+            Choice::Template(fragments) => fragments.iter().for_each(|fragment| match fragment {
+                Fragment::Literal(_) => {}
+                Fragment::Reference { candidate, .. } => self.candidate(*candidate),
+            }),
+        }
+    }
+
+    fn candidate(&mut self, candidate: u32) {
+        let plan = self.plan;
+        let What::Template(template) = &plan.candidates[candidate as usize].what else {
+            self.candidates.insert(candidate);
+            return;
+        };
+        let names = template.0.iter().filter_map(|piece| match piece {
+            Piece::Literal(_) => None,
+            Piece::Reference { name, .. } => plan.index_of(name.as_str()),
+        });
+        names.for_each(|index| self.variable(index));
+    }
+}
+
+/// A variable's stored secret; a service's or a tool's credential has no versions that are revoked.
+fn version(plan: &Plan<SealedValue>, candidate: u32) -> Option<Held> {
+    let candidate = &plan.candidates[candidate as usize];
+    let What::Stored { address, value } = &candidate.what else { return None };
+    if address.kind != AddressKind::Variable || candidate.sensitivity != Sensitivity::Secret {
+        return None;
+    }
+    let variable = &plan.variables[candidate.variable as usize];
+    let (deployment, environment) = (plan.deployment.clone(), plan.environment.name.clone());
+    let place = match variable.provenance.layer {
+        LayerName::Workspace => Place::Workspace,
+        LayerName::Environment => Place::Environment(environment),
+        LayerName::Deployment => Place::Deployment(deployment, None),
+        LayerName::DeploymentInEnvironment => Place::Deployment(deployment, Some(environment)),
+    };
+    let key = ValueKey { place, name: variable.name.clone() };
+    Some(Held { key, version: candidate.version, id: value.id })
+}
