@@ -7,11 +7,13 @@ use bootlace::{
     id::UnixSeconds,
     lease::{MAX_OF_PAIR, MAX_SECONDS, MIN_SECONDS},
 };
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
     audit::records,
-    world::{Answer, NOON, Site, World, http},
+    supervise::{AT_ONCE, Supervised, supervise},
+    world::{Answer, NOON, Site, World, blocking, http, program::PATIENCE},
 };
 
 const INSTANCES: usize = 50;
@@ -283,4 +285,57 @@ impl World {
         let listed = self.by("viewer", "GET", &path, Value::Null).await.ok().json();
         listed["versions"][0]["unproven"].as_u64().unwrap_or_default()
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_holds_a_lease_for_as_long_as_its_command_runs() {
+    let world = World::with(Site::small(0)).await;
+    world.rotate("the old one").await;
+    let command = ["sh", "-c", "echo up $SIGNING_KEY; exec sleep 1000"];
+    let run = supervise(&world, "staging", &AT_ONCE, &command);
+    let run = blocking(move || {
+        let run = Supervised::start(run);
+        run.says("up the old one");
+        run
+    })
+    .await;
+    let first = world.leases().await;
+    assert_eq!((first.len(), first[0]["state"].as_str()), (1, Some("live")), "{first:?}");
+    world.rotate("the new one").await;
+    let run = blocking(move || {
+        run.says("up the new one");
+        run
+    })
+    .await;
+    // What it had is given up once nothing runs with it, and what it only looked at is nobody's.
+    let one = async {
+        loop {
+            let leases = world.leases().await;
+            if leases.len() == 1 && leases[0]["id"] != first[0]["id"] {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, one).await.expect("the first lease ends");
+    world.revoke_version(1, "").await.ok();
+
+    let mut run = run;
+    blocking(move || {
+        run.process.signal(Signal::TERM);
+        assert_eq!(run.process.ended().code(), Some(128 + 15));
+    })
+    .await;
+    assert!(world.leases().await.is_empty(), "it ends with its command");
+
+    // One that is killed cannot say so.
+    let killed = supervise(&world, "staging", &[], &command);
+    blocking(move || {
+        let mut run = Supervised::start(killed);
+        run.says("up the new one");
+        run.process.signal(Signal::KILL);
+        run.process.ended();
+    })
+    .await;
+    world.clock.advance(UnixSeconds(NOON.0 + 60));
+    assert_eq!(world.leases().await[0]["state"], "lost");
 }

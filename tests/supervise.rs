@@ -20,7 +20,7 @@ use crate::world::{
 };
 
 /// What makes a change count at once.
-const AT_ONCE: [&str; 5] = ["--watch", "--interval", "20ms", "--spread", "0s"];
+pub(crate) const AT_ONCE: [&str; 5] = ["--watch", "--interval", "20ms", "--spread", "0s"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_supervisor_exits_as_its_command_does() {
@@ -291,7 +291,7 @@ async fn only_the_command_holds_the_values() {
     .await;
 }
 
-fn supervise(world: &World, environment: &str, options: &[&str], command: &[&str]) -> Command {
+pub(crate) fn supervise(world: &World, environment: &str, options: &[&str], command: &[&str]) -> Command {
     let mut run = bootlace();
     run.env("BOOTLACE_URL", format!("http://{}", world.boot_address()));
     run.env("BOOTLACE_TOKEN", world.site.token(environment));
@@ -306,8 +306,8 @@ async fn push(world: &World, number: u64, parent: u64) {
 }
 
 /// A supervisor, and what is said under it.
-struct Supervised {
-    process: Running,
+pub(crate) struct Supervised {
+    pub(crate) process: Running,
     out: Receiver<String>,
     err: Receiver<String>,
     said: std::cell::RefCell<String>,
@@ -324,14 +324,14 @@ impl Supervised {
         .await
     }
 
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, err) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
         Self { process: Running(child), out, err, said: String::new().into() }
     }
 
     /// Waits until the command says just this.
-    fn says(&self, line: &str) {
+    pub(crate) fn says(&self, line: &str) {
         assert_eq!(next(&self.out, line), line, "complaints: {:?}", self.err.try_iter().collect::<Vec<_>>());
     }
 

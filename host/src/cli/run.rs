@@ -7,6 +7,7 @@ mod environment;
 mod family;
 mod guard;
 pub mod inner;
+mod lease;
 mod pace;
 mod signals;
 mod supervise;
@@ -40,6 +41,8 @@ use crate::client::Limits;
 /// command does and leaves no process behind, not even when it is killed itself. It does not start
 /// a command again that ended: a service manager does that better. With --watch it asks the host
 /// for changes. A change that the host refuses, or a host that is away, leaves the command alone.
+/// While it stays it holds a lease: nobody revokes a version of a secret that the command was given
+/// unseen. The lease ends with the command.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Signals under --supervise:
@@ -82,6 +85,7 @@ impl Args {
         let dumps_off = forbid_dumps()?;
         let mut conversation = Conversation::open(&self.host, &self.facts, Limits::default())?;
         if self.supervision.supervise {
+            conversation.wants_lease(self.supervision.lease);
             // Who stays is still not dumpable; the command gets the limit that it would have had.
             dumps_off.undo()?;
             return block_on(supervise::supervise(&self, conversation, output));

@@ -111,6 +111,12 @@ impl Request {
         }
     }
 
+    /// Asks for a lease of that length, in whole seconds.
+    #[must_use]
+    pub fn lease(self, lease: Duration) -> Self {
+        self.header(HeaderName::from_static("bootlace-lease"), HeaderValue::from(lease.as_secs()))
+    }
+
     /// How long one attempt may take, where the host has more to do than usual.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::system;
+use crate::{lease::MIN_SECONDS, system};
 
 /// The longest pause between two questions to a host that is away, unless the interval is longer.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(120);
@@ -71,6 +71,12 @@ pub(super) fn span(text: &str) -> Result<Duration, &'static str> {
     };
     let all_ms = number.checked_mul(unit_ms).filter(|ms| *ms <= 24 * 3_600_000).ok_or(HOW)?;
     Ok(Duration::from_millis(all_ms))
+}
+
+/// The same, in the bounds of a lease.
+pub(super) fn lease(text: &str) -> Result<Duration, &'static str> {
+    let span = span(text)?;
+    if span < Duration::from_secs(MIN_SECONDS.into()) { Err("at least 10s") } else { Ok(span) }
 }
 
 /// The same, but no shorter than what a host can be asked without being flooded.

@@ -11,9 +11,10 @@ use tokio::{
 
 use super::{
     Args,
-    conversation::Conversation,
+    conversation::{Boot, Conversation},
     environment::Environment,
     family::Family,
+    lease::{self, Held, Order},
     pace,
     signals::{self, Reach, Signals},
     watch::{self, News, Watching, attend},
@@ -47,6 +48,13 @@ pub(super) struct Supervision {
     #[arg(long, requires = "watch", value_name = "TIME", default_value = "30s", value_parser = pace::span)]
     spread: Duration,
 
+    /// How long the command's lease lasts without being renewed, 10s to 24h
+    ///
+    /// It is renewed at a third of that. When it is not, the host takes it for lost, and it goes on to
+    /// count until somebody reports the instance gone.
+    #[arg(long, requires = "supervise", value_name = "TIME", default_value = "60s", value_parser = pace::lease)]
+    pub(super) lease: Duration,
+
     /// How long the command may take to end when it is restarted
     #[arg(long, requires = "watch", value_name = "TIME", default_value = "10s", value_parser = pace::span)]
     grace: Duration,
@@ -78,14 +86,43 @@ pub(super) async fn supervise(
     mut conversation: Conversation<'_>,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
+    let (orders, waiting) = mpsc::channel(lease::ORDERS);
+    let mut keeping = pin!(lease::keep(&args.host, waiting, pace::random, output));
+    let boot = conversation.boot().await?;
+    let leased = boot.lease.clone();
+    tell(&orders, leased.clone().map(Order::Hold));
+    let ended = tokio::select! {
+        ended = stay(args, conversation, (boot, leased), &orders, output) => ended,
+        never = &mut keeping => match never {},
+    };
+    // However it ended: nothing that was held runs any more.
+    lease::release(keeping, &orders).await;
+    ended
+}
+
+/// Tells the keeper of leases. What it cannot be told is a lease that is lost some day, and counts until then.
+fn tell(orders: &mpsc::Sender<Order>, order: Option<Order>) {
+    if let Some(order) = order {
+        let _ = orders.try_send(order);
+    }
+}
+
+/// The command's whole life: `first` is what it starts with, and the lease of that.
+async fn stay(
+    args: &Args,
+    mut conversation: Conversation<'_>,
+    (first, mut leased): (Boot, Option<Held>),
+    orders: &mpsc::Sender<Order>,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
     let settings = args.supervision;
-    let environment = args.environment(conversation.boot().await?, output)?;
+    let environment = args.environment(first, output)?;
     conversation.within(watch::limits())?;
     // Until here a signal ends us, as nothing runs that would have to hear of it.
     let mut signals = Signals::listen()?;
     let mut family = Family::start(&args.command, environment, output)?;
-    let (tell, mut told) = mpsc::channel(1);
-    let mut attending = pin!(settings.attend(conversation, output, tell));
+    let (news, mut told) = mpsc::channel(1);
+    let mut attending = pin!(settings.attend(conversation, output, (news, orders)));
     let mut ending = Ending::NotYet;
 
     loop {
@@ -104,20 +141,34 @@ pub(super) async fn supervise(
                 let Some(status) = family.reap() else { continue };
                 family.sweep().await;
                 match ending {
-                    Ending::Renewal { environment, .. } => family.renew(environment)?,
+                    Ending::Renewal { environment, lease, .. } => {
+                        family.renew(environment)?;
+                        // Only now nothing runs any more with what was held before.
+                        tell(orders, std::mem::replace(&mut leased, lease).map(Order::End));
+                    }
                     Ending::NotYet | Ending::Wanted => return Ok(code(status)),
                 }
                 ending = Ending::NotYet;
             }
             Some(News::Changed(boot)) = told.recv(), if matches!(ending, Ending::NotYet) => {
                 // Put together before anything ends: what cannot be injected stops nothing.
+                let lease = boot.lease.clone();
                 match (args.environment(boot, output), settings.on_change) {
-                    (Err(error), _) => output.warning(&format!("the command keeps what it has: {error}")),
-                    (Ok(_), OnChange::Signal(signal)) => family.tell(signal),
+                    (Err(error), _) => {
+                        tell(orders, lease.map(Order::End));
+                        output.warning(&format!("the command keeps what it has: {error}"));
+                    }
+                    (Ok(_), OnChange::Signal(signal)) => {
+                        // What the command fetches for itself is its own; it may still use what it was given.
+                        tell(orders, lease.map(Order::End));
+                        family.tell(signal);
+                    }
                     (Ok(environment), OnChange::Restart) => {
                         output.note("restarting the command with its new configuration");
+                        tell(orders, lease.clone().map(Order::Hold));
                         family.tell_all(Signal::TERM);
-                        ending = Ending::Renewal { environment, until: Some(Instant::now() + settings.grace) };
+                        let until = Some(Instant::now() + settings.grace);
+                        ending = Ending::Renewal { environment, lease, until };
                     }
                 }
             }
@@ -139,6 +190,8 @@ enum Ending {
     /// It is to be started again, in this environment.
     Renewal {
         environment: Environment,
+        /// The lease that came with it.
+        lease: Option<Held>,
         /// When it is killed, if it was not yet.
         until: Option<Instant>,
     },
@@ -165,7 +218,7 @@ impl Supervision {
         self,
         conversation: Conversation<'_>,
         output: &Output,
-        tell: mpsc::Sender<News>,
+        tell: (mpsc::Sender<News>, &mpsc::Sender<Order>),
     ) -> Infallible {
         if !self.watch {
             return pending().await;

@@ -1,15 +1,14 @@
 //! What is asked of the host while the command runs.
 //!
-//! This is the one place that talks to it then: what a host grants to a running instance for a
-//! time, such as a lease, is renewed in [`attend`] beside the question about changes, and its loss
-//! is another [`News`].
+//! What a host grants to a running instance for a time, a lease, is renewed beside it ([`super::lease`]).
 
 use std::{convert::Infallible, time::Duration};
 
 use tokio::{sync::mpsc, time::sleep};
 
 use super::{
-    conversation::{Boot, Conversation},
+    conversation::{Boot, Changed, Conversation},
+    lease::Order,
     pace::{Pace, Random, within},
 };
 use crate::{
@@ -43,13 +42,13 @@ pub(super) async fn attend(
     mut conversation: Conversation<'_>,
     watching: Watching,
     output: &Output,
-    tell: mpsc::Sender<News>,
+    (tell, orders): (mpsc::Sender<News>, &mpsc::Sender<Order>),
 ) -> Infallible {
     let mut pace = Pace::new(watching.interval);
     let mut trouble = Trouble::default();
     loop {
         sleep(pace.pause(watching.random)).await;
-        let news = ask(&mut conversation, &watching, output).await;
+        let news = ask(&mut conversation, &watching, (orders, output)).await;
         match &news {
             Err(Error::Unreachable { .. } | Error::TimedOut { .. }) => pace.silent(),
             _ => pace.heard(),
@@ -67,10 +66,13 @@ pub(super) async fn attend(
 async fn ask(
     conversation: &mut Conversation<'_>,
     watching: &Watching,
-    output: &Output,
+    (orders, output): (&mpsc::Sender<Order>, &Output),
 ) -> Result<Option<Boot>, Error> {
-    if !conversation.has_changed().await? {
-        return Ok(None);
+    match conversation.has_changed().await? {
+        Changed::No => return Ok(None),
+        Changed::Yes(None) => {}
+        // Nothing was started with what that answer held.
+        Changed::Yes(Some(held)) => drop(orders.try_send(Order::End(held))),
     }
     let pause = within(watching.spread, watching.random);
     output.note(&format!("the configuration changed; acting on it in {} s", pause.as_secs()));
