@@ -25,6 +25,7 @@ pub mod hardening;
 pub mod health;
 pub mod init;
 pub mod keygen;
+pub mod lease;
 pub mod output;
 pub mod parity;
 pub mod policy;
@@ -123,6 +124,8 @@ pub enum Verb {
     WhatIf(what_if::Args),
     /// Say how each environment is used
     Usage(usage::Args),
+    /// Say which instances hold what they were given
+    Lease(lease::Args),
     /// Read and verify a host's audit log
     Audit(audit::Args),
     /// Write, check, test, push and attach Wasm policies
@@ -212,6 +215,7 @@ impl Verb {
             Self::Parity(args) => return args.run(output),
             Self::WhatIf(args) => return args.run(output),
             Self::Usage(args) => args.run(output),
+            Self::Lease(args) => args.run(output),
             Self::Audit(args) => args.run(output),
             Self::Policy(args) => args.run(output),
             Self::Completions(args) => args.run(output),

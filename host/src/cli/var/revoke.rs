@@ -13,6 +13,7 @@ use crate::{
 /// Revoke an earlier version of a value, so that nothing hands it out again
 ///
 /// What it held is gone for good. The version that is handed out is not revoked: set a new one first.
+/// Nor is one that an instance holds a lease of: the refusal names those that do.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -28,6 +29,10 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER")]
     version: u64,
 
+    /// Though boots without a lease were given it: you know that none of them runs any more; recorded
+    #[arg(long)]
+    accept_unproven: bool,
+
     /// Only if the value still has this etag, which `var list` tells
     #[arg(long, value_name = "ETAG")]
     if_match: Option<Etag>,
@@ -41,7 +46,8 @@ impl Args {
         let place = self.target.named()?;
         let version = self.version.to_string();
         let path = place.below(&[self.name.as_str(), "versions", &version, "revoke"]);
-        let mut request = place.here(Request::post(&path));
+        let accepted = self.accept_unproven.then_some("true");
+        let mut request = place.here(Request::post(&path)).query_if("accept_unproven", accepted);
         if let Some(Etag(revision)) = self.if_match {
             request = request.if_match(revision);
         }
