@@ -49,6 +49,7 @@ mod quarantine;
 mod redis;
 mod replay;
 mod restart;
+mod rollback;
 mod rotation;
 mod rows;
 mod run;

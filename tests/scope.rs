@@ -23,7 +23,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 90] = [
+const ROUTES: [Route; 91] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -108,6 +108,7 @@ const ROUTES: [Route; 90] = [
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/activations"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/releases"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/releases"),
+    (Listener::Admin, "POST", "/api/v1/deployments/{id}/rollback"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/what-if"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/what-if"),
     (Listener::Boot, "POST", "/v1/lease/{id}"),
@@ -455,6 +456,7 @@ fn body(route: (&str, &str), names: &Names) -> String {
         ("POST", "/api/v1/tools") => json!({ "name": names.tool.text }),
         ("PATCH", "/api/v1/tools/{id}") => json!({ "profiles": { environment: null } }),
         ("POST", "/api/v1/environments/{env}/clone") => json!({ "name": environment, "permissions": true }),
+        ("POST", "/api/v1/deployments/{id}/rollback") => json!({ "environment": environment }),
         ("POST", "/api/v1/deployments/{id}/what-if") => json!({ "policy": "region-affinity" }),
         ("PATCH", _) => json!({}),
         ("POST", "/api/v1/tokens") => json!({

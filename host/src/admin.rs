@@ -44,7 +44,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{host::Host, serve::respond::Problem};
 pub use caller::Caller;
-use deployments::{activations, bindings, given, releases};
+use deployments::{activations, bindings, given, releases, rollback};
 pub use openapi::document;
 use openapi::{Forbidden, Unauthenticated, Unavailable};
 
@@ -161,6 +161,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/explain", get(explain::explain))
         .route("/api/v1/deployments/{id}/diff", get(diff::diff))
         .route("/api/v1/deployments/{id}/parity", get(parity::parity))
+        .route("/api/v1/deployments/{id}/rollback", post(rollback::rollback))
         .route("/api/v1/deployments/{id}/what-if", get(what_if::of_release).post(what_if::of_policy))
         .route("/api/v1/deployments/{id}/env", get(values::deployment::list).post(values::deployment::set))
         .route("/api/v1/deployments/{id}/env/{name}", delete(values::deployment::unset))

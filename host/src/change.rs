@@ -123,6 +123,15 @@ pub enum Edit {
     },
     /// Nothing is changed: what the edits beside it were allowed on.
     Expect(RunsIn),
+    /// Nothing is changed: the activation that the edits beside it take the place of.
+    ExpectActive {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// Where.
+        environment: EnvironmentName,
+        /// Its number.
+        number: u64,
+    },
     /// A value is not set there any more.
     UnsetValue {
         /// Where and which.
@@ -274,7 +283,7 @@ impl Edit {
             Self::DeleteEnvironment { .. } => "deleted",
             Self::Resource(edit) => edit.verb(),
             Self::Activate { .. } => "activated",
-            Self::Expect(_) => "expected",
+            Self::Expect(_) | Self::ExpectActive { .. } => "expected",
         }
     }
 
@@ -295,6 +304,9 @@ impl Edit {
                 format!("release {release} of {deployment} in {environment} ({why})")
             }
             Self::Expect(expected) => expected.of.to_string(),
+            Self::ExpectActive { deployment, environment, number } => {
+                format!("activation {number} of {deployment} in {environment}")
+            }
         }
     }
 }
@@ -385,6 +397,8 @@ impl<'a> Draft<'a> {
                 self.activate(deployment, environment, *release)?;
             }
             Edit::Expect(expected) => expected.check(self)?,
+            // What is active is state: it is compared where the state is at hand.
+            Edit::ExpectActive { .. } => {}
         }
         Ok(())
     }

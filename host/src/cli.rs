@@ -31,6 +31,7 @@ pub mod parity;
 pub mod policy;
 pub mod release;
 pub mod resource;
+pub mod rollback;
 pub mod run;
 pub mod seal;
 pub mod serve;
@@ -122,6 +123,8 @@ pub enum Verb {
     Parity(parity::Args),
     /// Say whose boots would change if another release were active
     WhatIf(what_if::Args),
+    /// Run the release again that ran before in an environment
+    Rollback(rollback::Args),
     /// Say how each environment is used
     Usage(usage::Args),
     /// Say which instances hold what they were given
@@ -214,6 +217,7 @@ impl Verb {
             Self::Diff(args) => return args.run(output),
             Self::Parity(args) => return args.run(output),
             Self::WhatIf(args) => return args.run(output),
+            Self::Rollback(args) => args.run(output),
             Self::Usage(args) => args.run(output),
             Self::Lease(args) => args.run(output),
             Self::Audit(args) => args.run(output),

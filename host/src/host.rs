@@ -23,6 +23,7 @@ mod quarantine;
 mod release;
 mod replay;
 mod restore;
+mod rollback;
 mod staged;
 mod tokens;
 pub mod what_if;
@@ -71,6 +72,7 @@ pub use push::ChangeError;
 pub use release::{MADE_RELEASES, NotActivated, Registered, Wanted as WantedRelease};
 pub use replay::Replayed;
 pub use restore::StartError;
+pub use rollback::RolledBack;
 pub use tokens::{MintRequest, Minted};
 
 /// What a host is started with.

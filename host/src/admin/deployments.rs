@@ -37,6 +37,7 @@ pub(super) mod activations;
 pub(super) mod bindings;
 pub(super) mod given;
 pub(super) mod releases;
+pub(super) mod rollback;
 mod shown;
 mod wire;
 

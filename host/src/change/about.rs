@@ -62,7 +62,7 @@ impl About {
             Edit::Activate { deployment, environment, .. } => {
                 self.place(&Place::Deployment(deployment.clone(), Some(environment.clone())), configuration);
             }
-            Edit::Expect(_) => {}
+            Edit::Expect(_) | Edit::ExpectActive { .. } => {}
         }
     }
 

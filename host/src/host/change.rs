@@ -326,7 +326,8 @@ impl Host {
 
 /// What the audit log calls a change.
 fn kind_of(edits: &[Edit]) -> &'static str {
-    let is_activation = |edit: &Edit| matches!(edit, Edit::Activate { .. } | Edit::Expect(_));
+    let is_activation =
+        |edit: &Edit| matches!(edit, Edit::Activate { .. } | Edit::Expect(_) | Edit::ExpectActive { .. });
     if !edits.is_empty() && edits.iter().all(is_activation) { "activate" } else { "change" }
 }
 

@@ -42,7 +42,7 @@ impl Regranted {
     /// What `edits` of `snapshot` make of `before`; `stamp` is the change's.
     ///
     /// # Errors
-    /// When a clone would be granted to too many.
+    /// When a clone would be granted to too many, or something else is active than was expected.
     pub(super) fn after(
         before: &State,
         snapshot: &Snapshot,
@@ -66,6 +66,15 @@ impl Regranted {
                 Edit::Resource(edit) if may_be_left => {
                     let new = new_deployment(edit, configuration);
                     new.into_iter().for_each(|id| state.forget_deployment(workspace, id));
+                }
+                Edit::ExpectActive { deployment, environment, number } => {
+                    let active = state.activation(workspace, deployment, environment);
+                    if active.is_none_or(|active| active.number != *number) {
+                        let reason = format!(
+                            "another release of {deployment} was activated in {environment} meanwhile"
+                        );
+                        return Err(ChangeError::NotNow { reason, current: None });
+                    }
                 }
                 Edit::Activate { deployment, environment, release, why } => {
                     let next = Activation {

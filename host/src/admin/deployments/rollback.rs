@@ -1,0 +1,100 @@
+//! One environment's release, rolled back in one call.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{RawQuery, State},
+    http::HeaderMap,
+    response::Response,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::visible;
+use crate::{
+    admin::{
+        Caller, Named,
+        body::{json, named},
+        openapi::{
+            BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, NotFound, TooLarge,
+            Unauthenticated, Unavailable,
+        },
+        snapshot::{ChangedSnapshot, blocking},
+        tagged,
+    },
+    host::Host,
+    id::EnvironmentName,
+    model::Role,
+    serve::respond::Problem,
+};
+
+/// Where to go back, and to what.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct WireRollback {
+    environment: String,
+    /// The number of the activation to go back to; without it, what ran before. What was rolled back from is
+    /// passed over.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    activation: Option<u64>,
+}
+
+/// What was gone back to.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct RolledBack {
+    deployment: String,
+    environment: String,
+    /// The release that ran.
+    from: u64,
+    /// The release that runs now.
+    to: u64,
+    /// The activation that ran it before.
+    activation: u64,
+    #[serde(flatten)]
+    changed: ChangedSnapshot,
+}
+
+/// Runs the release again that ran before. Values stay as they are: what runs is the environment's own plan.
+#[utoipa::path(post, path = "/api/v1/deployments/{id}/rollback", tag = "releases", operation_id = "rollback_release",
+    params(InWorkspace, ("id" = String, Path, description = "The deployment")),
+    request_body = WireRollback,
+    responses(
+        (status = 200, description = "It is durable and served", body = RolledBack, headers(
+            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
+pub(in crate::admin) async fn rollback(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    Named(id): Named,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Result<Response, Problem> {
+    let caller = Caller::of(&host, &headers)?;
+    let query = query.as_deref();
+    caller.role(Role::Releaser)?;
+    let served = caller.served(query)?;
+    let one = visible(&caller, served, &id)?;
+    let WireRollback { environment, activation } =
+        json(body, "{\"environment\":…}, and the number of an `activation` to go back to another").await?;
+    let environment: EnvironmentName = named(&environment)?;
+    if !caller.sees(&environment) || !one.environments.contains_key(&environment) {
+        return Err(Problem::not_found());
+    }
+    let (author, workspace, deployment) = (caller.author(), caller.workspace(query)?, one.id.clone());
+    let (name, place) = (deployment.to_string(), environment.to_string());
+    let work = move || host.rollback_release(&author, &workspace, (&deployment, &environment), activation);
+    let rolled = blocking(work).await??;
+    Ok(tagged(
+        rolled.changed.revision.0,
+        RolledBack {
+            deployment: name,
+            environment: place,
+            from: rolled.from.release,
+            to: rolled.to.release,
+            activation: rolled.to.number,
+            changed: ChangedSnapshot::of(&rolled.changed),
+        },
+    ))
+}
