@@ -11,7 +11,7 @@ use crate::world::files::sources;
 
 /// The levels of architecture, by the first segments of a module's path. A module imports only its
 /// own level or lower ones.
-const LEVELS: [(&str, u8); 55] = [
+const LEVELS: [(&str, u8); 57] = [
     ("canonical", 0),
     ("entropy", 0),
     ("fields", 0),
