@@ -45,6 +45,7 @@ mod policies_api;
 mod postgres;
 mod previews;
 mod promotion_policies;
+mod promotions;
 mod quarantine;
 mod redis;
 mod replay;

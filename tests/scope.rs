@@ -23,7 +23,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 91] = [
+const ROUTES: [Route; 97] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -114,6 +114,12 @@ const ROUTES: [Route; 91] = [
     (Listener::Boot, "POST", "/v1/lease/{id}"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/leases"),
     (Listener::Admin, "DELETE", "/api/v1/deployments/{id}/leases/{lease}"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/checks"),
+    (Listener::Admin, "POST", "/api/v1/deployments/{id}/checks"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/promotions"),
+    (Listener::Admin, "POST", "/api/v1/deployments/{id}/promotions"),
+    (Listener::Admin, "GET", "/api/v1/deployments/{id}/promotions/{promotion}"),
+    (Listener::Admin, "POST", "/api/v1/deployments/{id}/promotions/{promotion}/approvals"),
     (Listener::Admin, "GET", "/api/v1/nowhere"),
 ];
 
@@ -233,6 +239,9 @@ impl Who {
                 let writes = admin || developer && place.environment != "production";
                 let may = method == "GET" || writes;
                 (operator || own) && may && self.sees(place) && place.environment != "development"
+            }
+            ("GET", "/api/v1/deployments/{id}/checks" | "/api/v1/deployments/{id}/promotions") => {
+                (operator || own) && self.sees(place)
             }
             ("POST", "/api/v1/deployments/{id}/releases") => {
                 operator || own && matches!(self, Self::Tenant { role, .. } if role >= Role::Developer)

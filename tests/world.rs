@@ -227,6 +227,7 @@ pub(crate) fn settings(site: &Site, data: &Path, clock: Clock) -> HostSettings {
         strict_audit: false,
         audit_days: 90,
         clock,
+        leases: bootlace::clock::Steady::system(),
         overrides: Vec::new(),
     }
 }

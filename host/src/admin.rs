@@ -44,7 +44,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{host::Host, serve::respond::Problem};
 pub use caller::Caller;
-use deployments::{activations, bindings, given, releases, rollback};
+use deployments::{activations, bindings, checks, given, promotions, releases, rollback};
 pub use openapi::document;
 use openapi::{Forbidden, Unauthenticated, Unavailable};
 
@@ -153,6 +153,10 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/namespaces", get(given::show_namespaces).put(given::put_namespaces))
         .route("/api/v1/deployments/{id}/tools", get(given::show_tools).put(given::put_tools))
         .route("/api/v1/deployments/{id}/releases", get(releases::list).post(releases::register))
+        .route("/api/v1/deployments/{id}/checks", get(checks::list).post(checks::report))
+        .route("/api/v1/deployments/{id}/promotions", get(promotions::list).post(promotions::promote))
+        .route("/api/v1/deployments/{id}/promotions/{promotion}", get(promotions::show))
+        .route("/api/v1/deployments/{id}/promotions/{promotion}/approvals", post(promotions::approve))
         .route("/api/v1/deployments/{id}/activations", get(activations::list))
         .route("/api/v1/services", get(services::list).post(services::create))
         .route("/api/v1/services/{id}", get(services::show).patch(services::patch).delete(services::delete))

@@ -19,12 +19,13 @@ use std::{
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
+    clock::Steady,
     id::Digest,
     keyring::{Mac, RecordKey},
     ledger::{
-        Blob, Compare, Held, Key, Ledger, LedgerError, LedgerOpenError, MAX_BLOBS_PER_PUT,
+        Blob, Compare, Held, Key, LeaseId, Ledger, LedgerError, LedgerOpenError, MAX_BLOBS_PER_PUT,
         MAX_BLOBS_PER_TRANSACTION, MAX_OPERATIONS, Operation, Outcome, OverLimit, Read, RedbLedger,
-        RedbSettings, Span, Transaction, Value,
+        RedbSettings, Span, Transaction, Ttl, Value,
     },
     state::Alteration,
 };
@@ -97,7 +98,16 @@ impl Control {
     /// # Errors
     /// When it cannot be used.
     pub fn open(directory: &Path, key: RecordKey) -> Result<Self, ControlError> {
-        let ledger = Arc::new(RedbLedger::open(directory, RedbSettings::default())?);
+        Self::open_with(directory, key, Steady::system())
+    }
+
+    /// The same, its leases measured with `clock`.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn open_with(directory: &Path, key: RecordKey, clock: Steady) -> Result<Self, ControlError> {
+        let settings = RedbSettings { clock, ..RedbSettings::default() };
+        let ledger = Arc::new(RedbLedger::open(directory, settings)?);
         let threads = Builder::new_current_thread().thread_name("ledger").build();
         Ok(Self {
             ledger,
@@ -160,14 +170,7 @@ impl Control {
         for some in apart.chunks(MAX_BLOBS_PER_PUT) {
             held.push(self.wait(self.ledger.put_blobs(some.to_vec()))?);
         }
-        let mut compares = Vec::new();
-        for (name, expected) in expected {
-            let key = Key::new(name)?;
-            compares.push(match expected {
-                Expected::Absent => Compare::Absent(key),
-                Expected::Present => Compare::Present(key),
-            });
-        }
+        let mut compares = compares(expected)?;
         for some in changes.chunks(MAX_OPERATIONS) {
             let operations = some.iter().map(|one| self.operation(one)).collect::<Result<_, _>>()?;
             let transaction = Transaction::new(std::mem::take(&mut compares), operations)?;
@@ -183,6 +186,53 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// Makes a record that hangs on a lease of its own, where what is expected holds.
+    ///
+    /// # Errors
+    /// As [`Control::change`]. Nothing is there then.
+    pub fn lease(
+        &self,
+        expected: &[(&str, Expected)],
+        (name, content): (&str, &[u8]),
+        ttl: Ttl,
+    ) -> Result<LeaseId, ControlError> {
+        let record = Alteration::Put { name: name.to_owned(), content: content.to_vec() };
+        let Operation::Put { key, value, .. } = self.operation(&record)? else {
+            return Err(ControlError::Malformed { name: name.to_owned() });
+        };
+        let compares = compares(expected)?;
+        let lease = self.wait(self.ledger.grant(ttl))?.id;
+        let transaction =
+            Transaction::new(compares, vec![Operation::Put { key, value, lease: Some(lease) }])?;
+        let outcome = self.wait(self.ledger.transact(transaction)).map_err(ControlError::from);
+        let found = match outcome {
+            Ok(Outcome::Committed { revision }) => {
+                self.revision.fetch_max(revision.0, Ordering::Relaxed);
+                return Ok(lease);
+            }
+            Ok(Outcome::Conflict { found, .. }) => found,
+            Err(error) => {
+                // It ends by itself, should this fail, too.
+                let _ = self.end_lease(lease);
+                return Err(error);
+            }
+        };
+        self.end_lease(lease)?;
+        let name = found.first().map(|found| found.key.to_string()).unwrap_or_default();
+        Err(ControlError::Conflict { name })
+    }
+
+    /// Ends a lease, with the record that hangs on it.
+    ///
+    /// # Errors
+    /// When the ledger fails; it ends by itself then, when its time is over.
+    pub fn end_lease(&self, lease: LeaseId) -> Result<(), ControlError> {
+        match self.wait(self.ledger.revoke(lease)) {
+            Ok(()) | Err(LedgerError::NoSuchLease { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes blobs durable for the change that names them. Drop what this gives when that change has
@@ -259,6 +309,17 @@ impl Control {
             }
         }
     }
+}
+
+fn compares(expected: &[(&str, Expected)]) -> Result<Vec<Compare>, OverLimit> {
+    let compare = |(name, expected): &(&str, Expected)| {
+        let key = Key::new(name)?;
+        Ok(match expected {
+            Expected::Absent => Compare::Absent(key),
+            Expected::Present => Compare::Present(key),
+        })
+    };
+    expected.iter().map(compare).collect()
 }
 
 /// Nothing is under way when this is dropped, so that nothing has to be waited for; and waiting is what

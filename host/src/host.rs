@@ -4,6 +4,7 @@
 mod activation;
 mod author;
 mod change;
+mod check;
 mod compare;
 mod components;
 mod expiry;
@@ -17,6 +18,7 @@ mod noted;
 mod once;
 mod pending;
 mod prepare;
+mod promote;
 mod promotion;
 mod push;
 mod quarantine;
@@ -44,7 +46,7 @@ use tokio::sync::Semaphore;
 use crate::{
     audit::{Audit, AuditUnavailable, ChangeRecord},
     bundle::BundleLimits,
-    clock::{Clock, rfc3339},
+    clock::{Clock, Steady, rfc3339},
     control::Control,
     generation::DecisionEngine,
     id::{Digest, Revision, UnixSeconds, WorkspaceId},
@@ -62,12 +64,14 @@ use crate::{
 
 pub use activation::Activated;
 pub use author::Author;
+pub use check::{MAX_CHECKS, MAX_MEASURES};
 pub use compare::Shared;
 pub use expiry::{EXPIRED_GRACE_SECONDS, Undeletable};
 pub use export::Exported;
 pub use history::{LookBackError, MAX_HISTORY};
 pub use leases::{Holding, Leases, Unheld};
 pub use once::{Claim, MAX_KEPT_ANSWER_BYTES, Remembered};
+pub use promote::{HOLD_SECONDS, PAST_PROMOTIONS, Requested, WAIT_SECONDS};
 pub use push::ChangeError;
 pub use release::{MADE_RELEASES, NotActivated, Registered, Wanted as WantedRelease};
 pub use replay::Replayed;
@@ -103,6 +107,8 @@ pub struct HostSettings {
     pub audit_days: u32,
     /// What time it is.
     pub clock: Clock,
+    /// What the leases of its ledger are measured with.
+    pub leases: Steady,
     /// Signed permissions to load a revision older than the highest seen.
     pub overrides: Vec<FloorOverride>,
 }
@@ -133,6 +139,8 @@ pub struct Host {
     engine: Arc<DecisionEngine>,
     fingerprints: FingerprintKey,
     watch: quarantine::Watch,
+    /// Counts the targets that were let go, for who waits for one.
+    pub promoted: tokio::sync::watch::Sender<u64>,
     draining: AtomicBool,
     doubts: RwLock<Doubts>,
 }

@@ -132,6 +132,7 @@ async fn sweep(host: Arc<Host>, mut stopped: watch::Receiver<bool>) {
         let swept = tokio::task::spawn_blocking(move || {
             host.record_unrecorded();
             host.delete_expired(&mut undeletable);
+            host.advance_promotions();
             undeletable
         });
         undeletable = swept.await.unwrap_or_default();

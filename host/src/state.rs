@@ -2,12 +2,14 @@
 //! directory can replace all it owns without revoking anybody.
 
 mod activation;
+mod promotion;
 mod record;
 mod wire;
 
 use std::collections::BTreeMap;
 
 pub use activation::{Activation, Active, MAX_ACTIVATIONS, Past, Why};
+pub use promotion::{Promotion, Report, Status};
 pub use record::Alteration;
 pub use wire::StateError;
 
@@ -206,6 +208,7 @@ mod tests {
         TokenRecord {
             id: number.to_string(),
             hash: TokenHash(hash),
+            minted_by: Default::default(),
             principal: "ada".into(),
             scope: Scope::Tenant { workspace, role: Role::Viewer, environments: [].into() },
             created_at: UnixSeconds(0),

@@ -94,6 +94,8 @@ impl Names {
                 (true, "tools") => Some(&self.tool),
                 (true, "bindings") => Some(&self.binding),
                 (true, "lease" | "leases") => Some(&self.lease),
+                // There is none of that id.
+                (true, "promotions") => Some(&self.version),
                 (true, kind) => panic!("{route}: tell Names what a {kind}'s {segment} is"),
             };
             kind = segment;

@@ -157,6 +157,7 @@ impl Site {
         TokenRecord {
             id: token_id(&hash),
             hash,
+            minted_by: Default::default(),
             principal: format!("{name} of the tests"),
             scope,
             created_at: NOON,

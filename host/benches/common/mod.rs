@@ -105,6 +105,7 @@ fn settings(site: &Site, data: &Path, decisions: usize) -> HostSettings {
         strict_audit: false,
         audit_days: 90,
         clock: Clock::manual(NOON),
+        leases: bootlace::clock::Steady::system(),
         overrides: Vec::new(),
     }
 }

@@ -35,7 +35,9 @@ use crate::{
 
 pub(super) mod activations;
 pub(super) mod bindings;
+pub(super) mod checks;
 pub(super) mod given;
+pub(super) mod promotions;
 pub(super) mod releases;
 pub(super) mod rollback;
 mod shown;

@@ -138,6 +138,7 @@ impl Args {
             strict_audit: self.audit == Audit::Strict,
             audit_days: self.audit_days,
             clock: Clock::system(),
+            leases: crate::clock::Steady::system(),
             overrides: overrides.collect::<Result<_, _>>()?,
         })
     }

@@ -2,7 +2,7 @@
 //! when its body is there and its policies are compiled: a token may be revoked by then, or an environment
 //! protected. So a change takes along what it was allowed on, and whoever commits looks again.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{ChangeError, Claim, Host};
 use crate::{
@@ -44,6 +44,13 @@ impl Author {
     #[must_use]
     pub fn under(self, claim: Option<Arc<Claim>>) -> Self {
         Self { claim, ..self }
+    }
+
+    /// Who answers for what they mint: whoever holds the token, and those through whom it was minted.
+    pub(super) fn line(&self) -> BTreeSet<String> {
+        let token = self.allowed.as_ref().map(|allowed| &allowed.token);
+        let through = token.into_iter().flat_map(|token| token.minted_by.iter());
+        through.chain(token.map(|token| &token.principal)).cloned().collect()
     }
 
     /// What the audit log calls them.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     audit::{self, ChangeRecord},
     change::{About, Draft, Edit, EditError, LISTED, MAX_EDITS, Precondition, Reach, ResourceEdit},
-    control::ControlError,
+    control::{ControlError, Expected},
     generation::Served,
     history::{self, PieceKey},
     id::{DeploymentId, EnvironmentName, WorkspaceId},
@@ -34,6 +34,17 @@ use crate::{
 const MAX_TOKENS_ALONG: usize = MAX_REGRANTED;
 /// Bytes of records in one transaction that is one of several.
 const MAX_BYTES: usize = MAX_TRANSACTION_BYTES / 2;
+
+/// What belongs to a change and is not configuration.
+#[derive(Default)]
+pub(super) struct Along<'a> {
+    /// Looks again at what it rests on, when nothing else can be changed any more.
+    pub(super) still: Option<&'a dyn Fn(&Served) -> Result<(), ChangeError>>,
+    /// What has to hold of records.
+    pub(super) expected: Vec<(&'a str, Expected)>,
+    /// What is written in the same transaction.
+    pub(super) records: Vec<Alteration>,
+}
 
 /// What the audit log is told beside the edits.
 #[derive(Default)]
@@ -104,6 +115,18 @@ impl Host {
             let rule = format!("a change is at most {MAX_EDITS} values; these are {}", edits.len());
             return Err(ChangeError::Invalid(vec![rule]));
         }
+        self.try_change_along(author, workspace, edits, precondition, &Along::default())
+    }
+
+    /// The same, with what belongs to it and is not configuration.
+    pub(super) fn try_change_along(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        edits: &[Edit],
+        precondition: Precondition,
+        along: &Along<'_>,
+    ) -> Result<Changed, ChangeError> {
         self.still_works(author, &self.writer.lock().state)?;
         // Held until they are prepared with.
         let _compiled = self.compile_early(workspace, edits)?;
@@ -111,6 +134,7 @@ impl Host {
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
         self.still_allowed(author, workspace, edits, served)?;
+        along.still.map_or(Ok(()), |still| still(served))?;
         let snapshot = &served.snapshot;
         let keyring = Keyring::unwrap(snapshot.configuration.uid, &snapshot.keys, &workshop.roots);
         let stamp = Stamp {
@@ -179,7 +203,9 @@ impl Host {
         for some in early {
             self.write(&writer, &some, Vec::new())?;
         }
-        self.write_noted(&mut writer, author, late, std::mem::take(&mut entry.blobs), &record)?;
+        let late = [late, along.records.clone()].concat();
+        let blobs = std::mem::take(&mut entry.blobs);
+        self.write_noted_if(&mut writer, author, &along.expected, (late, blobs), &record)?;
         drop(held);
         // The change stands; what this leaves is put away by the next start.
         if let Err(error) = self.write(&writer, &trailing, Vec::new()) {
@@ -281,10 +307,21 @@ impl Host {
         records: &[Alteration],
         blobs: Vec<Blob>,
     ) -> Result<(), ChangeError> {
+        self.write_if(writer, &[], records, blobs)
+    }
+
+    /// The same, where what is expected holds.
+    pub(super) fn write_if(
+        &self,
+        writer: &Writer,
+        expected: &[(&str, Expected)],
+        records: &[Alteration],
+        blobs: Vec<Blob>,
+    ) -> Result<(), ChangeError> {
         if writer.unsettled {
             return Err(ControlError::Ledger(LedgerError::Stopped).into());
         }
-        match self.told_by_ledger(writer.control.change_with(&[], records, blobs)) {
+        match self.told_by_ledger(writer.control.change_with(expected, records, blobs)) {
             Err(ControlError::Ledger(LedgerError::OverLimit(limit))) => {
                 Err(ChangeError::Invalid(vec![limit.to_string()]))
             }

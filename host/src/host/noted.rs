@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 
 use super::{Author, ChangeError, Host, Writer, pending::Pending};
-use crate::{audit::ChangeRecord, id::Digest, ledger::Blob, state::Alteration};
+use crate::{audit::ChangeRecord, control::Expected, id::Digest, ledger::Blob, state::Alteration};
 
 /// How many records come along with a change's own: its note, and the key that it was made under.
 pub(super) const ALONG: usize = 2;
@@ -49,8 +49,20 @@ impl Host {
         &self,
         writer: &mut Writer,
         author: &Author,
-        mut records: Vec<Alteration>,
+        records: Vec<Alteration>,
         blobs: Vec<Blob>,
+        change: &ChangeRecord<'_>,
+    ) -> Result<(), ChangeError> {
+        self.write_noted_if(writer, author, &[], (records, blobs), change)
+    }
+
+    /// The same, where what is expected holds.
+    pub(super) fn write_noted_if(
+        &self,
+        writer: &mut Writer,
+        author: &Author,
+        expected: &[(&str, Expected)],
+        (mut records, blobs): (Vec<Alteration>, Vec<Blob>),
         change: &ChangeRecord<'_>,
     ) -> Result<(), ChangeError> {
         let place = self.place_of_note(writer)?;
@@ -58,7 +70,7 @@ impl Host {
         // The last, since a change of more than a transaction takes is made when that is there.
         records.extend(author.claim.as_ref().map(|claim| claim.record(change.at, None)));
         records.push(Alteration::Put { name: note(place), content: line.clone() });
-        self.write(writer, &records, blobs)?;
+        self.write_if(writer, expected, &records, blobs)?;
         if place > 0 || !self.told(change.kind, &line) {
             writer.unrecorded.push(line);
         }

@@ -92,6 +92,22 @@ pub enum ChangeError {
         /// Which, and what to do.
         what: String,
     },
+    /// Another promotion has the target.
+    #[error("promotion {id} of {by} has {what}; it is waited for with `wait`")]
+    Promoting {
+        /// The target.
+        what: String,
+        /// The promotion.
+        id: String,
+        /// Who asked for it.
+        by: String,
+    },
+    /// An approval that does not count.
+    #[error("{why}")]
+    Uncounted {
+        /// Why, and what to do.
+        why: String,
+    },
     /// A policy of the workspace is being compiled.
     #[error("another policy of this workspace is being compiled; try again when that is done")]
     Busy,
@@ -136,10 +152,12 @@ impl ChangeError {
             | Self::NotNow { .. }
             | Self::Taken { .. }
             | Self::Held(_)
+            | Self::Promoting { .. }
             | Self::Occupied { .. } => "conflict",
             Self::Owned { .. } => "owned-by-directory",
             Self::TooLarge { .. }
             | Self::Transfer(TransferError::TooLarge | TransferError::TooMuch { .. }) => "too-large",
+            Self::Uncounted { .. } => "forbidden",
             Self::Busy | Self::Untold(_) => "busy",
             Self::Unknown => "not-found",
             Self::Revoked => "unauthenticated",

@@ -148,7 +148,7 @@ impl Host {
         let newest = slots.root().workspaces.values().map(|workspace| workspace.current.created).max();
         settings.clock.advance(newest.unwrap_or_default());
         let bootstrap = settings.bootstrap.unwrap_or_default();
-        let control = Control::open(&settings.data, keys.floor.record_key())?;
+        let control = Control::open_with(&settings.data, keys.floor.record_key(), settings.leases.clone())?;
         let announce = |minted: &Minted| {
             write_private(&settings.data.join(OPERATOR_TOKEN), minted.token.expose())
                 .map_err(io("write operator.token"))
@@ -203,6 +203,7 @@ impl Host {
             engine,
             fingerprints: FingerprintKey::new(fresh_key(&mut entropy)),
             watch: Watch::default(),
+            promoted: tokio::sync::watch::Sender::new(0),
             draining: AtomicBool::new(false),
             doubts: RwLock::new(doubts),
         });

@@ -18,6 +18,9 @@ use crate::{
 /// The longest principal, in bytes.
 const MAX_PRINCIPAL_BYTES: usize = 128;
 
+/// The most principals through whom a token is minted.
+const MAX_LINE: usize = 32;
+
 /// A token that is wanted.
 pub struct MintRequest {
     /// What it may.
@@ -56,6 +59,7 @@ impl Minted {
         let record = TokenRecord {
             id: token_id(&hash),
             hash,
+            minted_by: Default::default(),
             principal,
             scope,
             created_at: now,
@@ -72,7 +76,14 @@ impl Host {
     /// # Errors
     /// When the request is not sound, the limit is reached or the disk refuses.
     pub fn mint(&self, minter: &Author, request: MintRequest) -> Result<Minted, ChangeError> {
-        let minted = Minted::offline(request, self.clock.now())?;
+        let mut minted = Minted::offline(request, self.clock.now())?;
+        minted.record.minted_by = minter.line();
+        if minted.record.minted_by.len() > MAX_LINE {
+            let rule = format!(
+                "a token is minted through at most {MAX_LINE} principals; let one of the first mint it"
+            );
+            return Err(ChangeError::Invalid(vec![rule]));
+        }
         let details = about(&minted.record);
         let record = minted.record.clone();
         self.change_tokens("token-mint", minter, details, |state| {

@@ -12,6 +12,8 @@ pub struct TokenRecord {
     pub hash: TokenHash,
     /// On whose behalf it acts.
     pub principal: String,
+    /// Who minted it, and who minted what that was done with, and so on; none of what came with a bootstrap.
+    pub minted_by: BTreeSet<String>,
     /// What it may.
     pub scope: Scope,
     /// When it was minted.

@@ -363,6 +363,12 @@ impl From<ChangeError> for Problem {
             }
             ChangeError::Taken { .. } => Self::new(StatusCode::CONFLICT, "conflict", error.to_string()),
             ChangeError::Held(ref in_use) => in_use_by(in_use, error.to_string()),
+            ChangeError::Promoting { ref id, ref by, .. } => {
+                let (id, by) = (id.clone(), by.clone());
+                let problem = Self::new(StatusCode::CONFLICT, "conflict", error.to_string());
+                problem.with("promotion", id).with("holder", by)
+            }
+            ChangeError::Uncounted { why } => Self::forbidden(why),
             ChangeError::Owned { .. } => {
                 Self::new(StatusCode::CONFLICT, "owned-by-directory", error.to_string())
             }

@@ -164,6 +164,7 @@ fn one_token(node: &Node<'_>, workspace: &WorkspaceId, reader: &mut Reader) -> O
     Some(TokenRecord {
         id: hex::encode(&hash[..6]),
         hash: TokenHash(hash),
+        minted_by: Default::default(),
         principal: principal?,
         scope: scope?,
         created_at: created.unwrap_or_default(),

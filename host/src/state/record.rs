@@ -198,6 +198,7 @@ mod tests {
         TokenRecord {
             id: number.to_string(),
             hash,
+            minted_by: Default::default(),
             principal: "ci".into(),
             scope,
             created_at,

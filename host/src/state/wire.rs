@@ -51,6 +51,9 @@ struct WireToken {
     id: String,
     hash: String,
     principal: String,
+    /// Unknown of what older versions minted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    minted_by: BTreeSet<String>,
     scope: WireScope,
     created_at: i64,
     expires_at: Option<i64>,
@@ -115,6 +118,7 @@ fn token_to_wire(record: &TokenRecord) -> WireToken {
         id: record.id.clone(),
         hash: hex::encode(record.hash.0),
         principal: record.principal.clone(),
+        minted_by: record.minted_by.clone(),
         scope: match &record.scope {
             Scope::Instance { workspace, deployment, environment } => WireScope::Instance {
                 workspace: workspace.to_string(),
@@ -153,6 +157,7 @@ fn token_from_wire(wire: WireToken) -> Result<TokenRecord, StateError> {
         id: wire.id,
         hash: TokenHash(hash),
         principal: wire.principal,
+        minted_by: wire.minted_by,
         scope,
         created_at: UnixSeconds(wire.created_at),
         expires_at: wire.expires_at.map(UnixSeconds),

@@ -199,6 +199,7 @@ fn settings(dir: &Path, made: Scaffold, state: State, clock: Clock) -> anyhow::R
         strict_audit: false,
         audit_days: RETENTION_DAYS,
         clock,
+        leases: crate::clock::Steady::system(),
         overrides: Vec::new(),
     })
 }

@@ -23,6 +23,7 @@ pub(super) fn tokens() -> Vec<TokenRecord> {
     let token = |fill: u8, scope| TokenRecord {
         id: hex::encode([fill; 6]),
         hash: TokenHash([fill; 32]),
+        minted_by: Default::default(),
         principal: "ada \"the\" admin".into(),
         scope,
         created_at: UnixSeconds(1_800_000_000),

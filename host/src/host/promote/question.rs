@@ -1,0 +1,185 @@
+//! The verdict on a promotion: the host's own rules, then the policies of the target and the workspace.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    generation::Served,
+    host::{ChangeError, Host, release::Lacking},
+    id::VariableName,
+    model::{
+        Environment, Release, Role, SealedValue, Trigger,
+        promotion::{Deferral, KeyDifference, KeyDifferenceKind, Question, RequiredApproval, Stage},
+        question::{AskedEnvironment, AskedRelease, Attribute, Sensitivity, Violation},
+    },
+    plan::{Plan, Planned},
+    policy::promotion::Judgement,
+    state::{Promotion, Report},
+};
+
+/// Under which name the host's own rules speak.
+const OWN: &str = "bootlace";
+
+impl Host {
+    /// What the rules and the policies say of a promotion, as things stand in `served`.
+    pub(super) fn judge(&self, served: &Served, promotion: &Promotion) -> Result<Judgement, ChangeError> {
+        let id = &promotion.deployment.0;
+        let one = served.snapshot.configuration.deployments.get(id);
+        let release = one.filter(|one| one.uid == promotion.deployment.1);
+        let release = release.and_then(|one| one.releases.get(&promotion.release));
+        let pair = |name| served.prepared(id, name).map(|pair| &pair.plan);
+        let mut own = Judgement::default();
+        let (Some(release), Some(source), Some(target)) =
+            (release, pair(&promotion.from), pair(&promotion.to))
+        else {
+            let Promotion { release, from, to, .. } = promotion;
+            deny(
+                &mut own,
+                "not-there",
+                format!("{id} has no release {release}, or does not use {from} or {to}"),
+            );
+            return Ok(own);
+        };
+        let mut judgement = match self.promotion_chain(served, &promotion.to) {
+            Ok(chain) => chain.judge(&self.question(served, promotion, release, (source, target))?),
+            Err(error) => {
+                deny(&mut own, "too-many-policies", error.to_string());
+                own
+            }
+        };
+        self.own_rules(&mut judgement, promotion, release, (source, target));
+        Ok(judgement)
+    }
+
+    fn own_rules(
+        &self,
+        judgement: &mut Judgement,
+        promotion: &Promotion,
+        release: &Release,
+        (source, target): (&Plan<SealedValue>, &Plan<SealedValue>),
+    ) {
+        let Promotion { from, to, .. } = promotion;
+        if source.environment.promotes_to.as_ref() != Some(to) {
+            deny(judgement, "chain-order", format!("{from} does not promote to {to}"));
+        }
+        if source.release.as_ref().map(|active| active.number) != Some(release.number) {
+            deny(
+                judgement,
+                "not-active-in-source",
+                format!("release {} is not active in {from}", release.number),
+            );
+        }
+        if target.release.as_ref().map(|active| active.number) == Some(release.number) {
+            deny(
+                judgement,
+                "already-active",
+                format!("release {} is active in {to} already", release.number),
+            );
+        }
+        if !target.environment.takes_releases(self.clock.now()) {
+            deny(judgement, "takes-nothing", format!("{to} is deprecated or expired, and takes nothing new"));
+        }
+        let lacking = Lacking::of(target, release);
+        if !lacking.is_empty() {
+            deny(judgement, "missing-keys", format!("{lacking}; set them in {to}"));
+        }
+        // Whatever the policies want beside it.
+        let approved = promotion.approvals.iter().any(|one| one.role >= Role::Releaser);
+        if target.environment.trigger() == Trigger::Approval && !approved {
+            let required_approvals = vec![RequiredApproval { role: Role::Releaser, missing: 1 }];
+            let reason = format!("{to} wants the approval of somebody else");
+            judgement.defer(OWN, &Deferral { reason, retry_after_seconds: None, required_approvals });
+        }
+    }
+
+    fn question(
+        &self,
+        served: &Served,
+        promotion: &Promotion,
+        release: &Release,
+        (source, target): (&Plan<SealedValue>, &Plan<SealedValue>),
+    ) -> Result<Question, ChangeError> {
+        let workspace = &served.snapshot.configuration.workspace;
+        let id = &promotion.deployment.0;
+        let reports = self.reports(workspace, id, Some(release.number))?;
+        let stage = |plan: &Plan<SealedValue>| {
+            let uids = (plan.deployment_uid, plan.environment.uid);
+            let own = |one: &&Report| one.environment == plan.environment.name && one.uids == uids;
+            let since = self.activation(workspace, id, &plan.environment.name).map(|active| active.since.0);
+            Stage {
+                environment: environment(&plan.environment),
+                active: plan.release.as_ref().map(asked),
+                active_since: since.and_then(|since| u64::try_from(since).ok()),
+                checks: reports.iter().filter(own).map(|one| one.check.clone()).collect(),
+            }
+        };
+        Ok(Question {
+            deployment: id.to_string(),
+            release: asked(release),
+            source: stage(source),
+            target: stage(target),
+            requested_by: promotion.by.clone(),
+            requested_at: u64::try_from(promotion.at.0).unwrap_or_default(),
+            approvals: promotion.approvals.clone(),
+            // A promotion moves the release; what the target is given stays what it is.
+            changes: Vec::new(),
+            key_differences: differences(source, target),
+            shares_secret: shares_secret(),
+            evaluated_at: self.seconds(),
+        })
+    }
+}
+
+/// Whether a secret of the target equals another environment's. Nothing compares them yet.
+fn shares_secret() -> bool {
+    false
+}
+
+fn deny(judgement: &mut Judgement, code: &str, message: String) {
+    judgement.deny(OWN, Violation { code: code.to_owned(), message, field: None });
+}
+
+fn attributes(labels: &BTreeMap<String, String>) -> Vec<Attribute> {
+    labels.iter().map(|(key, value)| Attribute::new(key, value)).collect()
+}
+
+fn environment(one: &Environment) -> AskedEnvironment {
+    AskedEnvironment { name: one.name.to_string(), kind: one.kind, labels: attributes(&one.labels) }
+}
+
+fn asked(release: &Release) -> AskedRelease {
+    AskedRelease {
+        number: release.number,
+        digest: release.digest.clone(),
+        created_at: release.created_at,
+        labels: attributes(&release.labels),
+    }
+}
+
+/// How the target's keys differ from the source's, in the order of names.
+fn differences(source: &Plan<SealedValue>, target: &Plan<SealedValue>) -> Vec<KeyDifference> {
+    let injected = |plan: &Plan<SealedValue>| -> BTreeMap<VariableName, Planned> {
+        plan.variables.iter().filter(|one| one.inject).map(|one| (one.name.clone(), one.clone())).collect()
+    };
+    let (from, to) = (injected(source), injected(target));
+    let names: std::collections::BTreeSet<_> = from.keys().chain(to.keys()).collect();
+    let mut found = Vec::new();
+    for name in names {
+        let (one, other) = (from.get(name), to.get(name));
+        let kind = match (one, other) {
+            (Some(_), None) => KeyDifferenceKind::Missing,
+            (None, Some(_)) => KeyDifferenceKind::Extra,
+            (Some(one), Some(other)) if one.expected != other.expected => KeyDifferenceKind::ValueType,
+            (Some(one), Some(other)) if one.sensitivity != other.sensitivity => KeyDifferenceKind::Secrecy,
+            _ => continue,
+        };
+        let either = || one.into_iter().chain(other);
+        let is_secret = either().any(|one| one.sensitivity == Sensitivity::Secret);
+        found.push(KeyDifference {
+            variable: name.to_string(),
+            kind,
+            sensitivity: if is_secret { Sensitivity::Secret } else { Sensitivity::Plain },
+            required: either().any(|one| one.required),
+        });
+    }
+    found
+}

@@ -1,0 +1,273 @@
+//! Promotions and checks as records: what was asked for, by whom, what was reported and approved, and how it
+//! ended. Keys are by target, so that of one (deployment, environment) there is at most one that waits, and at
+//! most one that runs.
+//!
+//! | record | content |
+//! |---|---|
+//! | `workspace/<name>/promoting/<deployment>/<environment>` | the promotion that runs; hangs on a lease |
+//! | `workspace/<name>/promotion/open/<deployment>/<environment>` | the one that waits |
+//! | `workspace/<name>/promotion/past/<deployment>/<id>` | one that ended |
+//! | `workspace/<name>/check/<deployment>/<release>/<check>/in/<environment>` | what was reported last |
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{DeploymentId, EnvironmentName, Uid, UnixSeconds, WorkspaceId},
+    model::{
+        Role,
+        promotion::{Approval, Check, Conclusion, Measure},
+        question::Attribute,
+    },
+};
+
+/// A promotion, as far as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promotion {
+    /// Names it; later ones come later.
+    pub id: String,
+    /// Of which deployment, by name and random id: another of that name is not its.
+    pub deployment: (DeploymentId, Uid),
+    /// The release's number.
+    pub release: u64,
+    /// Where it comes from.
+    pub from: EnvironmentName,
+    /// Where it goes.
+    pub to: EnvironmentName,
+    /// Who asked.
+    pub by: String,
+    /// When.
+    pub at: UnixSeconds,
+    /// Who approved, in their order.
+    pub approvals: Vec<Approval>,
+    /// How far it came.
+    pub status: Status,
+    /// Since when that is so.
+    pub since: UnixSeconds,
+    /// Why it may not move, or not now: by whom, and what.
+    pub reasons: Vec<(String, String)>,
+    /// What is still to be approved, by role.
+    pub wanted: Vec<(Role, u32)>,
+    /// When it is tried again by itself.
+    pub retry_at: Option<UnixSeconds>,
+}
+
+/// How far a promotion came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It is being judged, or the release is on its way.
+    Running,
+    /// It waits for approvals, for checks or for its time.
+    Deferred,
+    /// The release is active.
+    Done,
+    /// It may not move.
+    Denied,
+    /// What it waited for did not come in time.
+    Expired,
+}
+
+impl Status {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [Self::Running, Self::Deferred, Self::Done, Self::Denied, Self::Expired];
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Deferred => "deferred",
+            Self::Done => "done",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// What a pipeline or a monitor reported last of a release in an environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Of which release.
+    pub release: u64,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// The random ids of deployment and environment: others of those names were not reported of.
+    pub uids: (Uid, Uid),
+    /// Who reported it.
+    pub by: String,
+    /// It.
+    pub check: Check,
+}
+
+impl Promotion {
+    /// The record of what runs on a target.
+    #[must_use]
+    pub fn running_record(workspace: &WorkspaceId, id: &DeploymentId, to: &EnvironmentName) -> String {
+        format!("workspace/{workspace}/promoting/{id}/{to}")
+    }
+
+    /// The record of what waits for a target.
+    #[must_use]
+    pub fn open_record(workspace: &WorkspaceId, id: &DeploymentId, to: &EnvironmentName) -> String {
+        format!("{}{id}/{to}", Self::open_records(workspace))
+    }
+
+    /// How the names of all begin that wait.
+    #[must_use]
+    pub fn open_records(workspace: &WorkspaceId) -> String {
+        format!("workspace/{workspace}/promotion/open/")
+    }
+
+    /// How the names of all begin that ended.
+    #[must_use]
+    pub fn past_records(workspace: &WorkspaceId, id: &DeploymentId) -> String {
+        format!("workspace/{workspace}/promotion/past/{id}/")
+    }
+
+    /// As a record holds it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let approval = |one: &Approval| WireApproval {
+            principal: one.principal.clone(),
+            role: one.role.as_str().to_owned(),
+            at: one.approved_at,
+        };
+        let wire = WirePromotion {
+            id: self.id.clone(),
+            deployment: self.deployment.0.to_string(),
+            uid: self.deployment.1.to_string(),
+            release: self.release,
+            from: self.from.to_string(),
+            to: self.to.to_string(),
+            by: self.by.clone(),
+            at: self.at.0,
+            approvals: self.approvals.iter().map(approval).collect(),
+            status: self.status.as_str().to_owned(),
+            since: self.since.0,
+            reasons: self.reasons.clone(),
+            wanted: self.wanted.iter().map(|(role, many)| (role.as_str().to_owned(), *many)).collect(),
+            retry_at: self.retry_at.map(|at| at.0),
+        };
+        serde_json::to_vec(&wire).unwrap_or_default()
+    }
+
+    /// What a record holds, if it is one.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let wire: WirePromotion = serde_json::from_slice(bytes).ok()?;
+        let approval = |one: WireApproval| {
+            let role = one.role.parse().ok()?;
+            Some(Approval { principal: one.principal, role, approved_at: one.at })
+        };
+        let wanted = wire.wanted.into_iter().map(|(role, many)| Some((role.parse().ok()?, many)));
+        Some(Self {
+            id: wire.id,
+            deployment: (wire.deployment.parse().ok()?, wire.uid.parse().ok()?),
+            release: wire.release,
+            from: wire.from.parse().ok()?,
+            to: wire.to.parse().ok()?,
+            by: wire.by,
+            at: UnixSeconds(wire.at),
+            approvals: wire.approvals.into_iter().map(approval).collect::<Option<_>>()?,
+            status: Status::ALL.into_iter().find(|status| status.as_str() == wire.status)?,
+            since: UnixSeconds(wire.since),
+            reasons: wire.reasons,
+            wanted: wanted.collect::<Option<_>>()?,
+            retry_at: wire.retry_at.map(UnixSeconds),
+        })
+    }
+}
+
+impl Report {
+    /// How the names of a deployment's reports begin; of one release, where that is given.
+    #[must_use]
+    pub fn records(workspace: &WorkspaceId, id: &DeploymentId, release: Option<u64>) -> String {
+        let release = release.map(|number| format!("{number:020}/")).unwrap_or_default();
+        format!("workspace/{workspace}/check/{id}/{release}")
+    }
+
+    /// Its record's name.
+    #[must_use]
+    pub fn record(&self, workspace: &WorkspaceId, id: &DeploymentId) -> String {
+        let all = Self::records(workspace, id, Some(self.release));
+        format!("{all}{}/in/{}", hex::encode(&self.check.name), self.environment)
+    }
+
+    /// As a record holds it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let Check { name, conclusion, completed_at, measures, labels } = &self.check;
+        let measures = measures.iter().map(|one| (one.name.clone(), one.value, one.unit.clone()));
+        let wire = WireReport {
+            release: self.release,
+            environment: self.environment.to_string(),
+            uids: (self.uids.0.to_string(), self.uids.1.to_string()),
+            by: self.by.clone(),
+            name: name.clone(),
+            conclusion: conclusion.as_str().to_owned(),
+            completed_at: *completed_at,
+            measures: measures.collect(),
+            labels: labels.iter().map(|one| (one.key.clone(), one.value.clone())).collect(),
+        };
+        serde_json::to_vec(&wire).unwrap_or_default()
+    }
+
+    /// What a record holds, if it is one.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let wire: WireReport = serde_json::from_slice(bytes).ok()?;
+        let conclusion = Conclusion::ALL.into_iter().find(|one| one.as_str() == wire.conclusion)?;
+        let measure = |(name, value, unit)| Measure { name, value, unit };
+        let check = Check {
+            name: wire.name,
+            conclusion,
+            completed_at: wire.completed_at,
+            measures: wire.measures.into_iter().map(measure).collect(),
+            labels: wire.labels.iter().map(|(key, value)| Attribute::new(key, value)).collect(),
+        };
+        Some(Self {
+            release: wire.release,
+            environment: wire.environment.parse().ok()?,
+            uids: (wire.uids.0.parse().ok()?, wire.uids.1.parse().ok()?),
+            by: wire.by,
+            check,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WirePromotion {
+    id: String,
+    deployment: String,
+    uid: String,
+    release: u64,
+    from: String,
+    to: String,
+    by: String,
+    at: i64,
+    approvals: Vec<WireApproval>,
+    status: String,
+    since: i64,
+    reasons: Vec<(String, String)>,
+    wanted: Vec<(String, u32)>,
+    retry_at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireApproval {
+    principal: String,
+    role: String,
+    at: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireReport {
+    release: u64,
+    environment: String,
+    uids: (String, String),
+    by: String,
+    name: String,
+    conclusion: String,
+    completed_at: Option<u64>,
+    measures: Vec<(String, f64, String)>,
+    labels: Vec<(String, String)>,
+}
