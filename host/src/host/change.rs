@@ -35,11 +35,14 @@ const MAX_TOKENS_ALONG: usize = MAX_REGRANTED;
 /// Bytes of records in one transaction that is one of several.
 const MAX_BYTES: usize = MAX_TRANSACTION_BYTES / 2;
 
+/// Looks whether what is served now is still what a change rests on.
+pub(super) type Still<'a> = dyn Fn(&Served) -> Result<(), ChangeError> + 'a;
+
 /// What belongs to a change and is not configuration.
 #[derive(Default)]
 pub(super) struct Along<'a> {
     /// Looks again at what it rests on, when nothing else can be changed any more.
-    pub(super) still: Option<&'a dyn Fn(&Served) -> Result<(), ChangeError>>,
+    pub(super) still: Option<&'a Still<'a>>,
     /// What has to hold of records.
     pub(super) expected: Vec<(&'a str, Expected)>,
     /// What is written in the same transaction.

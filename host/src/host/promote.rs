@@ -9,7 +9,10 @@ use std::cell::Cell;
 
 use serde_json::json;
 
-use super::{Author, ChangeError, Host, Writer, change::Along};
+use super::{
+    Author, ChangeError, Host, Writer,
+    change::{Along, Still},
+};
 use crate::{
     audit::ChangeRecord,
     change::{Edit, Precondition},
@@ -334,7 +337,7 @@ impl Host {
         author: &Author,
         workspace: &WorkspaceId,
         promotion: &mut Promotion,
-        still: &dyn Fn(&Served) -> Result<(), ChangeError>,
+        still: &Still<'_>,
     ) -> Result<(), ChangeError> {
         let (deployment, environment) = (promotion.deployment.0.clone(), promotion.to.clone());
         let done = Promotion { status: Status::Done, since: self.clock.now(), ..promotion.clone() };
