@@ -22,7 +22,7 @@ use crate::{
 /// Orders that wait for their keeper; one that finds no place leaves a lease to be lost.
 pub(super) const ORDERS: usize = 8;
 /// How long the end of a lease keeps a supervisor whose command has ended.
-const FAREWELL: Duration = Duration::from_secs(5);
+pub(super) const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A lease that came with a boot.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,12 +1,21 @@
 //! The supervisor: one loop that hands signals on, starts the command again when its configuration
 //! changed, and ends as the command does.
 
-use std::{convert::Infallible, future::pending, pin::pin, process::ExitCode, str::FromStr, time::Duration};
+use std::{
+    cell::Cell,
+    convert::Infallible,
+    future::{pending, poll_fn},
+    pin::pin,
+    process::ExitCode,
+    str::FromStr,
+    task::Poll,
+    time::Duration,
+};
 
 use rustix::process::{Signal, WaitStatus};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
@@ -17,7 +26,7 @@ use super::{
     lease::{self, Held, Order},
     pace,
     signals::{self, Reach, Signals},
-    watch::{self, News, Watching, attend},
+    watch::{self, Leases, News, Watching, attend},
 };
 use crate::cli::output::Output;
 
@@ -122,10 +131,12 @@ async fn stay(
     let mut signals = Signals::listen()?;
     let mut family = Family::start(&args.command, environment, output)?;
     let (news, mut told) = mpsc::channel(1);
-    let mut attending = pin!(settings.attend(conversation, output, (news, orders)));
+    let is_asking = Cell::new(false);
+    let leases = Leases { orders, is_asking: &is_asking };
+    let mut attending = pin!(settings.attend(conversation, output, (news, leases)));
     let mut ending = Ending::NotYet;
 
-    loop {
+    let ended = loop {
         tokio::select! {
             (signal, reach) = signals.next() => {
                 match reach {
@@ -142,11 +153,13 @@ async fn stay(
                 family.sweep().await;
                 match ending {
                     Ending::Renewal { environment, lease, .. } => {
-                        family.renew(environment)?;
+                        if let Err(error) = family.renew(environment) {
+                            break Err(error);
+                        }
                         // Only now nothing runs any more with what was held before.
                         tell(orders, std::mem::replace(&mut leased, lease).map(Order::End));
                     }
-                    Ending::NotYet | Ending::Wanted => return Ok(code(status)),
+                    Ending::NotYet | Ending::Wanted => break Ok(code(status)),
                 }
                 ending = Ending::NotYet;
             }
@@ -165,7 +178,6 @@ async fn stay(
                     }
                     (Ok(environment), OnChange::Restart) => {
                         output.note("restarting the command with its new configuration");
-                        tell(orders, lease.clone().map(Order::Hold));
                         family.tell_all(Signal::TERM);
                         let until = Some(Instant::now() + settings.grace);
                         ending = Ending::Renewal { environment, lease, until };
@@ -179,7 +191,15 @@ async fn stay(
             }
             never = &mut attending => match never {},
         }
-    }
+    };
+    // The lease of an answer that is on its way would be nobody's.
+    let quiet = poll_fn(|context| {
+        let _ = attending.as_mut().poll(context);
+        if is_asking.get() { Poll::Pending } else { Poll::Ready(()) }
+    });
+    // A host that does not answer has no more to say.
+    let _ = timeout(lease::FAREWELL, quiet).await;
+    ended
 }
 
 /// Why the command may be about to end.
@@ -218,7 +238,7 @@ impl Supervision {
         self,
         conversation: Conversation<'_>,
         output: &Output,
-        tell: (mpsc::Sender<News>, &mpsc::Sender<Order>),
+        tell: (mpsc::Sender<News>, Leases<'_>),
     ) -> Infallible {
         if !self.watch {
             return pending().await;

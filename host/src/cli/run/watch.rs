@@ -2,7 +2,7 @@
 //!
 //! What a host grants to a running instance for a time, a lease, is renewed beside it ([`super::lease`]).
 
-use std::{convert::Infallible, time::Duration};
+use std::{cell::Cell, convert::Infallible, time::Duration};
 
 use tokio::{sync::mpsc, time::sleep};
 
@@ -30,6 +30,30 @@ pub(super) struct Watching {
     pub(super) random: Random,
 }
 
+/// Where the leases of answers go.
+#[derive(Clone, Copy)]
+pub(super) struct Leases<'a> {
+    pub(super) orders: &'a mpsc::Sender<Order>,
+    /// Whether an answer may be on its way whose lease nobody knows of yet.
+    pub(super) is_asking: &'a Cell<bool>,
+}
+
+impl Leases<'_> {
+    async fn while_asking<T>(
+        self,
+        asked: impl Future<Output = Result<T, Error>>,
+        order: impl Fn(&T) -> Option<Order>,
+    ) -> Result<T, Error> {
+        self.is_asking.set(true);
+        let answer = asked.await;
+        if let Some(order) = answer.as_ref().ok().and_then(order) {
+            let _ = self.orders.try_send(order);
+        }
+        self.is_asking.set(false);
+        answer
+    }
+}
+
 /// One question is short, and is not repeated at once: the next one comes anyway.
 pub(super) fn limits() -> Limits {
     let patience = Duration::from_secs(10);
@@ -42,13 +66,13 @@ pub(super) async fn attend(
     mut conversation: Conversation<'_>,
     watching: Watching,
     output: &Output,
-    (tell, orders): (mpsc::Sender<News>, &mpsc::Sender<Order>),
+    (tell, leases): (mpsc::Sender<News>, Leases<'_>),
 ) -> Infallible {
     let mut pace = Pace::new(watching.interval);
     let mut trouble = Trouble::default();
     loop {
         sleep(pace.pause(watching.random)).await;
-        let news = ask(&mut conversation, &watching, (orders, output)).await;
+        let news = ask(&mut conversation, &watching, (leases, output)).await;
         match &news {
             Err(Error::Unreachable { .. } | Error::TimedOut { .. }) => pace.silent(),
             _ => pace.heard(),
@@ -66,18 +90,21 @@ pub(super) async fn attend(
 async fn ask(
     conversation: &mut Conversation<'_>,
     watching: &Watching,
-    (orders, output): (&mpsc::Sender<Order>, &Output),
+    (leases, output): (Leases<'_>, &Output),
 ) -> Result<Option<Boot>, Error> {
-    match conversation.has_changed().await? {
-        Changed::No => return Ok(None),
-        Changed::Yes(None) => {}
+    let changed = leases.while_asking(conversation.has_changed(), |changed| match changed {
         // Nothing was started with what that answer held.
-        Changed::Yes(Some(held)) => drop(orders.try_send(Order::End(held))),
+        Changed::Yes(Some(held)) => Some(Order::End(held.clone())),
+        Changed::Yes(None) | Changed::No => None,
+    });
+    if let Changed::No = changed.await? {
+        return Ok(None);
     }
     let pause = within(watching.spread, watching.random);
     output.note(&format!("the configuration changed; acting on it in {} s", pause.as_secs()));
     sleep(pause).await;
-    conversation.fetch().await.map(Some)
+    let fetched = leases.while_asking(conversation.fetch(), |boot| boot.lease.clone().map(Order::Hold));
+    fetched.await.map(Some)
 }
 
 /// What is wrong just now, so that it is said once and not at every question.
