@@ -228,12 +228,11 @@ impl Book {
         self.0.get(workspace).map_or(0, |leases| leases.unproven.len())
     }
 
-    /// How many leases each workspace has, and how many of them are lost.
-    pub fn sizes(&self, now: UnixSeconds) -> impl Iterator<Item = (&WorkspaceId, usize, usize)> {
-        self.0.iter().map(move |(name, leases)| {
-            let lost = leases.all.values().filter(|lease| lease.is_lost(now)).count();
-            (name, leases.all.len(), lost)
-        })
+    /// How many leases a workspace has, and how many of them are lost.
+    #[must_use]
+    pub fn sizes(&self, workspace: &WorkspaceId, now: UnixSeconds) -> (usize, usize) {
+        let Some(leases) = self.0.get(workspace) else { return (0, 0) };
+        (leases.all.len(), leases.all.values().filter(|lease| lease.is_lost(now)).count())
     }
 }
 

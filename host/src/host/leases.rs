@@ -139,10 +139,10 @@ impl Leases {
         self.book.lock().of_deployment(workspace, deployment)
     }
 
-    /// How many leases each workspace has, and how many of them are lost.
+    /// How many leases a workspace has, and how many of them are lost.
     #[must_use]
-    pub fn sizes(&self, now: UnixSeconds) -> Vec<(WorkspaceId, usize, usize)> {
-        self.book.lock().sizes(now).map(|(name, all, lost)| (name.clone(), all, lost)).collect()
+    pub fn sizes(&self, workspace: &WorkspaceId, now: UnixSeconds) -> (usize, usize) {
+        self.book.lock().sizes(workspace, now)
     }
 
     /// Forgets at a start what was counted of versions that are gone.
@@ -351,7 +351,9 @@ impl Host {
 
     /// Shows how many leases there are, and how many are lost.
     pub fn note_leases(&self) {
-        for (workspace, all, lost) in self.leases.sizes(self.clock.now()) {
+        let now = self.clock.now();
+        for workspace in self.store.load().workspaces().keys() {
+            let (all, lost) = self.leases.sizes(workspace, now);
             self.metrics.set_leases(workspace.as_str(), all, lost);
         }
     }
