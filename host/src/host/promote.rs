@@ -65,7 +65,7 @@ impl Host {
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
         let mut promotion = self.asked_for(by, served, requested)?;
-        let judgement = self.judge(served, &promotion)?;
+        let judgement = self.judge(served, &promotion, false)?;
         self.note(&mut promotion, &judgement);
         Ok(promotion)
     }
@@ -304,7 +304,7 @@ impl Host {
         for _ in 0..MAX_ROUNDS {
             let live = self.store.load_full();
             let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
-            let judgement = self.judge(served, &promotion)?;
+            let judgement = self.judge(served, &promotion, true)?;
             self.note(&mut promotion, &judgement);
             match promotion.status {
                 Status::Denied => return self.close(author, workspace, promotion),

@@ -95,6 +95,12 @@ pub struct PolicyReport {
 }
 
 impl PromotionChain {
+    /// Whether there is nobody to ask.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
     /// The policies `links`, in the order in which they are asked. None is a chain, too: it allows.
     ///
     /// # Errors

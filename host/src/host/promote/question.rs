@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    fingerprint::NEW_PER_DAY,
     generation::Served,
-    host::{ChangeError, Host, release::Lacking},
+    host::{Author, ChangeError, Host, Shared, release::Lacking},
     id::VariableName,
     model::{
         Environment, Release, Role, SealedValue, Trigger,
@@ -20,8 +21,14 @@ use crate::{
 const OWN: &str = "bootlace";
 
 impl Host {
-    /// What the rules and the policies say of a promotion, as things stand in `served`.
-    pub(super) fn judge(&self, served: &Served, promotion: &Promotion) -> Result<Judgement, ChangeError> {
+    /// What the rules and the policies say of a promotion, as things stand in `served`. Secrets are compared
+    /// in a real one alone: whoever may only ask learns nothing of them.
+    pub(super) fn judge(
+        &self,
+        served: &Served,
+        promotion: &Promotion,
+        is_real: bool,
+    ) -> Result<Judgement, ChangeError> {
         let id = &promotion.deployment.0;
         let one = served.snapshot.configuration.deployments.get(id);
         let release = one.filter(|one| one.uid == promotion.deployment.1);
@@ -40,7 +47,17 @@ impl Host {
             return Ok(own);
         };
         let mut judgement = match self.promotion_chain(served, &promotion.to) {
-            Ok(chain) => chain.judge(&self.question(served, promotion, release, (source, target))?),
+            Ok(chain) => {
+                let shared = match is_real && !chain.is_empty() {
+                    true => self.shared_in(served, promotion)?,
+                    false => Shared::default(),
+                };
+                let mut question = self.question(served, promotion, release, (source, target))?;
+                question.shares_secret = !shared.equal.is_empty();
+                let mut judgement = chain.judge(&question);
+                self.wait_for_comparison(&mut judgement, &shared);
+                judgement
+            }
             Err(error) => {
                 deny(&mut own, "too-many-policies", error.to_string());
                 own
@@ -48,6 +65,24 @@ impl Host {
         };
         self.own_rules(&mut judgement, promotion, release, (source, target));
         Ok(judgement)
+    }
+
+    /// Whether the target's secrets are another environment's.
+    fn shared_in(&self, served: &Served, promotion: &Promotion) -> Result<Shared, ChangeError> {
+        let workspace = &served.snapshot.configuration.workspace;
+        let (requester, between) = (Author::process(&promotion.by), (&promotion.from, &promotion.to));
+        self.shared_secrets(&requester, workspace, &promotion.deployment.0, between)
+    }
+
+    /// What could not be compared yet is not taken for different.
+    fn wait_for_comparison(&self, judgement: &mut Judgement, shared: &Shared) {
+        let Some(at) = shared.retry_at else { return };
+        let seconds = u32::try_from(at.0.saturating_sub(self.clock.now().0).max(1)).unwrap_or(u32::MAX);
+        let reason = format!(
+            "at most {NEW_PER_DAY} new versions of a secret are compared in a day; the rest wait for the next"
+        );
+        let required_approvals = Vec::new();
+        judgement.defer(OWN, &Deferral { reason, retry_after_seconds: Some(seconds), required_approvals });
     }
 
     fn own_rules(
@@ -123,15 +158,10 @@ impl Host {
             // A promotion moves the release; what the target is given stays what it is.
             changes: Vec::new(),
             key_differences: differences(source, target),
-            shares_secret: shares_secret(),
+            shares_secret: false,
             evaluated_at: self.seconds(),
         })
     }
-}
-
-/// Whether a secret of the target equals another environment's. Nothing compares them yet.
-fn shares_secret() -> bool {
-    false
 }
 
 fn deny(judgement: &mut Judgement, code: &str, message: String) {
