@@ -16,6 +16,10 @@ use crate::{
 
 /// Say which instances hold what they were given, and report those that are gone
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bootlace lease list -d checkout -e production
+  bootlace lease gone -d checkout 5f0c8a2b9d3e4f60718293a4b5c6d7e8")]
 pub struct Args {
     #[command(subcommand)]
     verb: Verb,
