@@ -400,7 +400,7 @@ fn details(
     let revoked = changed.ok().map(|(_, done)| listed("tokens_revoked", done.revoked.clone()));
     json!({
         "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
-        "versions_revoked": named("revoked"),
+        "revoked": named("revoked"),
         "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
         "cloned": named("cloned"), "activated": named("activated"), "tokens": changed.ok().map(|(_, done)| done.tokens),
         "tokens_revoked": revoked, "keys": keys, "environments": environments, "deployments": deployments,
