@@ -194,7 +194,7 @@ async fn boots_without_a_lease_are_counted_and_want_a_word() {
     );
 
     assert_eq!(
-        told["details"]["versions_revoked"],
+        told["details"]["revoked"],
         json!(["version 1 of SIGNING_KEY of checkout in staging"])
     );
 
