@@ -465,7 +465,9 @@ fn body(route: (&str, &str), names: &Names) -> String {
         ("POST", "/api/v1/tools") => json!({ "name": names.tool.text }),
         ("PATCH", "/api/v1/tools/{id}") => json!({ "profiles": { environment: null } }),
         ("POST", "/api/v1/environments/{env}/clone") => json!({ "name": environment, "permissions": true }),
-        ("POST", "/api/v1/deployments/{id}/rollback") => json!({ "environment": environment }),
+        ("POST", "/api/v1/deployments/{id}/rollback") => {
+            json!({ "environment": environment, "activation": 999_999 })
+        }
         ("POST", "/api/v1/deployments/{id}/what-if") => json!({ "policy": "region-affinity" }),
         ("PATCH", _) => json!({}),
         ("POST", "/api/v1/tokens") => json!({
