@@ -373,3 +373,25 @@ async fn the_command_line_moves_a_workspace_and_overwrites_no_file() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("bootlace snapshot export"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pinned_on_one_host_is_pinned_on_the_other() {
+    let first = World::start().await;
+    let back = json!({ "environment": "staging", "activation": 1, "configuration": true });
+    let rollback = "/deployments/checkout/rollback";
+    first.by("releaser", "POST", rollback, back).await.done();
+    let before = first.boot("staging").await.json();
+    let email = json!({ "environment": "staging", "name": "SUPPORT_EMAIL", "value": "other@acme.example" });
+    first.by("developer", "POST", "/deployments/checkout/env", email).await.done();
+    let second = vacant(&first.site).await;
+    import(&second, export(&first).await).await.done();
+    for world in [first, second.restart().await] {
+        let boot = world.boot("staging").await.json();
+        assert_eq!((&boot["digest"], &boot["env"]), (&before["digest"], &before["env"]));
+        let pinned = &world.by("viewer", "GET", "/deployments/checkout", Value::Null).await.json()["pinned"];
+        assert_eq!(pinned["staging"]["held_back"], json!(["SUPPORT_EMAIL"]), "{pinned}");
+        let unpin = json!({ "environment": "staging" });
+        world.by("releaser", "POST", "/deployments/checkout/unpin", unpin).await.done();
+        assert_eq!(world.environment("staging").await["SUPPORT_EMAIL"], "other@acme.example");
+    }
+}

@@ -135,7 +135,7 @@ async fn what_was_activated_meanwhile_is_not_rolled_over() {
             (Clone::clone(&deployment), Clone::clone(&environment));
         [
             Edit::ExpectActive { deployment: deployment.clone(), environment: environment.clone(), number },
-            Edit::Activate { deployment, environment, release: 17, why: Why::Rollback },
+            Edit::Activate { deployment, environment, release: 17, why: Why::Rollback, pin: None },
         ]
     };
     for (number, done) in [(2, false), (4, false), (3, true)] {

@@ -193,10 +193,7 @@ async fn boots_without_a_lease_are_counted_and_want_a_word() {
         "{told}"
     );
 
-    assert_eq!(
-        told["details"]["revoked"],
-        json!(["version 1 of SIGNING_KEY of checkout in staging"])
-    );
+    assert_eq!(told["details"]["revoked"], json!(["version 1 of SIGNING_KEY of checkout in staging"]));
 
     // A version that only leases held wants no word, whatever boots were given otherwise.
     world.rotate("the third").await;

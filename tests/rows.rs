@@ -9,6 +9,7 @@ mod row_08;
 mod row_09;
 mod row_10;
 mod row_11;
+mod row_12;
 mod row_13;
 mod row_14;
 mod row_15;

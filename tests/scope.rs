@@ -23,7 +23,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 97] = [
+const ROUTES: [Route; 98] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -109,6 +109,7 @@ const ROUTES: [Route; 97] = [
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/releases"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/releases"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/rollback"),
+    (Listener::Admin, "POST", "/api/v1/deployments/{id}/unpin"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/what-if"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/what-if"),
     (Listener::Boot, "POST", "/v1/lease/{id}"),
@@ -468,6 +469,7 @@ fn body(route: (&str, &str), names: &Names) -> String {
         ("POST", "/api/v1/deployments/{id}/rollback") => {
             json!({ "environment": environment, "activation": 999_999 })
         }
+        ("POST", "/api/v1/deployments/{id}/unpin") => json!({ "environment": environment }),
         ("POST", "/api/v1/deployments/{id}/what-if") => json!({ "policy": "region-affinity" }),
         ("PATCH", _) => json!({}),
         ("POST", "/api/v1/tokens") => json!({

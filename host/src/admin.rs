@@ -15,6 +15,7 @@ mod idempotency;
 mod leases;
 mod openapi;
 mod parity;
+mod pinned;
 mod policies;
 mod query;
 mod reach;
@@ -166,6 +167,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/diff", get(diff::diff))
         .route("/api/v1/deployments/{id}/parity", get(parity::parity))
         .route("/api/v1/deployments/{id}/rollback", post(rollback::rollback))
+        .route("/api/v1/deployments/{id}/unpin", post(rollback::unpin))
         .route("/api/v1/deployments/{id}/what-if", get(what_if::of_release).post(what_if::of_policy))
         .route("/api/v1/deployments/{id}/env", get(values::deployment::list).post(values::deployment::set))
         .route("/api/v1/deployments/{id}/env/{name}", delete(values::deployment::unset))

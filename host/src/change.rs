@@ -36,7 +36,7 @@ use crate::{
     },
     seal,
     secret::Secret,
-    state::Why,
+    state::{Pin, Why},
 };
 
 /// The most edits of one change.
@@ -120,6 +120,8 @@ pub enum Edit {
         release: u64,
         /// What led to it.
         why: Why,
+        /// The earlier set that it runs with, in place of what the layers make.
+        pin: Option<Pin>,
     },
     /// Nothing is changed: what the edits beside it were allowed on.
     Expect(RunsIn),
@@ -300,8 +302,12 @@ impl Edit {
                 format!("environment {source} as {}", wanted.name)
             }
             Self::Resource(edit) => edit.subject(),
-            Self::Activate { deployment, environment, release, why } => {
-                format!("release {release} of {deployment} in {environment} ({why})")
+            Self::Activate { deployment, environment, release, why, pin } => {
+                let pinned = pin.map(|pin| format!(", pinned to activation {}", pin.activation));
+                format!(
+                    "release {release} of {deployment} in {environment} ({why}{})",
+                    pinned.unwrap_or_default()
+                )
             }
             Self::Expect(expected) => expected.of.to_string(),
             Self::ExpectActive { deployment, environment, number } => {

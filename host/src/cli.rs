@@ -40,6 +40,7 @@ pub(crate) mod signers;
 pub mod snapshot;
 pub mod token;
 pub mod tool;
+pub mod unpin;
 pub mod usage;
 pub(crate) mod value;
 pub mod var;
@@ -125,6 +126,8 @@ pub enum Verb {
     WhatIf(what_if::Args),
     /// Run the release again that ran before in an environment
     Rollback(rollback::Args),
+    /// Let what was changed since a rollback with its configuration apply
+    Unpin(unpin::Args),
     /// Say how each environment is used
     Usage(usage::Args),
     /// Say which instances hold what they were given
@@ -218,6 +221,7 @@ impl Verb {
             Self::Parity(args) => return args.run(output),
             Self::WhatIf(args) => return args.run(output),
             Self::Rollback(args) => args.run(output),
+            Self::Unpin(args) => args.run(output),
             Self::Usage(args) => args.run(output),
             Self::Lease(args) => args.run(output),
             Self::Audit(args) => args.run(output),

@@ -9,15 +9,16 @@ use std::{
 
 use crate::{
     auth::InstanceCaller,
-    id::{DeploymentId, EnvironmentName, PolicyName, WorkspaceId},
+    change::Pair,
+    id::{DeploymentId, Digest, EnvironmentName, PolicyName, WorkspaceId},
     made::Made,
     model::{
-        TokenHash, TokenRecord,
+        Configuration, Environment, SealedValue, TokenHash, TokenRecord,
         question::{Answer, Facts, Resolution},
     },
     permit::{Grant, Refusal, resolution_digest},
     persistent::Map,
-    plan::EnvironmentPlans,
+    plan::{Chains, EnvironmentPlans, Plan, PlanError},
     policy::{Decisions, Lanes, Loaded, PolicyFailure, Share, Verdict, decisions, patiently},
     prepared::Prepared,
     questions::Room,
@@ -75,6 +76,42 @@ pub struct Served {
     pub digests: BTreeMap<EnvironmentName, EnvironmentPlans>,
     /// The room that the questions of its boots take.
     pub room: Arc<Room>,
+    /// What runs with an earlier activation's set, and not with what the layers make.
+    pub sets: Sets,
+}
+
+/// What an activation began with: everything that its pair is planned from.
+pub struct Set {
+    /// The root of the tree that has it.
+    pub root: Digest,
+    /// The layers and whatever these refer to.
+    pub part: Configuration<SealedValue>,
+    /// The release.
+    pub release: u64,
+    /// The policies of then, compiled.
+    pub policies: BTreeMap<PolicyName, Arc<Loaded>>,
+}
+
+/// The sets of the pairs that are pinned.
+pub type Sets = BTreeMap<Pair, Arc<Set>>;
+
+impl Set {
+    /// What the pair runs with. How long its environment lives, and who may change it, is as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be planned any more.
+    pub fn plan(
+        &self,
+        now: &Configuration<SealedValue>,
+        (deployment, environment): (&DeploymentId, &EnvironmentName),
+    ) -> Result<Plan<SealedValue>, PlanError> {
+        let chains = Chains::of(&self.part);
+        let plan = Plan::merge_with(&self.part, &chains, deployment, environment, Some(self.release))?;
+        let now = now.environments.get(environment);
+        let now = now.ok_or_else(|| PlanError::UnknownEnvironment(environment.clone()))?;
+        let Environment { kind, labels, .. } = plan.environment;
+        Ok(Plan { environment: Environment { kind, labels, ..now.clone() }, ..plan })
+    }
 }
 
 /// What was prepared, by deployment and environment.
@@ -90,7 +127,19 @@ impl Served {
         policies: Arc<BTreeMap<PolicyName, Arc<Loaded>>>,
         (pairs, digests): (Pairs, BTreeMap<EnvironmentName, EnvironmentPlans>),
     ) -> Self {
-        Self { snapshot, made, share, policies, pairs, digests, room: Arc::default() }
+        Self { snapshot, made, share, policies, pairs, digests, room: Arc::default(), sets: Sets::new() }
+    }
+
+    /// The same, of which some is pinned.
+    #[must_use]
+    pub fn with(self, sets: Sets) -> Self {
+        Self { sets, ..self }
+    }
+
+    /// Whether a pair runs with an earlier set.
+    #[must_use]
+    pub fn is_pinned(&self, deployment: &DeploymentId, environment: &EnvironmentName) -> bool {
+        !self.sets.is_empty() && self.sets.contains_key(&(deployment.clone(), environment.clone()))
     }
 
     /// The same, whose questions share the room of those before.

@@ -7,7 +7,7 @@
 //! | `base` | what holds for every deployment everywhere |
 //! | `environment/<name>` | an environment and its layer |
 //! | `deployment/<id>` | a deployment's base, its domain, namespaces and releases |
-//! | `pair/<id>/in/<environment>` | what is special to a deployment in an environment, and its active release |
+//! | `pair/<id>/in/<environment>` | what is special to a deployment in an environment, and what runs there |
 //! | `service/<id>`, `tool/<id>` | with its instances or profiles |
 //! | `policies` | the policies, by their components' digests, and where they are attached |
 //!
@@ -26,6 +26,7 @@ use crate::{
     id::{DeploymentId, Digest, EnvironmentName, Uid, WorkspaceId},
     made::{ResourceKey, Subject},
     model::{Configuration, NamespaceHere, Place, SealedValue},
+    state::Running,
 };
 
 /// Finds a piece; none where there is no such piece.
@@ -100,8 +101,8 @@ fn pairs(
     meant.map(|(id, environment)| PieceKey::Pair(id.clone(), environment.clone()))
 }
 
-/// What a pair is planned from, as it was: its layers and whatever these refer to, and the release that
-/// was active. `find` gives a piece by its key.
+/// What a pair is planned from, as it was: its layers and whatever these refer to, and what ran. `find` gives
+/// a piece by its key.
 ///
 /// # Errors
 /// When a piece cannot be had, or there was no such pair.
@@ -109,14 +110,14 @@ pub fn of_pair(
     (workspace, uid): (&WorkspaceId, Uid),
     (deployment, environment): (&DeploymentId, &EnvironmentName),
     find: &mut Find<'_>,
-) -> Result<(Configuration<SealedValue>, Option<u64>), HistoryError> {
+) -> Result<(Configuration<SealedValue>, Option<Running>), HistoryError> {
     let mut pieces = Pieces { whole: Configuration::new(workspace.clone(), uid), find };
     let (id, here) = (deployment.clone(), environment.clone());
     pieces.take(&PieceKey::Base)?;
     pieces.take(&PieceKey::Policies)?;
     pieces.take(&PieceKey::Environment(here.clone()))?.ok_or(HistoryError::Unknown)?;
     pieces.take(&PieceKey::Deployment(id.clone()))?.ok_or(HistoryError::Unknown)?;
-    let release = pieces.take(&PieceKey::Pair(id.clone(), here.clone()))?.ok_or(HistoryError::Unknown)?;
+    let running = pieces.take(&PieceKey::Pair(id.clone(), here.clone()))?.ok_or(HistoryError::Unknown)?;
 
     let uses = pieces.whole.deployments.get(deployment).and_then(|one| one.environments.get(environment));
     let uses = uses.ok_or(HistoryError::Unknown)?.clone();
@@ -133,7 +134,7 @@ pub fn of_pair(
             pieces.take(&PieceKey::Pair(id.clone(), owner.clone()))?;
         }
     }
-    Ok((pieces.whole, release))
+    Ok((pieces.whole, running))
 }
 
 /// The components that the policies of a revision have, from the piece that names them.
@@ -154,15 +155,15 @@ struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
-    /// Adds a piece; the active release that it tells, and none where there is no such piece.
-    #[expect(clippy::option_option, reason = "a piece that is not there, and one that tells of no release")]
-    fn take(&mut self, key: &PieceKey) -> Result<Option<Option<u64>>, HistoryError> {
+    /// Adds a piece; what it tells of what runs, and none where there is no such piece.
+    #[expect(clippy::option_option, reason = "a piece that is not there, and one that tells of nothing")]
+    fn take(&mut self, key: &PieceKey) -> Result<Option<Option<Running>>, HistoryError> {
         let Some(bytes) = (self.find)(key)? else { return Ok(None) };
         let unread = |source| HistoryError::Piece { key: key.to_string(), source };
-        let (release, bytes) = key.split(&bytes).ok_or_else(|| unread(bundle::BundleError::Digest))?;
+        let (running, bytes) = key.split(&bytes).ok_or_else(|| unread(bundle::BundleError::Digest))?;
         let part = bundle::read_part(bytes, &self.whole.workspace, self.whole.uid).map_err(unread)?;
         key.add(part, &mut self.whole);
-        Ok(Some(release))
+        Ok(Some(running))
     }
 }
 

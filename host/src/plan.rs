@@ -9,6 +9,7 @@
 
 mod build;
 mod chain;
+mod compare;
 mod digest;
 mod environment;
 pub(crate) mod layers;
@@ -18,6 +19,7 @@ pub(crate) mod scoped;
 pub(crate) mod template;
 
 pub use chain::{Attached, Chains, promotion_policies};
+pub use compare::PlanDifference;
 pub(crate) use digest::content_id;
 pub use digest::{Identified, snapshot_digest};
 pub use environment::EnvironmentPlans;

@@ -8,13 +8,13 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-pub use activation::{Activation, Active, MAX_ACTIVATIONS, Past, Why};
+pub use activation::{Activation, Active, MAX_ACTIVATIONS, Past, Pin, Running, Runs, Why, sets_in};
 pub use promotion::{Promotion, Report, Status};
 pub use record::Alteration;
 pub use wire::StateError;
 
 use crate::{
-    id::{DeploymentId, EnvironmentName, UnixSeconds, WorkspaceId},
+    id::{DeploymentId, Digest, EnvironmentName, Uid, UnixSeconds, WorkspaceId},
     model::{Configuration, Scope, TokenHash, TokenRecord},
 };
 
@@ -35,8 +35,17 @@ pub struct State {
     pub active: BTreeMap<WorkspaceId, Active>,
 }
 
-/// The number of the active release of each (deployment, environment): all that a plan is made of.
+/// The number of the active release of each (deployment, environment).
 pub type Activations = BTreeMap<DeploymentId, BTreeMap<EnvironmentName, u64>>;
+
+/// The releases of what runs.
+#[must_use]
+pub fn releases(runs: &Runs) -> Activations {
+    let numbers = |names: &BTreeMap<EnvironmentName, Running>| {
+        names.iter().map(|(name, running)| (name.clone(), running.release)).collect()
+    };
+    runs.iter().map(|(id, names)| (id.clone(), numbers(names))).collect()
+}
 
 /// No more tokens fit.
 #[derive(Debug, thiserror::Error)]
@@ -159,6 +168,22 @@ impl State {
         of_deployment.insert(environment.clone(), Activation { number, ..next });
     }
 
+    /// Notes that what runs in a workspace, and nobody wrote down with which set, does so with that one;
+    /// whether there was any.
+    pub fn note_sets(&mut self, runs: &Runs, workspace: &WorkspaceId, set: Digest) -> bool {
+        let mut noted = false;
+        for (id, names) in self.active.get_mut(workspace).into_iter().flatten() {
+            let Some(runs) = runs.get(id) else { continue };
+            for (_, one) in
+                names.iter_mut().filter(|(name, one)| one.set.is_none() && runs.contains_key(*name))
+            {
+                one.set = Some(set);
+                noted = true;
+            }
+        }
+        noted
+    }
+
     /// Dates what nobody dated: it was active by now.
     pub fn date_activations(&mut self, now: UnixSeconds) {
         let all = self.active.values_mut().flat_map(BTreeMap::values_mut).flat_map(BTreeMap::values_mut);
@@ -170,13 +195,18 @@ impl State {
     /// The activations of what is in `configuration`. A push may prune a deployment or stop using
     /// an environment; what was active there stays in the state and says nothing.
     #[must_use]
-    pub fn active_in<V>(&self, configuration: &Configuration<V>) -> Activations {
-        let Some(active) = self.active.get(&configuration.workspace) else { return Activations::new() };
+    pub fn active_in<V>(&self, configuration: &Configuration<V>) -> Runs {
+        let Some(active) = self.active.get(&configuration.workspace) else { return Runs::new() };
+        let environments = &configuration.environments;
         let uses =
             configuration.deployments.iter().filter_map(|(id, uses)| Some((id, uses, active.get(id)?)));
         let still = uses.map(|(id, uses, active)| {
             let there = active.iter().filter(|(environment, _)| uses.environments.contains_key(*environment));
-            (id.clone(), there.map(|(environment, one)| (environment.clone(), one.release)).collect())
+            let there = there.map(|(name, one)| {
+                let uid = environments.get(name).map_or(Uid::NONE, |environment| environment.uid);
+                (name.clone(), one.running((uses.uid, uid)))
+            });
+            (id.clone(), there.collect())
         });
         still.collect()
     }

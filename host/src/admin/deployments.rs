@@ -18,6 +18,7 @@ use super::{
         BadRequest, Confirmed, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NewRevision,
         NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
     },
+    pinned::ShownPin,
     query::{MAX_PAGE, PAGE, Paging, environment},
     reach::{Reached, may_create},
     tagged,
@@ -91,10 +92,13 @@ pub(super) async fn show(
     let one = visible(&caller, served, &id)?;
     let configuration = &served.snapshot.configuration;
     let given = |name: &EnvironmentName| (name.to_string(), shown::all(configuration, one, name));
+    let pinned =
+        |name: &EnvironmentName| Some((name.to_string(), ShownPin::of(&host, served, &one.id, name)?));
     let required = one.base.required.iter();
     let entry = DeploymentEntry {
         name: one.id.to_string(),
         environments: seen(&caller, one).map(given).collect(),
+        pinned: seen(&caller, one).filter_map(pinned).collect(),
         required: required.map(|(key, form)| (key.to_string(), WireType::of(form.as_ref()))).collect(),
         owned: Owned::since(made(served, one).map(|made| &made.changed)),
     };

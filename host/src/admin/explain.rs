@@ -20,13 +20,14 @@ use super::{
     Caller, Named,
     audit::Readers,
     openapi::{BadRequest, InWorkspace, NotFound, Unauthenticated},
+    pinned::ShownPin,
     query::{environment, parameter},
     tagged,
 };
 use crate::{
     generation::Decided,
     host::Host,
-    id::VariableName,
+    id::{DeploymentId, VariableName},
     model::question::{Answer, Assignment, Attribute, Decision, Facts, Sensitivity},
     permit::Refusal,
     plan::Planned,
@@ -66,7 +67,7 @@ pub(super) async fn explain(
     let served = caller.served(query.as_deref())?;
     let environment = environment(&caller, query.as_deref())?
         .ok_or_else(|| Problem::bad_request("name the environment with ?environment="))?;
-    let deployment = id.parse().map_err(|_| Problem::not_found())?;
+    let deployment: DeploymentId = id.parse().map_err(|_| Problem::not_found())?;
     let key = parameter(query.as_deref(), "key")?;
     if let Some(id) = parameter(query.as_deref(), "boot")? {
         let place = (caller.workspace(query.as_deref())?, deployment, environment);
@@ -81,7 +82,8 @@ pub(super) async fn explain(
     let explanation = Explanation::new(prepared, verdict, &decided, caller.live.capsule_key());
     let keys = asked(&explanation, key.as_deref())?;
     let revision = served.snapshot.revision.0;
-    Ok(tagged(revision, explanation.whole(revision, keys, took)))
+    let pin = ShownPin::of(&host, served, &deployment, &environment);
+    Ok(tagged(revision, ExplainedPair { pin, ..explanation.whole(revision, keys, took) }))
 }
 
 /// The keys that are asked about, or all.
@@ -132,6 +134,7 @@ impl<'a> Explanation<'a> {
             release: plan.release.as_ref().map(|release| release.number),
             revision,
             digest: plan.digest.to_string(),
+            pin: None,
             keys,
             policies: self.policies(),
             asking_us: took.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),

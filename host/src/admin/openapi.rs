@@ -44,7 +44,7 @@ pub(crate) use refusals::{
         bindings::list, bindings::add, bindings::remove,
         given::show_domains, given::put_domains, given::show_namespaces, given::put_namespaces,
         given::show_tools, given::put_tools,
-        activations::list, releases::list, releases::register, rollback::rollback, checks::list, checks::report,
+        activations::list, releases::list, releases::register, rollback::rollback, rollback::unpin, checks::list, checks::report,
         promotions::list, promotions::show, promotions::promote, promotions::approve,
         services::list, services::create, services::show, services::patch, services::delete,
         tools::list, tools::create, tools::show, tools::patch, tools::delete,

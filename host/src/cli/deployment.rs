@@ -111,9 +111,19 @@ struct Listed {
 struct Entry {
     name: String,
     environments: BTreeMap<String, Vec<Injected>>,
+    #[serde(default)]
+    pinned: BTreeMap<String, Pinned>,
     required: BTreeMap<String, serde_json::Value>,
     #[serde(flatten)]
     owned: Owned,
+}
+
+#[derive(Deserialize)]
+struct Pinned {
+    activation: u64,
+    held_back: Vec<String>,
+    policies: bool,
+    problem: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +156,17 @@ impl Args {
     }
 }
 
+impl Pinned {
+    fn told(&self) -> String {
+        let Self { activation, held_back, policies, problem } = self;
+        let mut held_back = held_back.clone();
+        held_back.extend(policies.then(|| "policies".to_owned()));
+        held_back.extend(problem.as_ref().map(|problem| format!("what makes no plan: {problem}")));
+        let what = if held_back.is_empty() { "nothing".to_owned() } else { held_back.join(", ") };
+        format!("pinned to the set of activation {activation}; held back: {what}")
+    }
+}
+
 fn at(id: &DeploymentId) -> [&str; 4] {
     ["api", "v1", "deployments", id.as_str()]
 }
@@ -165,6 +186,9 @@ fn show(one: &Entry, page: &mut Page) {
     for (environment, injected) in &one.environments {
         page.gap();
         page.heading(environment, "");
+        if let Some(pinned) = one.pinned.get(environment) {
+            page.line(&pinned.told());
+        }
         for Injected { name, source, value } in injected {
             let value = value.as_deref().map(|value| format!(" = {value}")).unwrap_or_default();
             page.line(&format!("{name}{value}, {source}"));

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{
     bundle,
-    id::{DeploymentId, EnvironmentName, ServiceId, ToolName},
+    id::{DeploymentId, Digest, EnvironmentName, ServiceId, ToolName},
     model::{Configuration, Deployment, SealedValue},
-    state::Activations,
+    state::{Running, Runs},
 };
 
 /// Names a piece of a configuration.
@@ -30,6 +30,8 @@ pub enum PieceKey {
 
 /// Bytes of the number before a pair's part.
 const RELEASE_BYTES: usize = 8;
+/// Set in that number where the root of the tree that a pair is pinned to stands behind it.
+const PINNED: u64 = 1 << 63;
 
 impl PieceKey {
     /// The keys of every piece that `configuration` has.
@@ -50,7 +52,7 @@ impl PieceKey {
 
     /// The piece, as `configuration` has it; none where it does not.
     #[must_use]
-    pub fn write(&self, configuration: &Configuration<SealedValue>, active: &Activations) -> Option<Vec<u8>> {
+    pub fn write(&self, configuration: &Configuration<SealedValue>, active: &Runs) -> Option<Vec<u8>> {
         let mut part = Configuration::new(configuration.workspace.clone(), configuration.uid);
         match self {
             Self::Base => part.base = configuration.base.clone(),
@@ -70,9 +72,8 @@ impl PieceKey {
                 let environments = [(environment.clone(), here)].into();
                 let bare = Deployment { id: one.id.clone(), uid: one.uid, environments, ..nothing(one) };
                 part.deployments.insert(id.clone(), bare);
-                let release = active.get(id).and_then(|active| active.get(environment)).copied();
-                let release = release.unwrap_or_default().to_le_bytes();
-                return Some([&release[..], &bundle::write_part(&part)].concat());
+                let running = active.get(id).and_then(|active| active.get(environment));
+                return Some([begin(running), bundle::write_part(&part)].concat());
             }
             Self::Service(id) => part.services.insert(id.clone(), configuration.services.get(id)?.clone()),
             Self::Tool(id) => part.tools.insert(id.clone(), configuration.tools.get(id)?.clone()),
@@ -84,13 +85,19 @@ impl PieceKey {
         Some(bundle::write_part(&part))
     }
 
-    /// The active release that a piece tells, and its part.
-    pub(super) fn split<'a>(&self, bytes: &'a [u8]) -> Option<(Option<u64>, &'a [u8])> {
+    /// What runs where a piece is of a pair, and the piece's part.
+    pub(super) fn split<'a>(&self, bytes: &'a [u8]) -> Option<(Option<Running>, &'a [u8])> {
         if !matches!(self, Self::Pair(..)) {
             return Some((None, bytes));
         }
-        let (release, part) = bytes.split_first_chunk::<RELEASE_BYTES>()?;
-        Some((Some(u64::from_le_bytes(*release)).filter(|number| *number != 0), part))
+        let (number, part) = bytes.split_first_chunk::<RELEASE_BYTES>()?;
+        let number = u64::from_le_bytes(*number);
+        let (set, part) = match number & PINNED {
+            0 => (None, part),
+            _ => part.split_first_chunk().map(|(root, part)| (Some(Digest(*root)), part))?,
+        };
+        let release = number & !PINNED;
+        Some(((release != 0).then_some(Running { release, set }), part))
     }
 
     /// Adds a part to a configuration that is being put together.
@@ -117,6 +124,14 @@ impl PieceKey {
             Self::Policies => (whole.policies, whole.attachments) = (part.policies, part.attachments),
         }
     }
+}
+
+/// How the piece of a pair begins: the number of the active release, 0 where none is, and what it is pinned to.
+fn begin(running: Option<&Running>) -> Vec<u8> {
+    let (release, set) = running.map_or((0, None), |running| (running.release, running.set));
+    let number = release & !PINNED | set.map_or(0, |_| PINNED);
+    let root = set.map(|Digest(root)| root);
+    number.to_le_bytes().into_iter().chain(root.into_iter().flatten()).collect()
 }
 
 fn without_environments(one: &Deployment<SealedValue>) -> Deployment<SealedValue> {

@@ -9,16 +9,22 @@ use crate::{
     model::{Configuration, Variable},
     plan::{Chains, Identified as _, Plan},
     source::{self, tests::kit},
-    state::Activations,
+    state::{Activations, Running, Runs},
 };
 
-fn starter() -> (Configuration<SealedValue>, Activations) {
+/// What runs, of which nothing is pinned.
+fn runs(active: Activations) -> Runs {
+    let plain = |(name, release)| (name, Running { release, set: None });
+    active.into_iter().map(|(id, names)| (id, names.into_iter().map(plain).collect())).collect()
+}
+
+fn starter() -> (Configuration<SealedValue>, Runs) {
     let directory = source::load(&kit::starter()).unwrap();
     let sealed = directory.configuration.try_map(|address, value| {
         let bytes = address.name.bytes().collect::<Vec<_>>().into();
         Ok::<_, std::convert::Infallible>(SealedValue { id: value.id(&address.name), bytes })
     });
-    (sealed.unwrap(), directory.bootstrap.unwrap().active)
+    (sealed.unwrap(), runs(directory.bootstrap.unwrap().active))
 }
 
 fn plan(
@@ -39,7 +45,7 @@ impl Disk {
         &mut self,
         tree: &Tree,
         keys: impl Iterator<Item = PieceKey>,
-        from: &(Configuration<SealedValue>, Activations),
+        from: &(Configuration<SealedValue>, Runs),
     ) -> Tree {
         let edits = keys.map(|key| (key.to_string(), key.write(&from.0, &from.1))).collect();
         let edited = tree.edit(edits, &mut |digest| Ok(self.0[&digest].clone())).unwrap();
@@ -55,8 +61,8 @@ impl Disk {
     ) -> Digest {
         let fetch = &mut |digest| Ok(self.0[&digest].clone());
         let mut find = |key: &PieceKey| tree.get(&key.to_string(), fetch);
-        let (part, release) = of_pair((&like.workspace, like.uid), pair, &mut find).unwrap();
-        plan(&part, pair, release)
+        let (part, running) = of_pair((&like.workspace, like.uid), pair, &mut find).unwrap();
+        plan(&part, pair, running.map(|running| running.release))
     }
 }
 
@@ -67,7 +73,7 @@ fn every_pair_is_planned_from_its_pieces_as_it_was() {
     let mut pairs = 0;
     for (id, one) in &starter.0.deployments {
         for environment in one.environments.keys() {
-            let release = starter.1.get(id).and_then(|active| active.get(environment)).copied();
+            let release = starter.1.get(id).and_then(|active| active.get(environment)).map(|one| one.release);
             let whole = plan(&starter.0, (id, environment), release);
             assert_eq!(disk.plan(&tree, &starter.0, (id, environment)), whole, "{id} in {environment}");
             pairs += 1;
@@ -99,7 +105,7 @@ fn an_earlier_revision_stays_what_it_was() {
     assert_eq!(second.digest(), all.digest(), "what a change is known to change is all that it changes");
 
     let pair = (&id, &environment);
-    let release = before.1[&id].get(&environment).copied();
+    let release = before.1[&id].get(&environment).map(|one| one.release);
     assert_eq!(disk.plan(&first, &before.0, pair), plan(&before.0, pair, release));
     assert_eq!(disk.plan(&second, &after.0, pair), plan(&after.0, pair, release));
     assert_ne!(disk.plan(&first, &before.0, pair), disk.plan(&second, &after.0, pair));

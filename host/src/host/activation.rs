@@ -37,7 +37,7 @@ impl Host {
         why: Why,
     ) -> Result<Changed, ChangeError> {
         let (deployment, environment) = (deployment.clone(), environment.clone());
-        let edits = [Edit::Activate { deployment, environment, release, why }];
+        let edits = [Edit::Activate { deployment, environment, release, why, pin: None }];
         self.change(author, workspace, &edits, Precondition::Any)
     }
 

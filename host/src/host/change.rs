@@ -13,11 +13,12 @@ use super::{
     noted::ALONG,
     prepare::Ingredients,
     push::{changed, validated_in},
+    sets::{held_back_warning, opens, pinned_among, revoked_by},
     tokens,
 };
 use crate::{
     audit::{self, ChangeRecord},
-    change::{About, Draft, Edit, EditError, LISTED, MAX_EDITS, Precondition, Reach, ResourceEdit},
+    change::{About, Draft, Edit, EditError, LISTED, MAX_EDITS, Pair, Precondition, Reach, ResourceEdit},
     control::{ControlError, Expected},
     generation::Served,
     history::{self, PieceKey},
@@ -26,8 +27,7 @@ use crate::{
     ledger::{Blob, LedgerError, MAX_OPERATIONS, MAX_TRANSACTION_BYTES},
     made::{Made, ResourceKey, Stamp},
     model::{Configuration, Scope, SealedValue, TokenRecord},
-    snapshot::Snapshot,
-    state::{Activations, Alteration},
+    state::{Alteration, Runs},
 };
 
 /// The most records of tokens that come with what takes effect.
@@ -158,12 +158,15 @@ impl Host {
             draft.apply(edit, precondition, &mut crate::system::entropy)?;
         }
         self.unused(served, edits)?;
-        let active = self.active_after(snapshot, edits, &stamp, &draft.part());
-        let active = active.map_err(|error| because(error, &draft.warnings))?;
+        let active = self.active_after(served, edits, &stamp, &draft);
+        let (active, pinned) = active.map_err(|error| because(error, &draft.warnings))?;
         // A new environment's key opens what was just sealed for it.
         let renewed = (draft.keys != snapshot.keys)
             .then(|| Keyring::unwrap(snapshot.configuration.uid, &draft.keys, &workshop.roots));
         let made = Arc::new(draft.made);
+        self.nothing_pinned(served, &served.made, edits)?;
+        let sets = self.sets_after(&workshop, &draft.configuration, &pinned, Some(served))?;
+        self.nothing_revoked(&draft.configuration, edits, &sets)?;
         let ingredients = Ingredients {
             configuration: draft.configuration,
             keys: draft.keys,
@@ -173,6 +176,7 @@ impl Host {
             not_after: snapshot.not_after,
             made: Arc::clone(&made),
             active: &active,
+            sets,
             certified: false,
             parent: Some(served),
             touched: (draft.reach < Reach::Policies).then_some(&draft.touched),
@@ -180,7 +184,12 @@ impl Host {
         let next = workshop
             .prepare(ingredients, &self.engine)
             .map_err(|error| because(error.into(), &draft.warnings))?;
-        let mut changed = changed(&next, draft.warnings);
+        opens(&next, edits)?;
+        let mut warnings = draft.warnings;
+        let reached = |pair: &Pair| draft.reach == Reach::Policies || draft.touched.contains(pair);
+        let held_back = next.sets.keys().filter(|pair| reached(pair) && !draft.activated.contains(*pair));
+        warnings.extend(held_back.take(LISTED).map(held_back_warning));
+        let mut changed = changed(&next, warnings);
         let mut records = made.changed_since(&served.made, workspace, &draft.subjects);
         let mut writer = self.writer.lock();
         self.still_works(author, &writer.state)?;
@@ -189,10 +198,14 @@ impl Host {
         let activated = draft.activated.iter().cloned();
         pieces.extend(activated.map(|(deployment, environment)| PieceKey::Pair(deployment, environment)));
         let held = self.hold_components(&writer, &made, &draft.subjects)?;
-        let after = Regranted::after(&writer.state, snapshot, edits, &stamp)?;
+        // The one before, if that is not kept yet: what is told of activations below goes on from there.
+        drop(writer.keep(served));
+        let mut after = Regranted::after(&writer.state, snapshot, edits, &stamp)?;
         let pieces = (&active, after.state.as_ref(), pieces);
         let mut entry = self.told_of_ledger(writer.next_in_history(served, &next, pieces))?;
+        after.began_with(&writer.state, workspace, &active, entry.root());
         records.append(&mut entry.records);
+        records.extend(revoked_by(workspace, &served.made, edits));
         records.extend(writer.ended(workspace, &draft.activated)?);
         let Regranted { state: regranted, records: tokens, tokens: regranted_tokens, revoked, warnings } =
             after;
@@ -237,17 +250,20 @@ impl Host {
         Ok(changed)
     }
 
-    /// The active releases, where the rules hold of what `edits` make of a part.
+    /// What runs, where the rules hold of what `edits` make of a part; and what of everything is pinned.
     fn active_after(
         &self,
-        before: &Snapshot,
+        served: &Served,
         edits: &[Edit],
         stamp: &Stamp,
-        part: &Configuration<SealedValue>,
-    ) -> Result<Activations, ChangeError> {
+        draft: &Draft<'_>,
+    ) -> Result<(Runs, Runs), ChangeError> {
         let writer = self.writer.lock();
-        let after = Regranted::after(&writer.state, before, edits, stamp)?.state;
-        validated_in(after.as_ref().unwrap_or(&writer.state), part)
+        let after = Regranted::after(&writer.state, &served.snapshot, edits, stamp)?.state;
+        let after = after.as_ref().unwrap_or(&writer.state);
+        let pairs = served.sets.keys().chain(&draft.activated);
+        let pinned = pinned_among(after, &draft.configuration, pairs);
+        Ok((validated_in(after, &draft.part())?, pinned))
     }
 
     /// Refuses to take away a deployment or an environment, or the one from the other, while an active

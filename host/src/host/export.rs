@@ -124,6 +124,17 @@ impl Host {
                 _ => picture.content.record(rest, &content),
             }
         }
+        let mut trees = Trees::default();
+        for set in served.sets.values() {
+            let needed = writer.blobs_of(set.root, &mut trees).map_err(|error| match error {
+                LookBackError::Ledger(error) => ChangeError::from(error),
+                error => ChangeError::NotNow {
+                    reason: format!("what is pinned cannot be exported: {error}; unpin it"),
+                    current: None,
+                },
+            })?;
+            picture.add_blobs(&writer, needed.into_iter().collect())?;
+        }
         let components: BTreeSet<_> = served.made.components().collect();
         picture.add_blobs(&writer, components)?;
         let root = writer.slots.root().workspaces.get(workspace).ok_or(ChangeError::Unknown)?;

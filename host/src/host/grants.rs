@@ -11,11 +11,11 @@
 use super::ChangeError;
 use crate::{
     change::{Edit, LISTED, ResourceEdit},
-    id::{DeploymentId, EnvironmentName, WorkspaceId},
+    id::{DeploymentId, Digest, EnvironmentName, WorkspaceId},
     made::Stamp,
     model::{Configuration, Scope, SealedValue, TokenRecord},
     snapshot::Snapshot,
-    state::{Activation, Alteration, State},
+    state::{Activation, Alteration, Runs, State},
 };
 
 /// The most tokens that a clone is granted to.
@@ -76,12 +76,14 @@ impl Regranted {
                         return Err(ChangeError::NotNow { reason, current: None });
                     }
                 }
-                Edit::Activate { deployment, environment, release, why } => {
+                Edit::Activate { deployment, environment, release, why, pin } => {
                     let next = Activation {
                         since: stamp.at,
                         by: stamp.principal.clone(),
                         why: why.clone(),
                         revision: stamp.revision,
+                        set: pin.map(|pin| pin.set),
+                        pinned: *pin,
                         ..Activation::begun(*release)
                     };
                     state.activate(workspace, (deployment, environment), next);
@@ -106,6 +108,17 @@ impl Regranted {
             warnings: gone.iter().take(LISTED).map(warning).collect(),
             state: (state != *before).then_some(state),
         })
+    }
+}
+
+impl Regranted {
+    /// Notes which set the activations began with that are new.
+    pub(super) fn began_with(&mut self, before: &State, workspace: &WorkspaceId, runs: &Runs, set: Digest) {
+        if let Some(state) = &mut self.state
+            && state.note_sets(runs, workspace, set)
+        {
+            self.records = state.since(before);
+        }
     }
 }
 

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChangeError, Host, Writer};
 use crate::{
-    chunks::{self, FetchError, Tree},
+    chunks::{self, Fetch, FetchError, Tree},
     control::{Control, ControlError},
     generation::Served,
     history::{self, HistoryError, PieceKey},
     id::{DeploymentId, Digest, EnvironmentName, Revision, Uid, WorkspaceId},
     ledger::Blob,
     model::{Configuration, SealedValue},
-    state::{Activations, Alteration, State},
+    state::{self, Alteration, Running, Runs, State},
 };
 
 /// How many revisions of a workspace can be looked at again.
@@ -85,7 +85,7 @@ impl Writer {
         &mut self,
         served: &Served,
         next: &Served,
-        (active, after, changed): (&Activations, Option<&State>, BTreeSet<PieceKey>),
+        (active, after, changed): (&Runs, Option<&State>, BTreeSet<PieceKey>),
     ) -> Result<Entry, ChangeError> {
         let entry = self.keep(served).and_then(|()| self.history_of(next, active, Some(changed)));
         let Err(ChangeError::History(error)) = entry else { return entry };
@@ -101,7 +101,7 @@ impl Writer {
     pub(super) fn history_of(
         &self,
         served: &Served,
-        active: &Activations,
+        active: &Runs,
         changed: Option<BTreeSet<PieceKey>>,
     ) -> Result<Entry, ChangeError> {
         let snapshot = &served.snapshot;
@@ -158,7 +158,8 @@ impl Writer {
     pub(super) fn history_blobs(&self) -> Result<BTreeSet<Digest>, LookBackError> {
         let (mut live, mut trees) = (BTreeSet::new(), Trees::default());
         for (name, content) in self.control.read("workspace/")? {
-            if let Some(root) = root_of(&name, &content) {
+            let roots = root_of(&name, &content).into_iter().chain(state::sets_in(&name, &content));
+            for root in roots {
                 live.extend(self.blobs_of(root, &mut trees)?);
             }
         }
@@ -182,46 +183,72 @@ impl Writer {
         self.histories.insert(workspace.clone(), entry.kept);
     }
 
-    /// Makes up for what was cut off: what is served can be looked at later, too.
+    /// Makes up for what was cut off: what is served can be looked at later, too, and gone back to.
     pub(super) fn keep(&mut self, served: &Served) -> Result<(), ChangeError> {
         let snapshot = &served.snapshot;
         let workspace = &snapshot.configuration.workspace;
         if self.histories.get(workspace).is_some_and(|kept| kept.revision == snapshot.revision) {
             return Ok(());
         }
-        if let Some(wire) = read(&self.control, workspace, snapshot.revision)? {
-            let fetch = &mut |digest| fetched(&self.control, digest);
-            let root = wire.root.parse().map_err(|_| unread(workspace, snapshot.revision))?;
-            let tree = Tree::read(root, fetch).map_err(broken)?;
-            self.histories.insert(workspace.clone(), Kept { revision: snapshot.revision, tree });
-            return Ok(());
+        let runs = self.state.active_in(&snapshot.configuration);
+        let mut entry = match read(&self.control, workspace, snapshot.revision)? {
+            Some(wire) => {
+                let fetch = &mut |digest| fetched(&self.control, digest);
+                let root = wire.root.parse().map_err(|_| unread(workspace, snapshot.revision))?;
+                let tree = Tree::read(root, fetch).map_err(broken)?;
+                let kept = Kept { revision: snapshot.revision, tree };
+                Entry { records: Vec::new(), blobs: Vec::new(), kept }
+            }
+            None => self.history_of(served, &runs, None)?,
+        };
+        let mut state = self.state.clone();
+        state.note_sets(&runs, workspace, entry.root());
+        entry.records.extend(state.since(&self.state));
+        if !entry.records.is_empty() {
+            self.control.change_with(&[], &entry.records, std::mem::take(&mut entry.blobs))?;
         }
-        let active = self.state.active_in(&snapshot.configuration);
-        let mut entry = self.history_of(served, &active, None)?;
-        self.control.change_with(&[], &entry.records, std::mem::take(&mut entry.blobs))?;
+        self.state = state;
         self.kept(workspace, entry);
         Ok(())
+    }
+
+    /// The root of the tree of a revision, if that is kept.
+    pub(super) fn root_at(
+        &self,
+        workspace: &WorkspaceId,
+        revision: Revision,
+    ) -> Result<Option<Digest>, ControlError> {
+        Ok(read(&self.control, workspace, revision)?.and_then(|wire| wire.root.parse().ok()))
+    }
+}
+
+impl Entry {
+    /// The root of its tree.
+    pub(super) fn root(&self) -> Digest {
+        self.kept.tree.digest()
     }
 }
 
 impl Host {
-    /// What a pair was planned from at `revision`, and its active release then.
+    /// What a pair was planned from at `revision`, and its active release then; where it was pinned, what it
+    /// was pinned to.
     ///
     /// # Errors
     /// When that is not kept, or there was no such pair.
     pub fn at_revision(
         &self,
-        (workspace, uid): (&WorkspaceId, Uid),
+        workspace: (&WorkspaceId, Uid),
         pair: (&DeploymentId, &EnvironmentName),
         revision: Revision,
     ) -> Result<(Configuration<SealedValue>, Option<u64>), LookBackError> {
         let writer = self.writer.lock();
-        let wire = read(&writer.control, workspace, revision)?.ok_or(LookBackError::NotKept(revision))?;
+        let root = writer.root_at(workspace.0, revision)?.ok_or(LookBackError::NotKept(revision))?;
         let fetch = &mut |digest| fetched(&writer.control, digest);
-        let root = wire.root.parse().map_err(|_| LookBackError::NotKept(revision))?;
-        let tree = Tree::read(root, fetch).map_err(HistoryError::from)?;
-        let mut find = |key: &PieceKey| tree.get(&key.to_string(), fetch);
-        Ok(history::of_pair((workspace, uid), pair, &mut find)?)
+        let (part, running) = match in_tree(root, workspace, pair, fetch)? {
+            (_, Some(Running { set: Some(set), .. })) => in_tree(set, workspace, pair, fetch)?,
+            found => found,
+        };
+        Ok((part, running.map(|running| running.release)))
     }
 
     /// The component of that digest, if it is kept.
@@ -231,6 +258,18 @@ impl Host {
     pub fn component(&self, digest: Digest) -> Result<Vec<u8>, ControlError> {
         self.writer.lock().control.blob(digest)
     }
+}
+
+/// What a pair is planned from in a tree.
+pub(super) fn in_tree(
+    root: Digest,
+    workspace: (&WorkspaceId, Uid),
+    pair: (&DeploymentId, &EnvironmentName),
+    fetch: &mut Fetch<'_>,
+) -> Result<(Configuration<SealedValue>, Option<Running>), HistoryError> {
+    let tree = Tree::read(root, fetch)?;
+    let mut find = |key: &PieceKey| tree.get(&key.to_string(), fetch);
+    history::of_pair(workspace, pair, &mut find)
 }
 
 fn record(workspace: &WorkspaceId, revision: Revision) -> String {
@@ -247,7 +286,7 @@ fn read(
     Ok(found.and_then(|content| serde_json::from_slice(&content).ok()))
 }
 
-fn fetched(control: &Control, digest: Digest) -> Result<Vec<u8>, FetchError> {
+pub(super) fn fetched(control: &Control, digest: Digest) -> Result<Vec<u8>, FetchError> {
     control.blob(digest).map_err(FetchError::from)
 }
 

@@ -96,7 +96,12 @@ impl Host {
         drop(content);
         let Moved { header, changes, current: (kept, opened), records, state, made, leases, blobs, digest } =
             moved;
-        let served = workshop.serve_again(opened, &kept, &made, &state, &self.engine);
+        let at_hand: BTreeMap<_, _> = blobs.iter().map(|blob| (blob.digest(), blob.bytes())).collect();
+        let fetch = &mut |digest| {
+            at_hand.get(&digest).map(|bytes| bytes.to_vec()).ok_or_else(|| "it is not in the file".into())
+        };
+        let served = workshop.serve_again(opened, &kept, &made, &state, (&self.engine, fetch));
+        drop(at_hand);
         let (served, mut warnings) = served.map_err(unservable)?;
         if served.snapshot.revision != header.revision {
             return Err(unfit("another revision than it says"));

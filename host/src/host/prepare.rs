@@ -9,7 +9,7 @@ use std::{
 use super::Workshop;
 use crate::{
     change::Pair,
-    generation::{DecisionEngine, Pairs, Served},
+    generation::{DecisionEngine, Pairs, Served, Sets},
     id::{DeploymentId, Digest, EnvironmentName, PolicyName, Revision, UnixSeconds},
     keyring::{Keyring, WrappedDataKey},
     made::Made,
@@ -22,7 +22,7 @@ use crate::{
     policy::{Chain, Link, Loaded, Tally, Verdict},
     prepared::Prepared,
     snapshot::Snapshot,
-    state::Activations,
+    state::Runs,
     upload::{UploadError, rehearse},
     validate::limits,
 };
@@ -64,8 +64,10 @@ pub(super) struct Ingredients<'a> {
     pub(super) not_after: UnixSeconds,
     /// What of the configuration was made by API.
     pub(super) made: Arc<Made>,
-    /// The active releases.
-    pub(super) active: &'a Activations,
+    /// What runs.
+    pub(super) active: &'a Runs,
+    /// The sets of what is pinned.
+    pub(super) sets: Sets,
     /// Whether this very revision was served before. It is not rehearsed again then: a busy machine,
     /// or a rule that came later, is no reason to stop serving it.
     pub(super) certified: bool,
@@ -100,7 +102,9 @@ impl Workshop {
                 continue;
             }
             let place = format!("{} in {}", plan.deployment, plan.environment.name);
-            let one = self.prepare_plan(plan, &policies, from.keyring, engine).and_then(|one| {
+            let set = from.sets.get(&(plan.deployment.clone(), plan.environment.name.clone()));
+            let policies = set.map_or(&*policies, |set| &set.policies);
+            let one = self.prepare_plan(plan, policies, from.keyring, engine).and_then(|one| {
                 if !from.certified {
                     well_typed(&one)?;
                     dry_run(&one, engine)?;
@@ -131,7 +135,7 @@ impl Workshop {
             keys: from.keys,
         };
         let share = engine.lanes.share(&snapshot.configuration.workspace);
-        Ok(Served::new(snapshot, from.made, share, policies, prepared).after(from.parent))
+        Ok(Served::new(snapshot, from.made, share, policies, prepared).with(from.sets).after(from.parent))
     }
 
     /// Every policy through its way in; all refusals at once.
@@ -229,8 +233,15 @@ fn plans(from: &Ingredients<'_>, errors: &mut Vec<String>) -> Vec<Plan<SealedVal
     let chains = Chains::of(configuration);
     let mut plans = Vec::new();
     for (id, environment) in wanted {
-        let release = active.get(id).and_then(|environments| environments.get(environment));
-        match Plan::merge_with(configuration, &chains, id, environment, release.copied()) {
+        let running = active.get(id).and_then(|environments| environments.get(environment));
+        let merged = match from.sets.get(&(id.clone(), environment.clone())) {
+            Some(set) => set.plan(configuration, (id, environment)),
+            None => {
+                let release = running.map(|running| running.release);
+                Plan::merge_with(configuration, &chains, id, environment, release)
+            }
+        };
+        match merged {
             Ok(plan) => plans.push(plan),
             Err(error) => errors.push(format!("{id} in {environment}: {error}")),
         }

@@ -346,7 +346,7 @@ impl Host {
         records.push(Alteration::Delete { name: running.clone() });
         let along = Along { still: Some(still), expected: vec![(&running, Expected::Present)], records };
         let why = Why::Promotion(promotion.id.clone());
-        let edits = [Edit::Activate { deployment, environment, release: promotion.release, why }];
+        let edits = [Edit::Activate { deployment, environment, release: promotion.release, why, pin: None }];
         let changed = self.try_change_along(author, workspace, &edits, Precondition::Any, &along)?;
         Self::tell("promotion", &changed);
         *promotion = done;

@@ -9,20 +9,21 @@ use super::{
     Author, Changed, Host, Workshop, Writer,
     prepare::{Ingredients, PrepareError},
     release,
+    sets::held_back_warning,
 };
 use crate::{
     audit::{self, AuditUnavailable, ChangeRecord},
     bundle::{self, BundleError, Envelope, Expected},
-    change::InUse,
+    change::{InUse, LISTED},
     control::ControlError,
-    generation::{Generation, Served},
+    generation::{Generation, Served, Sets},
     id::{EnvironmentName, Revision, Uid, WorkspaceId},
     keyring::Keyring,
     made::ResourceKey,
     model::{Configuration, SealedValue},
     reseal::{Sealing, closed_environments, reseal},
     slots::{BlobError, Change, CommitError, KeptRevision, Pushed},
-    state::{Activations, State},
+    state::{self, Runs, State},
     transfer::TransferError,
     validate,
 };
@@ -263,6 +264,7 @@ impl Host {
             not_after: opened.header.not_after,
             made: self.writer.lock().made_in(&header.workspace),
             active: &active,
+            sets: Sets::new(),
             certified: false,
             parent: served.map(|served| &**served),
             touched: None,
@@ -332,6 +334,7 @@ impl Host {
             not_after: opened.header.not_after,
             made: self.writer.lock().made_in(workspace),
             active: &active,
+            sets: Sets::new(),
             certified: false,
             parent: served.map(|served| &**served),
             touched: None,
@@ -379,7 +382,10 @@ impl Host {
         warnings.extend(displaced.resources.iter().map(displaced_warning));
         warnings.extend(displaced.values.iter().map(displaced_warning));
         let made = Arc::clone(&ingredients.made);
+        let Ingredients { configuration, active, parent: before, .. } = &ingredients;
+        ingredients.sets = self.sets_after(workshop, configuration, active, *before)?;
         let served = workshop.prepare(ingredients, &self.engine)?;
+        warnings.extend(served.sets.keys().take(LISTED).map(held_back_warning));
         let changed = changed(&served, warnings);
         let snapshot = &served.snapshot;
         let not_after = snapshot.not_after;
@@ -488,7 +494,7 @@ impl Host {
     pub(super) fn validated<V: validate::Inspect>(
         &self,
         configuration: &Configuration<V>,
-    ) -> Result<Activations, ChangeError> {
+    ) -> Result<Runs, ChangeError> {
         validated_in(&self.writer.lock().state, configuration)
     }
 
@@ -497,14 +503,15 @@ impl Host {
     pub(super) fn validated_alone<V: validate::Inspect>(
         &self,
         configuration: &Configuration<V>,
-    ) -> Result<Activations, ChangeError> {
+    ) -> Result<Runs, ChangeError> {
         let writer = self.writer.lock();
         let (active, made) =
             (writer.state.active_in(configuration), writer.made_in(&configuration.workspace));
         let mut own = active.clone();
         for (id, environments) in &mut own {
-            environments
-                .retain(|_, number| !made.resources.contains_key(&ResourceKey::Release(id.clone(), *number)));
+            environments.retain(|_, runs| {
+                !made.resources.contains_key(&ResourceKey::Release(id.clone(), runs.release))
+            });
         }
         holds(configuration, &own)?;
         Ok(active)
@@ -557,19 +564,16 @@ impl Writer {
 pub(super) fn validated_in<V: validate::Inspect>(
     state: &State,
     configuration: &Configuration<V>,
-) -> Result<Activations, ChangeError> {
+) -> Result<Runs, ChangeError> {
     let active = state.active_in(configuration);
     holds(configuration, &active)?;
     Ok(active)
 }
 
 /// Whether the semantic rules hold, and what is active is there.
-fn holds<V: validate::Inspect>(
-    configuration: &Configuration<V>,
-    active: &Activations,
-) -> Result<(), ChangeError> {
+fn holds<V: validate::Inspect>(configuration: &Configuration<V>, active: &Runs) -> Result<(), ChangeError> {
     let violations = validate::check(configuration);
-    let state = validate::check_active(configuration, active);
+    let state = validate::check_active(configuration, &state::releases(active));
     let found: Vec<_> = violations.iter().chain(&state).map(ToString::to_string).collect();
     if found.is_empty() { Ok(()) } else { Err(ChangeError::Invalid(found)) }
 }

@@ -20,7 +20,7 @@ use crate::{
     auth::InstanceCaller,
     bundle,
     change::{Edit, Precondition, ResourceEdit},
-    generation::Served,
+    generation::{Served, Sets},
     id::{Digest, PolicyName, UnixSeconds, WorkspaceId},
     keyring::Keyring,
     made::{MadePolicy, ResourceKey},
@@ -73,7 +73,10 @@ impl Host {
         let Refusal::Failed { policy, deterministic: true, .. } = refusal else { return };
         let snapshot = &caller.served.snapshot;
         let Some(failing) = snapshot.configuration.policies.get(policy.as_str()) else { return };
-        if failing.fallback != Fallback::Previous {
+        let plan = &caller.prepared.plan;
+        // What is pinned is asked the policies of its set, and another version here changes nothing there.
+        let is_pinned = caller.served.is_pinned(&plan.deployment, &plan.environment.name);
+        if failing.fallback != Fallback::Previous || is_pinned {
             return;
         }
         let workspace = snapshot.configuration.workspace.clone();
@@ -148,6 +151,7 @@ impl Host {
             not_after: served.snapshot.not_after,
             made: Arc::clone(&served.made),
             active: &active,
+            sets: Sets::new(),
             certified: false,
             parent: Some(served),
             touched: None,

@@ -230,7 +230,7 @@ fn automatic(served: &Served, deployment: &DeploymentId) -> Vec<EnvironmentName>
 
 fn activation(deployment: &DeploymentId, environment: &EnvironmentName, release: u64, why: Why) -> Edit {
     let (deployment, environment) = (deployment.clone(), environment.clone());
-    Edit::Activate { deployment, environment, release, why }
+    Edit::Activate { deployment, environment, release, why, pin: None }
 }
 
 /// Whether two releases of one number are one: whenever they were registered.

@@ -2,16 +2,16 @@
 //! what they were asked then, and the digests of all that compared with what was recorded. Policies have no
 //! clock and no randomness, so that they are equal, or something is not what it was.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use super::{Host, LookBackError};
+use super::{
+    Host, LookBackError,
+    sets::{Policies, policies_of},
+};
 use crate::{
     audit::RecordedBoot,
     generation::{Decided, Served},
-    id::{DeploymentId, EnvironmentName, PolicyName, Revision},
+    id::{DeploymentId, EnvironmentName, Revision},
     keyring::Keyring,
     model::{
         Configuration, SealedValue,
@@ -19,9 +19,8 @@ use crate::{
     },
     permit::settled_identity,
     plan::{Chains, Plan},
-    policy::{Loaded, Verdict},
+    policy::Verdict,
     prepared::Prepared,
-    upload::UploadError,
 };
 
 /// Looks back at policies that are not served any more, at once over all workspaces: each may compile some.
@@ -91,37 +90,21 @@ impl Host {
         Ok(Arc::new(prepared.map_err(LookBackError::Unplanned)?))
     }
 
-    /// The policies that a pair was asked, loaded: those that are served still, the others from the ledger.
-    /// They may have to be compiled again, which takes seconds: nobody else's change waits for that, and not
-    /// many are at it at once.
+    /// The policies that a pair was asked, loaded. Nobody else's change waits for what has to be compiled
+    /// again, and not many are at it at once.
     fn policies_then(
         &self,
         part: &mut Configuration<SealedValue>,
         served: &Served,
-    ) -> Result<BTreeMap<PolicyName, Arc<Loaded>>, LookBackError> {
-        let attached: BTreeSet<_> = part.attachments.iter().map(|one| one.policy.clone()).collect();
-        part.policies.retain(|name, _| attached.contains(name));
-        let is_loaded = |name: &PolicyName, digest| {
-            served.policies.get(name).filter(|loaded| loaded.digest() == digest).cloned()
-        };
-        let mut loaded = BTreeMap::new();
+    ) -> Result<Policies, LookBackError> {
         let mut place = None;
-        for (name, policy) in &part.policies {
-            if let Some(same) = is_loaded(name, policy.digest) {
-                loaded.insert(name.clone(), same);
-                continue;
-            }
+        let mut component = |digest| {
             if place.is_none() {
                 place = Some(self.looking_back.try_acquire().map_err(|_| LookBackError::Busy)?);
             }
-            let component = self.component(policy.digest)?;
-            let admitted = self.uploads.admit(&part.workspace, &component).map_err(|error| match error {
-                UploadError::Compiling => LookBackError::Busy,
-                error => LookBackError::Unplanned(format!("policy {name}: {error}")),
-            })?;
-            loaded.insert(name.clone(), admitted);
-        }
-        Ok(loaded)
+            Ok(self.component(digest)?)
+        };
+        policies_of(part, Some(&*served.policies), &self.uploads, &mut component)
     }
 }
 

@@ -15,8 +15,9 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{
-    Doubts, Host, HostSettings, Minted, Workshop, Writer,
+    Doubts, Host, HostSettings, LookBackError, Minted, Workshop, Writer,
     components::sweep_artefacts,
+    history::fetched,
     kept::Kept,
     leases::Leases,
     prepare::{Ingredients, PrepareError},
@@ -28,6 +29,7 @@ use super::{
 use crate::{
     audit::{Audit, AuditDamaged, AuditSettings},
     bundle::{self, BundleError, BundleLimits, Opened},
+    chunks::Fetch,
     control::{Control, ControlError},
     entropy::fresh_key,
     generation::{DecisionEngine, Generation, Served},
@@ -272,8 +274,9 @@ impl Writer {
     ) -> Result<Served, LoadWorkspaceError> {
         let bytes = self.slots.read(root.current.configuration)?;
         let opened = bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), limits)?;
-        let (served, closed) =
-            workshop.serve_again(opened, &root.current, &self.made_in(name), &self.state, engine)?;
+        let fetch = &mut |digest| fetched(&self.control, digest);
+        let (made, with) = (self.made_in(name), (engine, fetch as &mut Fetch<'_>));
+        let (served, closed) = workshop.serve_again(opened, &root.current, &made, &self.state, with)?;
         for reason in closed {
             tracing::error!(workspace = %name, reason, "an environment cannot be served");
         }
@@ -290,7 +293,7 @@ impl Workshop {
         current: &KeptRevision,
         made: &Made,
         state: &State,
-        engine: &DecisionEngine,
+        (engine, fetch): (&DecisionEngine, &mut Fetch<'_>),
     ) -> Result<(Served, Vec<String>), LoadWorkspaceError> {
         let (mut configuration, mut keys) = (opened.configuration, opened.data_keys);
         let displaced = made.lay_over(&mut configuration, &mut keys);
@@ -301,6 +304,7 @@ impl Workshop {
         let keyring = Keyring::unwrap(configuration.uid, &keys, &self.roots);
         let closed = closed_environments(&configuration, &keyring);
         let active = state.active_in(&configuration);
+        let sets = self.sets(&configuration, &active, None, fetch)?;
         let ingredients = Ingredients {
             configuration,
             keys,
@@ -310,6 +314,7 @@ impl Workshop {
             not_after: opened.header.not_after,
             made,
             active: &active,
+            sets,
             certified: true,
             parent: None,
             touched: None,
@@ -342,6 +347,8 @@ pub(super) enum LoadWorkspaceError {
     Bundle(#[from] BundleError),
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    #[error("what is pinned cannot be put together")]
+    Set(#[from] LookBackError),
     #[error(
         "the component of policy {0}, which was made by API, is not in the ledger: restore the data directory \
          from a backup, or push a directory that names the policy"

@@ -1,11 +1,13 @@
 //! Back to the release that ran before, in one environment: what to go back to, and the one change that does
-//! it. Values stay as they are.
+//! it. Values stay as they are, or the whole set comes back that ran then: the pair is pinned to it until the
+//! next activation.
 
 use super::{Activated, Author, ChangeError, Changed, Host};
 use crate::{
-    change::{Edit, Precondition},
+    change::{Edit, Pair, Precondition},
+    generation::Served,
     id::{DeploymentId, EnvironmentName, WorkspaceId},
-    state::{Activation, Why},
+    state::{Activation, Pin, Why},
 };
 
 /// A rollback that was made.
@@ -18,9 +20,18 @@ pub struct RolledBack {
     pub changed: Changed,
 }
 
+/// What a rollback is to go back to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GoBack {
+    /// The number of an activation; none for what ran before.
+    pub activation: Option<u64>,
+    /// Whether to the whole set that it began with, too.
+    pub configuration: bool,
+}
+
 impl Host {
-    /// Activates what ran before in an environment, or what the activation of that number ran; refused if
-    /// something else was activated meanwhile.
+    /// Activates what ran before in an environment, or what the activation of that number ran; with
+    /// `configuration`, pinned to the set that it began with. Refused if something else was activated meanwhile.
     ///
     /// # Errors
     /// See [`ChangeError`]; when there is nothing to go back to.
@@ -29,44 +40,104 @@ impl Host {
         author: &Author,
         workspace: &WorkspaceId,
         (deployment, environment): (&DeploymentId, &EnvironmentName),
-        target: Option<u64>,
+        target: GoBack,
     ) -> Result<RolledBack, ChangeError> {
         let all = self.activations(workspace, deployment)?;
         let here = all.into_iter().filter(|one| one.environment == *environment);
-        let mut here: Vec<_> = here.map(|Activated { activation, .. }| activation).collect();
-        let nothing = |reason: String| ChangeError::NotNow { reason, current: None };
-        let from =
-            here.pop().ok_or_else(|| nothing(format!("no release of {deployment} runs in {environment}")))?;
-        let to = match target {
-            None => before(&here, &from).ok_or_else(|| {
-                nothing(format!("no other release of {deployment} ran in {environment} before {}", from.release))
+        let here: Vec<_> = here.map(|Activated { activation, .. }| activation).collect();
+        let (from, before) = here
+            .split_last()
+            .ok_or_else(|| not_now(format!("no release of {deployment} runs in {environment}")))?;
+        let to = match target.activation {
+            None => ran_before(before, from).ok_or_else(|| {
+                let last = from.release;
+                not_now(format!("no other release of {deployment} ran in {environment} before {last}"))
             })?,
-            Some(number) if number == from.number => {
-                return Err(nothing(format!("activation {number} is what runs in {environment}")));
+            // The set that it began with may be another than today's.
+            Some(number) if number == from.number && !(target.configuration && from.pinned.is_none()) => {
+                return Err(not_now(format!("activation {number} is what runs in {environment}")));
             }
             Some(number) => here.iter().find(|one| one.number == number).ok_or_else(|| {
-                nothing(format!(
+                not_now(format!(
                     "no activation {number} of {deployment} in {environment} is kept; `activations` lists those that are"
                 ))
             })?,
         };
-        let (deployment, environment) = (deployment.clone(), environment.clone());
-        let edits = [
-            Edit::ExpectActive {
-                deployment: deployment.clone(),
-                environment: environment.clone(),
-                number: from.number,
-            },
-            Edit::Activate { deployment, environment, release: to.release, why: Why::Rollback },
-        ];
-        let changed = self.change(author, workspace, &edits, Precondition::Any)?;
-        Ok(RolledBack { to: to.clone(), from, changed })
+        let pair = (deployment.clone(), environment.clone());
+        let live = self.store.load_full();
+        let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
+        let pin = target.configuration.then(|| self.pin_to(served, &pair, to)).transpose()?;
+        // Kept until it is served: what had to be compiled for it is not compiled again.
+        let _set = pin.map(|pin| self.set_early(served, &pair, pin.set)).transpose()?;
+        let why = Why::Rollback;
+        let changed = self.reactivate(author, workspace, pair, from, (to.release, why, pin))?;
+        Ok(RolledBack { to: to.clone(), from: from.clone(), changed })
     }
+
+    /// Takes the pin off: from now on the release that runs does so with what the layers make.
+    ///
+    /// # Errors
+    /// See [`ChangeError`]; when nothing is pinned there.
+    pub fn unpin(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        (deployment, environment): (&DeploymentId, &EnvironmentName),
+    ) -> Result<(Activation, Changed), ChangeError> {
+        let from = self.activation(workspace, deployment, environment);
+        let from = from.filter(|from| from.pinned.is_some());
+        let from = from.ok_or_else(|| not_now(format!("{deployment} is not pinned in {environment}")))?;
+        let pair = (deployment.clone(), environment.clone());
+        let changed = self.reactivate(author, workspace, pair, &from, (from.release, Why::Unpinned, None))?;
+        Ok((from, changed))
+    }
+
+    /// Activates in place of `from`.
+    fn reactivate(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        (deployment, environment): Pair,
+        from: &Activation,
+        (release, why, pin): (u64, Why, Option<Pin>),
+    ) -> Result<Changed, ChangeError> {
+        let (id, name) = (deployment.clone(), environment.clone());
+        let edits = [
+            Edit::ExpectActive { deployment: id, environment: name, number: from.number },
+            Edit::Activate { deployment, environment, release, why, pin },
+        ];
+        self.change(author, workspace, &edits, Precondition::Any)
+    }
+
+    /// What pins a pair to the set that an activation began with.
+    fn pin_to(&self, served: &Served, pair: &Pair, to: &Activation) -> Result<Pin, ChangeError> {
+        let configuration = &served.snapshot.configuration;
+        let one = configuration.deployments.get(&pair.0).ok_or(ChangeError::Unknown)?;
+        let environment = configuration.environments.get(&pair.1).ok_or(ChangeError::Unknown)?;
+        if let Some(pin) = to.pinned {
+            return Ok(pin);
+        }
+        let set = match to.set {
+            Some(set) => Some(set),
+            None => self.writer.lock().root_at(&configuration.workspace, to.revision)?,
+        };
+        let set = set.ok_or_else(|| {
+            let number = to.number;
+            not_now(format!(
+                "the set of activation {number} is not kept; roll back without the configuration"
+            ))
+        })?;
+        Ok(Pin { activation: to.number, set, uids: (one.uid, environment.uid) })
+    }
+}
+
+fn not_now(reason: String) -> ChangeError {
+    ChangeError::NotNow { reason, current: None }
 }
 
 /// What ran before `from`: what was rolled back from does not count, so that a second rollback goes on
 /// behind the first, and not forth again.
-fn before<'a>(past: &'a [Activation], from: &'a Activation) -> Option<&'a Activation> {
+fn ran_before<'a>(past: &'a [Activation], from: &'a Activation) -> Option<&'a Activation> {
     let mut stack: Vec<&Activation> = Vec::new();
     for one in past.iter().chain([from]) {
         if one.why == Why::Rollback
@@ -92,7 +163,7 @@ mod tests {
         });
         let all: Vec<_> = activations.collect();
         let (last, past) = all.split_last().unwrap();
-        before(past, last).map(|found| (found.release, found.number))
+        ran_before(past, last).map(|found| (found.release, found.number))
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{StateError, wire::name};
-use crate::id::{DeploymentId, EnvironmentName, Revision, UnixSeconds, WorkspaceId};
+use crate::id::{DeploymentId, Digest, EnvironmentName, Revision, Uid, UnixSeconds, WorkspaceId};
 
 /// How many activations of a (deployment, environment) are kept, with the one that is active.
 pub const MAX_ACTIVATIONS: usize = 50;
@@ -30,7 +30,34 @@ pub struct Activation {
     pub why: Why,
     /// The workspace's revision that it made; 0 where it came before the first.
     pub revision: Revision,
+    /// The set that it began with: the root of the tree of that revision. None where nobody wrote it down.
+    pub set: Option<Digest>,
+    /// Where it runs with an earlier activation's set, and not with what the layers make.
+    pub pinned: Option<Pin>,
 }
+
+/// What holds a (deployment, environment) to an earlier set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pin {
+    /// The number of the activation that began with it.
+    pub activation: u64,
+    /// The root of the tree that has it.
+    pub set: Digest,
+    /// The ids of the deployment and the environment: what comes to be under their names is not pinned.
+    pub uids: (Uid, Uid),
+}
+
+/// What runs in a (deployment, environment): all that a plan is made of beside the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// The number of the release.
+    pub release: u64,
+    /// The root of the tree that it is planned from where it is pinned.
+    pub set: Option<Digest>,
+}
+
+/// What runs in a workspace.
+pub type Runs = BTreeMap<DeploymentId, BTreeMap<EnvironmentName, Running>>;
 
 /// What led to an activation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +72,8 @@ pub enum Why {
     Promotion(String),
     /// A rollback.
     Rollback,
+    /// Its pin was taken off.
+    Unpinned,
 }
 
 /// The activations of a workspace.
@@ -58,7 +87,23 @@ impl Activation {
     #[must_use]
     pub fn begun(release: u64) -> Self {
         let (since, revision) = (Self::UNDATED, Revision::default());
-        Self { number: 1, release, since, by: String::new(), why: Why::Begun, revision }
+        Self {
+            number: 1,
+            release,
+            since,
+            by: String::new(),
+            why: Why::Begun,
+            revision,
+            set: None,
+            pinned: None,
+        }
+    }
+
+    /// What runs, where these are the ids of the deployment and the environment.
+    #[must_use]
+    pub fn running(&self, uids: (Uid, Uid)) -> Running {
+        let pin = self.pinned.filter(|pin| pin.uids == uids);
+        Running { release: self.release, set: pin.map(|pin| pin.set) }
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
@@ -72,6 +117,18 @@ impl Activation {
         }
         serde_json::from_slice::<WireActivation>(bytes)?.read(record)
     }
+}
+
+/// The sets that a record of activations names: what is active, or what was.
+#[must_use]
+pub fn sets_in(record: &str, content: &[u8]) -> Vec<Digest> {
+    let all = match record.split('/').nth(2) {
+        Some("active") => Activation::from_bytes(record, content).map(|one| vec![one]),
+        Some("activations") => Past::from_bytes(record, content).map(|past| past.0),
+        _ => return Vec::new(),
+    };
+    let sets = |one: &Activation| [one.set, one.pinned.map(|pin| pin.set)];
+    all.unwrap_or_default().iter().flat_map(sets).flatten().collect()
 }
 
 /// What ran before in a (deployment, environment), oldest first.
@@ -129,12 +186,32 @@ struct WireActivation {
     by: String,
     why: String,
     revision: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    set: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pinned: Option<WirePin>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WirePin {
+    activation: u64,
+    set: String,
+    deployment: String,
+    environment: String,
 }
 
 impl From<&Activation> for WireActivation {
     fn from(one: &Activation) -> Self {
-        let Activation { number, release, since, by, why, revision } = one;
+        let Activation { number, release, since, by, why, revision, set, pinned } = one;
+        let pinned = pinned.map(|Pin { activation, set, uids: (deployment, environment) }| WirePin {
+            activation,
+            set: set.to_string(),
+            deployment: deployment.to_string(),
+            environment: environment.to_string(),
+        });
         Self {
+            set: set.map(|set| set.to_string()),
+            pinned,
             number: *number,
             release: *release,
             since: since.0,
@@ -147,12 +224,19 @@ impl From<&Activation> for WireActivation {
 
 impl WireActivation {
     fn read(self, record: &str) -> Result<Activation, StateError> {
+        let wrong = || StateError::InvalidField(record.to_owned());
+        let pinned = self.pinned.map(|pin| {
+            let uids = (name(&pin.deployment)?, name(&pin.environment)?);
+            Ok::<_, StateError>(Pin { activation: pin.activation, set: name(&pin.set)?, uids })
+        });
         Ok(Activation {
+            set: self.set.map(|set| name(&set)).transpose().map_err(|_| wrong())?,
+            pinned: pinned.transpose().map_err(|_| wrong())?,
             number: self.number,
             release: self.release,
             since: UnixSeconds(self.since),
             by: self.by,
-            why: name(&self.why).map_err(|_| StateError::InvalidField(record.to_owned()))?,
+            why: name(&self.why).map_err(|_| wrong())?,
             revision: Revision(self.revision),
         })
     }
@@ -166,6 +250,7 @@ impl fmt::Display for Why {
             Self::Registered => f.write_str("registered"),
             Self::Promotion(id) => write!(f, "promotion {id}"),
             Self::Rollback => f.write_str("rollback"),
+            Self::Unpinned => f.write_str("unpin"),
         }
     }
 }
@@ -178,7 +263,7 @@ pub struct UnknownWhy;
 impl FromStr for Why {
     type Err = UnknownWhy;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = [Self::Begun, Self::Pushed, Self::Registered, Self::Rollback];
+        let known = [Self::Begun, Self::Pushed, Self::Registered, Self::Rollback, Self::Unpinned];
         if let Some(why) = known.into_iter().find(|why| why.to_string() == text) {
             return Ok(why);
         }
@@ -193,15 +278,34 @@ mod tests {
 
     fn activation(number: u64, why: Why) -> Activation {
         let (since, by, revision) = (UnixSeconds(7), "ada".to_owned(), Revision(3));
-        Activation { number, release: 17, since, by, why, revision }
+        Activation { number, release: 17, since, by, why, revision, set: None, pinned: None }
     }
 
     #[test]
     fn an_activation_reads_back_and_so_does_the_number_that_older_versions_wrote() {
-        let all = [Why::Begun, Why::Pushed, Why::Registered, Why::Promotion("p1".into()), Why::Rollback];
+        let all = [
+            Why::Begun,
+            Why::Pushed,
+            Why::Registered,
+            Why::Promotion("p1".into()),
+            Why::Rollback,
+            Why::Unpinned,
+        ];
+        let (set, uids) = (Digest([7; 32]), (Uid([1; 16]), Uid([2; 16])));
         for one in all.map(|why| activation(4, why)) {
-            assert_eq!(Activation::from_bytes("x", &one.to_bytes()).unwrap(), one);
+            let pinned = Some(Pin { activation: 3, set, uids });
+            for one in [Activation { set: Some(set), pinned, ..one.clone() }, one] {
+                assert_eq!(Activation::from_bytes("x", &one.to_bytes()).unwrap(), one);
+            }
         }
+        let pinned =
+            Activation { pinned: Some(Pin { activation: 3, set, uids }), ..activation(4, Why::Rollback) };
+        assert_eq!(pinned.running(uids).set, Some(set));
+        assert_eq!(
+            pinned.running((Uid([1; 16]), Uid([3; 16]))).set,
+            None,
+            "another environment of that name"
+        );
         assert_eq!(Activation::from_bytes("x", b"17").unwrap(), Activation::begun(17));
         for wrong in [
             "",

@@ -16,6 +16,7 @@ use crate::{
     admin::{
         Caller, Named,
         openapi::{BadRequest, InPages, InWorkspace, Internal, NotFound, Unauthenticated, Unavailable},
+        pinned::ShownPin,
         query::{self, MAX_PAGE, PAGE, Paging},
         snapshot::blocking,
     },
@@ -47,10 +48,16 @@ struct ActivationEntry {
     until: Option<String>,
     /// On whose behalf; none where nobody wrote it down.
     by: Option<String>,
-    /// `begun`, `push`, `registered`, `promotion <id>` or `rollback`.
+    /// `begun`, `push`, `registered`, `promotion <id>`, `rollback` or `unpin`.
     why: String,
     /// The workspace's revision that it made; none where nobody wrote it down.
     revision: Option<u64>,
+    /// The number of the activation whose set it ran with, where that was pinned.
+    pinned_to: Option<u64>,
+    /// Of what is active and pinned: what is held back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pin: Option<ShownPin>,
 }
 
 /// What runs in each environment that the token sees, and the 50 last that ran there.
@@ -75,7 +82,8 @@ pub(in crate::admin) async fn list(
     }
     let paging = Paging::asked(query, PAGE, MAX_PAGE)?;
     let (workspace, deployment) = (caller.workspace(query)?, one.id.clone());
-    let mut all = blocking(move || host.activations(&workspace, &deployment)).await??;
+    let (all, asked) = (Arc::clone(&host), deployment.clone());
+    let mut all = blocking(move || all.activations(&workspace, &asked)).await??;
     // What a directory does not use any more stays in the state and says nothing.
     all.retain(|found| {
         let name = &found.environment;
@@ -85,7 +93,12 @@ pub(in crate::admin) async fn list(
     });
     all.sort_by_cached_key(|found| std::cmp::Reverse(Cursor::of(found)));
     let (page, next) = paging.of(all, Ordering::Less, Cursor::of);
-    let activations = page.iter().map(ActivationEntry::of).collect();
+    let entry = |found: &Activated| {
+        let is_pinned = found.until.is_none() && found.activation.pinned.is_some();
+        let pin = is_pinned.then(|| ShownPin::of(&host, served, &deployment, &found.environment)).flatten();
+        ActivationEntry { pin, ..ActivationEntry::of(found) }
+    };
+    let activations = page.iter().map(entry).collect();
     Ok(Json(Activations { activations, next }).into_response())
 }
 
@@ -101,6 +114,8 @@ impl ActivationEntry {
             until: until.map(rfc3339),
             by: (!activation.by.is_empty()).then(|| activation.by.clone()),
             why: activation.why.to_string(),
+            pinned_to: activation.pinned.map(|pin| pin.activation),
+            pin: None,
             revision: Some(activation.revision.0).filter(|revision| *revision > 0),
         }
     }

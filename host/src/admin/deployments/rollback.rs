@@ -1,4 +1,4 @@
-//! One environment's release, rolled back in one call.
+//! One environment's release, rolled back in one call, with its set where that is wanted; and its pin, taken off.
 
 use std::sync::Arc;
 
@@ -23,9 +23,9 @@ use crate::{
         snapshot::{ChangedSnapshot, blocking},
         tagged,
     },
-    host::Host,
+    host::{GoBack, Host},
     id::EnvironmentName,
-    model::Role,
+    model::{Deployment, Role, SealedValue},
     serve::respond::Problem,
 };
 
@@ -39,6 +39,10 @@ pub(in crate::admin) struct WireRollback {
     #[serde(default)]
     #[schema(minimum = 1)]
     activation: Option<u64>,
+    /// Whether the whole set comes back that the release began with then: the deployment is pinned to it here,
+    /// until the next promotion or `unpin`.
+    #[serde(default)]
+    configuration: bool,
 }
 
 /// What was gone back to.
@@ -56,7 +60,8 @@ pub(in crate::admin) struct RolledBack {
     changed: ChangedSnapshot,
 }
 
-/// Runs the release again that ran before. Values stay as they are: what runs is the environment's own plan.
+/// Runs the release again that ran before. Values stay as they are: what runs is the environment's own plan. With
+/// `configuration`, the plan is the one that the release began with then, and changes since are held back.
 #[utoipa::path(post, path = "/api/v1/deployments/{id}/rollback", tag = "releases", operation_id = "rollback_release",
     params(InWorkspace, ("id" = String, Path, description = "The deployment")),
     request_body = WireRollback,
@@ -76,15 +81,13 @@ pub(in crate::admin) async fn rollback(
     caller.role(Role::Releaser)?;
     let served = caller.served(query)?;
     let one = visible(&caller, served, &id)?;
-    let WireRollback { environment, activation } =
+    let WireRollback { environment, activation, configuration } =
         json(body, "{\"environment\":…}, and the number of an `activation` to go back to another").await?;
-    let environment: EnvironmentName = named(&environment)?;
-    if !caller.sees(&environment) || !one.environments.contains_key(&environment) {
-        return Err(Problem::not_found());
-    }
+    let environment = used(&caller, one, &environment)?;
     let (author, workspace, deployment) = (caller.author(), caller.workspace(query)?, one.id.clone());
     let (name, place) = (deployment.to_string(), environment.to_string());
-    let work = move || host.rollback_release(&author, &workspace, (&deployment, &environment), activation);
+    let to = GoBack { activation, configuration };
+    let work = move || host.rollback_release(&author, &workspace, (&deployment, &environment), to);
     let rolled = blocking(work).await??;
     Ok(tagged(
         rolled.changed.revision.0,
@@ -97,4 +100,69 @@ pub(in crate::admin) async fn rollback(
             changed: ChangedSnapshot::of(&rolled.changed),
         },
     ))
+}
+
+/// Where the pin is taken off.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct WireUnpin {
+    environment: String,
+}
+
+/// What was pinned.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct Unpinned {
+    deployment: String,
+    environment: String,
+    /// The release that runs, as before.
+    release: u64,
+    /// The number of the activation to whose set it was pinned.
+    was_pinned_to: Option<u64>,
+    #[serde(flatten)]
+    changed: ChangedSnapshot,
+}
+
+/// Takes the pin off: the release that runs does so with what the layers make, and what was held back applies.
+#[utoipa::path(post, path = "/api/v1/deployments/{id}/unpin", tag = "releases", operation_id = "unpin",
+    params(InWorkspace, ("id" = String, Path, description = "The deployment")),
+    request_body = WireUnpin,
+    responses(
+        (status = 200, description = "It is durable and served", body = Unpinned, headers(
+            ("etag" = String, description = "The new revision"), ("bootlace-revision" = u64, description = "The same"))),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
+pub(in crate::admin) async fn unpin(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    Named(id): Named,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Result<Response, Problem> {
+    let caller = Caller::of(&host, &headers)?;
+    let query = query.as_deref();
+    caller.role(Role::Releaser)?;
+    let served = caller.served(query)?;
+    let one = visible(&caller, served, &id)?;
+    let WireUnpin { environment } = json(body, "{\"environment\":…}").await?;
+    let environment = used(&caller, one, &environment)?;
+    let (author, workspace, deployment) = (caller.author(), caller.workspace(query)?, one.id.clone());
+    let (name, place) = (deployment.to_string(), environment.to_string());
+    let work = move || host.unpin(&author, &workspace, (&deployment, &environment));
+    let (was, changed) = blocking(work).await??;
+    Ok(tagged(
+        changed.revision.0,
+        Unpinned {
+            deployment: name,
+            environment: place,
+            release: was.release,
+            was_pinned_to: was.pinned.map(|pin| pin.activation),
+            changed: ChangedSnapshot::of(&changed),
+        },
+    ))
+}
+
+/// The environment of that name, where the deployment uses it and the token sees it.
+fn used(caller: &Caller, one: &Deployment<SealedValue>, name: &str) -> Result<EnvironmentName, Problem> {
+    let environment: EnvironmentName = named(name)?;
+    let is_used = caller.sees(&environment) && one.environments.contains_key(&environment);
+    if is_used { Ok(environment) } else { Err(Problem::not_found()) }
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::shown::Injected;
 use crate::{
+    admin::pinned::ShownPin,
     admin::{body::named as parsed, values::Owned},
     id::VariableName,
     model::ValueType,
@@ -91,6 +92,8 @@ pub(in crate::admin) struct DeploymentEntry {
     pub(super) name: String,
     /// Those that it uses and the token sees, with what each gives it beside variables.
     pub(super) environments: BTreeMap<String, Vec<Injected>>,
+    /// Those in which it runs with the set of an earlier activation, with what is held back there.
+    pub(super) pinned: BTreeMap<String, ShownPin>,
     pub(super) required: BTreeMap<String, WireType>,
     #[serde(flatten)]
     pub(super) owned: Owned,

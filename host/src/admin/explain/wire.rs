@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::admin::pinned::ShownPin;
+
 /// Where each value of an environment comes from, and why.
 #[derive(Serialize, ToSchema)]
 pub(in crate::admin) struct ExplainedPair {
@@ -17,6 +19,10 @@ pub(in crate::admin) struct ExplainedPair {
     pub(super) revision: u64,
     /// The plan's digest.
     pub(super) digest: String,
+    /// Where it runs with the set of an earlier activation: what is held back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) pin: Option<ShownPin>,
     /// The key that was asked for, or every key in name order.
     pub(super) keys: Vec<ExplainedKey>,
     /// The policies that were asked, in their order.

@@ -13,6 +13,7 @@ use crate::{
     admin::{
         Caller,
         deployments::WireType,
+        pinned::ShownPin,
         query::{MAX_PAGE, PAGE, Paging, parameter},
         tagged,
     },
@@ -62,7 +63,11 @@ pub(super) fn list(host: &Host, caller: &Caller, at: &At<'_>, query: Option<&str
         host.record_reveal(&caller.token.principal, details)?;
     }
     let required = if paging.after.is_none() { required(at) } else { Vec::new() };
-    Ok(tagged(revision, Values { deployment, environment, revision, variables, required, next }))
+    let pin = match &at.place {
+        Place::Deployment(id, Some(name)) => ShownPin::of(host, at.served, id, name),
+        _ => None,
+    };
+    Ok(tagged(revision, Values { pin, deployment, environment, revision, variables, required, next }))
 }
 
 fn names(place: &Place) -> (Option<&DeploymentId>, Option<&EnvironmentName>) {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    admin::deployments::WireType,
+    admin::{deployments::WireType, pinned::ShownPin},
     clock::rfc3339,
     id::UnixSeconds,
     lease::Holders,
@@ -20,6 +20,11 @@ pub(in crate::admin) struct Values {
     /// Null for a base.
     pub(super) environment: Option<String>,
     pub(super) revision: u64,
+    /// Where the deployment runs with the set of an earlier activation: what is shown is that set's, and this is
+    /// held back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) pin: Option<ShownPin>,
     pub(super) variables: Vec<ValueEntry>,
     /// What this layer by itself lets no instance start without; told on the first page.
     pub(super) required: Vec<RequiredEntry>,

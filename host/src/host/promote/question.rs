@@ -34,9 +34,19 @@ impl Host {
         let release = one.filter(|one| one.uid == promotion.deployment.1);
         let release = release.and_then(|one| one.releases.get(&promotion.release));
         let pair = |name| served.prepared(id, name).map(|pair| &pair.plan);
+        // A promotion takes the pin off: the target is what the layers make.
+        let unpinned = served.is_pinned(id, &promotion.to).then(|| served.merged(id, &promotion.to));
+        let unpinned = match unpinned.transpose() {
+            Ok(unpinned) => unpinned,
+            Err(error) => {
+                let mut own = Judgement::default();
+                deny(&mut own, "no-plan", format!("what is held back in {}: {error}", promotion.to));
+                return Ok(own);
+            }
+        };
         let mut own = Judgement::default();
         let (Some(release), Some(source), Some(target)) =
-            (release, pair(&promotion.from), pair(&promotion.to))
+            (release, pair(&promotion.from), unpinned.as_ref().or_else(|| pair(&promotion.to)))
         else {
             let Promotion { release, from, to, .. } = promotion;
             deny(
@@ -63,7 +73,7 @@ impl Host {
                 own
             }
         };
-        self.own_rules(&mut judgement, promotion, release, (source, target));
+        self.own_rules(&mut judgement, promotion, (release, unpinned.is_some()), (source, target));
         Ok(judgement)
     }
 
@@ -89,7 +99,7 @@ impl Host {
         &self,
         judgement: &mut Judgement,
         promotion: &Promotion,
-        release: &Release,
+        (release, is_pinned): (&Release, bool),
         (source, target): (&Plan<SealedValue>, &Plan<SealedValue>),
     ) {
         let Promotion { from, to, .. } = promotion;
@@ -103,7 +113,7 @@ impl Host {
                 format!("release {} is not active in {from}", release.number),
             );
         }
-        if target.release.as_ref().map(|active| active.number) == Some(release.number) {
+        if !is_pinned && target.release.as_ref().map(|active| active.number) == Some(release.number) {
             deny(
                 judgement,
                 "already-active",

@@ -1,0 +1,57 @@
+//! What is pinned, as it is told: to which activation's set, and what is held back by that.
+
+use super::Host;
+use crate::{
+    generation::Served,
+    id::{DeploymentId, EnvironmentName},
+    model::SealedValue,
+    plan::{Chains, Plan, PlanDifference, PlanError},
+};
+
+/// A (deployment, environment) that runs with an earlier set.
+#[derive(Debug, Clone)]
+pub struct Pinned {
+    /// The activation that began with that set.
+    pub activation: u64,
+    /// What the layers make otherwise by now, and apply at the next promotion or `unpin`; the reason where
+    /// they make no plan.
+    pub held_back: Result<PlanDifference, String>,
+}
+
+impl Served {
+    /// What the layers make of a pair, whether it is pinned or not.
+    ///
+    /// # Errors
+    /// When they make no plan.
+    pub fn merged(
+        &self,
+        deployment: &DeploymentId,
+        environment: &EnvironmentName,
+    ) -> Result<Plan<SealedValue>, PlanError> {
+        let configuration = &self.snapshot.configuration;
+        let release = self.prepared(deployment, environment).and_then(|one| one.plan.release.as_ref());
+        let release = release.map(|release| release.number);
+        Plan::merge_with(configuration, &Chains::of(configuration), deployment, environment, release)
+    }
+}
+
+impl Host {
+    /// What a pair is pinned to, if it is.
+    #[must_use]
+    pub fn pinned(
+        &self,
+        served: &Served,
+        deployment: &DeploymentId,
+        environment: &EnvironmentName,
+    ) -> Option<Pinned> {
+        if !served.is_pinned(deployment, environment) {
+            return None;
+        }
+        let now = &served.prepared(deployment, environment)?.plan;
+        let workspace = &served.snapshot.configuration.workspace;
+        let activation = self.activation(workspace, deployment, environment)?.pinned?.activation;
+        let merged = served.merged(deployment, environment);
+        let held_back = merged.map(|merged| PlanDifference::between(now, &merged));
+        Some(Pinned { activation, held_back: held_back.map_err(|error| error.to_string()) })
+    }
+}
