@@ -219,3 +219,26 @@ async fn row_12_a_set_that_needs_a_revoked_version_is_refused_and_one_in_use_is_
     assert_eq!(world.running().await.0, 20);
     assert_eq!(world.running().await.2["API_TOKEN"], second.2["API_TOKEN"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_12_a_promotion_to_what_is_pinned_is_judged_by_what_the_layers_make() {
+    let mut site = site();
+    site.edit("environments/production.toml", "protected = true", "protected = true\ntrigger = \"manual\"");
+    let world = World::with(site).await;
+    let back = json!({ "environment": "production", "activation": 1, "configuration": true });
+    world.by("releaser", "POST", &format!("{APP}/rollback"), back).await.ok();
+    for environment in ["staging", "production"] {
+        let set = json!({ "environment": environment, "name": "NEW_KEY", "value": "here" });
+        world.by("admin", "POST", &format!("{APP}/env?confirm=production"), set).await.ok();
+    }
+    let release = json!({ "number": 20, "digest": "sha256:20", "keys": ["NEW_KEY", "PORT", "SESSION_SECRET",
+        "STRIPE_KEY", "DATABASE_URL", "JWT_SIGNING_KEY"] });
+    world.by("developer", "POST", &format!("{APP}/releases"), release).await.ok();
+    world.promoted(20).await;
+    assert!(!world.environment("production").await.contains_key("NEW_KEY"), "held back");
+    let wanted = json!({ "from": "staging", "to": "production" });
+    let told = world.by("releaser", "POST", &format!("{APP}/promotions"), wanted).await;
+    assert_eq!(told.json()["status"], "done", "{}", told.text());
+    let given = world.environment("production").await;
+    assert_eq!(given["NEW_KEY"], "here", "it has the key that it declares, now that it is given what was held back");
+}

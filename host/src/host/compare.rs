@@ -14,6 +14,7 @@ use crate::{
     generation::Served,
     id::{DeploymentId, EnvironmentName, UnixSeconds, VariableName, WorkspaceId},
     ledger::MAX_OPERATIONS,
+    prepared::Prepared,
     state::Alteration,
 };
 
@@ -43,7 +44,9 @@ impl Host {
     ) -> Result<Shared, ChangeError> {
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
-        let versions = of_same_names(served, deployment, (source, target))?;
+        // Where it is pinned, what it would be given is compared, and not what it is given yet.
+        let own = self.unpinned(served, deployment, target)?;
+        let versions = of_same_names(served, deployment, source, (target, own.as_deref()))?;
         if versions.is_empty() {
             return Ok(Shared::default());
         }
@@ -89,7 +92,7 @@ impl Host {
         }
         self.write_noted(&mut writer, author, late.to_vec(), Vec::new(), &change)?;
         drop(writer);
-        shared.equal = self.equal(served, deployment, target, &admitted);
+        shared.equal = self.equal(served, deployment, (target, own.as_deref()), &admitted);
         Ok(shared)
     }
 
@@ -97,19 +100,20 @@ impl Host {
         &self,
         served: &Served,
         deployment: &DeploymentId,
-        target: &EnvironmentName,
+        (target, own): (&EnvironmentName, Option<&Prepared>),
         admitted: &[Version],
     ) -> Vec<(Version, Version)> {
-        let of = |environment: &EnvironmentName| {
-            let prepared = served.prepared(deployment, environment);
+        let of = |prepared: Option<&Prepared>| {
             let is_admitted = |version: &Version| admitted.contains(version);
             prepared.map_or_else(Vec::new, |prepared| {
                 fingerprint::of(prepared, &self.engine.capsule_key, &self.fingerprints, is_admitted)
             })
         };
         let others: BTreeSet<_> = admitted.iter().map(|version| &version.environment).collect();
-        let others: Vec<_> = others.into_iter().filter(|name| *name != target).flat_map(of).collect();
-        fingerprint::equal(&of(target), &others)
+        let others = others.into_iter().filter(|name| *name != target);
+        let others: Vec<_> =
+            others.flat_map(|name| of(served.prepared(deployment, name).map(|one| &**one))).collect();
+        fingerprint::equal(&of(own), &others)
     }
 }
 
@@ -140,13 +144,14 @@ fn record(workspace: &WorkspaceId, deployment: &DeploymentId, name: &VariableNam
 fn of_same_names(
     served: &Served,
     deployment: &DeploymentId,
-    (source, target): (&EnvironmentName, &EnvironmentName),
+    source: &EnvironmentName,
+    (target, own): (&EnvironmentName, Option<&Prepared>),
 ) -> Result<Vec<Version>, ChangeError> {
     let uses = served.snapshot.configuration.deployments.get(deployment).ok_or(ChangeError::Unknown)?;
     let of = |environment: &EnvironmentName| {
         served.prepared(deployment, environment).map_or_else(Vec::new, |one| fingerprint::versions(one))
     };
-    let own = of(target);
+    let own = own.map_or_else(Vec::new, fingerprint::versions);
     let others = uses.environments.keys().filter(|name| *name != source && *name != target);
     let others: Vec<_> = [source].into_iter().filter(|name| *name != target).chain(others).collect();
     let others: Vec<_> = others.into_iter().flat_map(of).collect();

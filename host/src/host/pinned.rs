@@ -1,11 +1,15 @@
 //! What is pinned, as it is told: to which activation's set, and what is held back by that.
 
-use super::Host;
+use std::sync::Arc;
+
+use super::{ChangeError, Host};
 use crate::{
     generation::Served,
     id::{DeploymentId, EnvironmentName},
+    keyring::Keyring,
     model::SealedValue,
     plan::{Chains, Plan, PlanDifference, PlanError},
+    prepared::Prepared,
 };
 
 /// A (deployment, environment) that runs with an earlier set.
@@ -36,6 +40,28 @@ impl Served {
 }
 
 impl Host {
+    /// What a pair would run with at the next promotion: what it runs with, or what the layers make where it is
+    /// pinned. None where there is no such pair.
+    pub(super) fn unpinned(
+        &self,
+        served: &Served,
+        deployment: &DeploymentId,
+        environment: &EnvironmentName,
+    ) -> Result<Option<Arc<Prepared>>, ChangeError> {
+        if !served.is_pinned(deployment, environment) {
+            return Ok(served.prepared(deployment, environment).cloned());
+        }
+        let invalid = |error: String| {
+            ChangeError::Invalid(vec![format!("what is held back of {deployment} in {environment}: {error}")])
+        };
+        let plan = served.merged(deployment, environment).map_err(|error| invalid(error.to_string()))?;
+        let workshop = self.workshop.lock();
+        let snapshot = &served.snapshot;
+        let keyring = Keyring::unwrap(snapshot.configuration.uid, &snapshot.keys, &workshop.roots);
+        let prepared = workshop.prepare_apart(plan, &served.policies, &keyring, &self.engine);
+        Ok(Some(Arc::new(prepared.map_err(invalid)?)))
+    }
+
     /// What a pair is pinned to, if it is.
     #[must_use]
     pub fn pinned(

@@ -121,6 +121,11 @@ impl Host {
     ) -> Result<WhatIf, WhatIfError> {
         let served = live.workspace(workspace).ok_or(WhatIfError::Unknown)?;
         let before = served.prepared(deployment, environment).ok_or(WhatIfError::Unknown)?;
+        if matches!(candidate, Candidate::Policy(_)) && served.is_pinned(deployment, environment) {
+            return Err(WhatIfError::Invalid(format!(
+                "{deployment} in {environment} is pinned to an earlier set, which no change of a policy reaches; unpin it first"
+            )));
+        }
         let _turn = Turn::take(&self.trying, workspace)?;
         let tried = self.candidate(served, before, candidate);
         let compared = tried.and_then(|after| compare(live, served, [before, &after]));

@@ -35,18 +35,17 @@ impl Host {
         let release = release.and_then(|one| one.releases.get(&promotion.release));
         let pair = |name| served.prepared(id, name).map(|pair| &pair.plan);
         // A promotion takes the pin off: the target is what the layers make.
-        let unpinned = served.is_pinned(id, &promotion.to).then(|| served.merged(id, &promotion.to));
-        let unpinned = match unpinned.transpose() {
-            Ok(unpinned) => unpinned,
+        let target = match self.unpinned(served, id, &promotion.to) {
+            Ok(target) => target,
             Err(error) => {
                 let mut own = Judgement::default();
-                deny(&mut own, "no-plan", format!("what is held back in {}: {error}", promotion.to));
+                deny(&mut own, "no-plan", error.to_string());
                 return Ok(own);
             }
         };
         let mut own = Judgement::default();
         let (Some(release), Some(source), Some(target)) =
-            (release, pair(&promotion.from), unpinned.as_ref().or_else(|| pair(&promotion.to)))
+            (release, pair(&promotion.from), target.as_ref().map(|pair| &pair.plan))
         else {
             let Promotion { release, from, to, .. } = promotion;
             deny(
@@ -56,6 +55,7 @@ impl Host {
             );
             return Ok(own);
         };
+        let is_pinned = served.is_pinned(id, &promotion.to);
         let mut judgement = match self.promotion_chain(served, &promotion.to) {
             Ok(chain) => {
                 let shared = match is_real && !chain.is_empty() {
@@ -73,7 +73,7 @@ impl Host {
                 own
             }
         };
-        self.own_rules(&mut judgement, promotion, (release, unpinned.is_some()), (source, target));
+        self.own_rules(&mut judgement, promotion, (release, is_pinned), (source, target));
         Ok(judgement)
     }
 
