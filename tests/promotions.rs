@@ -1,20 +1,24 @@
 //! Promotions: one at a time on each target, whole or not at all, and approved by somebody else.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
 
 use bootlace::{
     clock::{Clock, Steady},
     control::{Control, Expected},
     host::{Author, ChangeError, HOLD_SECONDS, Host, Requested},
-    id::{DeploymentId, EnvironmentName, UnixSeconds, WorkspaceId},
+    id::{DeploymentId, EnvironmentName, Revision, UnixSeconds, WorkspaceId},
     ledger::Ttl,
     slots::DataDirectory,
     state::{Promotion, Status, Why},
     system::entropy,
+    token::{Token, token_id},
 };
 use serde_json::{Value, json};
 
-use crate::world::{Answer, NOON, Site, World, blocking, settings};
+use crate::{
+    audit::records,
+    world::{Answer, NOON, Site, World, blocking, settings, site::component, tenants::attachment},
+};
 
 const PROMOTIONS: &str = "/deployments/checkout/promotions";
 
@@ -112,6 +116,7 @@ fn a_holder_that_is_killed_frees_the_target_at_the_leases_end_with_nothing_half_
                 from: place("staging"),
                 to: place("production"),
                 by: "ada".into(),
+                bearer: None,
                 at: NOON,
                 approvals: Vec::new(),
                 status: Status::Running,
@@ -119,6 +124,8 @@ fn a_holder_that_is_killed_frees_the_target_at_the_leases_end_with_nothing_half_
                 reasons: Vec::new(),
                 wanted: Vec::new(),
                 retry_at: None,
+                judged: Revision(1),
+                shared: BTreeSet::new(),
             };
             let ttl = Ttl::seconds(HOLD_SECONDS).unwrap();
             control.lease(&[(&name, Expected::Absent)], (&name, &killed.to_bytes()), ttl).unwrap();
@@ -149,9 +156,36 @@ async fn approved(world: &World, token: &str, id: &str) -> Answer {
 
 async fn minted(world: &World, by: &str, principal: &str, role: &str) -> String {
     let wanted = json!({ "kind": "tenant", "principal": principal, "role": role });
-    let minted = world.admin("POST", "/api/v1/tokens", by, wanted.to_string()).await;
+    let minted = world.admin("POST", "/api/v1/tokens?workspace=acme", by, wanted.to_string()).await;
     assert_eq!(minted.status, 201, "{}", minted.text());
     minted.json()["token"].as_str().unwrap().to_owned()
+}
+
+async fn revoked(world: &World, token: &str) {
+    let id = token_id(&token.parse::<Token>().unwrap().hash());
+    let path = format!("/api/v1/tokens/{id}");
+    assert_eq!(world.admin("DELETE", &path, world.site.token("admin"), "").await.status, 204);
+}
+
+/// Asks for a promotion to production that waits; gives its id.
+async fn waiting(world: &World, token: &str) -> String {
+    let waits = asked(world, token, json!({ "to": "production" })).await;
+    assert_eq!((waits.status, &waits.json()["status"]), (202, &json!("deferred")), "{}", waits.text());
+    waits.json()["id"].as_str().unwrap().to_owned()
+}
+
+async fn shown(world: &World, id: &str) -> Value {
+    world.by("viewer", "GET", &format!("{PROMOTIONS}/{id}"), Value::Null).await.ok().json()
+}
+
+/// Production wants two approvals, as a policy says.
+fn two_pairs_of_eyes() -> Site {
+    let mut site = Site::starter();
+    let eyes = attachment("four-eyes", "environment = \"production\"", &[("approvals", "2")]);
+    let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
+    let components = ["four-eyes", "region-affinity"].map(|name| (name, component(name)));
+    site.govern(&components, &[eyes, affinity].concat());
+    site
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,4 +258,185 @@ async fn the_verdict_is_taken_again_and_what_waits_too_long_is_over() {
         let told = world.by("viewer", "GET", &path, Value::Null).await.json();
         assert_eq!(told["status"], status, "{told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_minted_what_asks_does_not_approve_it_and_neither_does_what_is_minted_for_it() {
+    let world = World::start().await;
+    let admin = world.site.token("admin").to_owned();
+    let (ada, grace) =
+        (minted(&world, &admin, "ada", "admin").await, minted(&world, &admin, "grace", "releaser").await);
+    let bob = minted(&world, &ada, "bob", "releaser").await;
+    world.clock.advance(UnixSeconds(NOON.0 + 60));
+    let id = waiting(&world, &bob).await;
+    let late = minted(&world, &admin, "late", "releaser").await;
+    let (minted_it, fresh) = ("you minted the token that", "was minted when the promotion was asked for");
+    for (token, why) in [(&ada, minted_it), (&admin, minted_it), (&late, fresh)] {
+        let refused = approved(&world, token, &id).await;
+        assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden"), "{}", refused.text());
+        assert!(refused.text().contains(why), "{}", refused.text());
+    }
+    let told = records(world.data.path());
+    let refusals: Vec<_> = told.iter().filter(|one| one["kind"] == "approval").collect();
+    assert_eq!(refusals.len(), 3, "{refusals:?}");
+    assert_eq!((&refusals[0]["principal"], &refusals[0]["outcome"]), (&json!("ada"), &json!("forbidden")));
+    assert_eq!(refusals[0]["details"]["promotion"], json!(id));
+    // Across a restart, which forgets nobody's hand.
+    let world = world.restart().await;
+    assert_eq!(approved(&world, &ada, &id).await.status, 403);
+    // That the same admin minted both is no hand of theirs in it: else one admin could let nobody in.
+    assert_eq!(approved(&world, &grace, &id).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_who_minted_everybodys_token_keeps_nobody_from_approving() {
+    let world = World::start().await;
+    let operator = world.operator.clone();
+    let (ada, grace) = (
+        minted(&world, &operator, "ada", "releaser").await,
+        minted(&world, &operator, "grace", "releaser").await,
+    );
+    world.clock.advance(UnixSeconds(NOON.0 + 1));
+    let id = waiting(&world, &ada).await;
+    let path = format!("/api/v1{PROMOTIONS}/{id}/approvals?workspace=acme");
+    let own = world.admin("POST", &path, &operator, "").await;
+    assert!(own.status == 403 && own.text().contains("you minted the token"), "{}", own.text());
+    assert_eq!(approved(&world, &grace, &id).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_hand_gives_one_approval() {
+    let world = World::with(two_pairs_of_eyes()).await;
+    let admin = world.site.token("admin").to_owned();
+    let eve = minted(&world, &admin, "eve", "admin").await;
+    let mallory = minted(&world, &eve, "mallory", "releaser").await;
+    let grace = minted(&world, &admin, "grace", "releaser").await;
+    world.clock.advance(UnixSeconds(NOON.0 + 60));
+    let id = waiting(&world, world.site.token("releaser")).await;
+    assert_eq!(approved(&world, &mallory, &id).await.status, 202, "one of two");
+    for token in [&eve, &admin] {
+        let refused = approved(&world, token, &id).await;
+        assert!(refused.status == 403 && refused.text().contains("had a hand in"), "{}", refused.text());
+    }
+    let new = minted(&world, &eve, "new", "releaser").await;
+    let refused = approved(&world, &new, &id).await;
+    assert!(refused.status == 403 && refused.text().contains("wants an older one"), "{}", refused.text());
+    assert_eq!(approved(&world, &mallory, &id).await.status, 403, "once");
+    let done = approved(&world, &grace, &id).await;
+    assert_eq!(
+        (done.status, done.json()["approvals"].as_array().unwrap().len()),
+        (200, 2),
+        "{}",
+        done.text()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_with_a_token_that_is_revoked_since_does_not_stand() {
+    let world = World::with(two_pairs_of_eyes()).await;
+    let operator = world.operator.clone();
+    let mut team = Vec::new();
+    for who in ["ada", "grace", "eve"] {
+        team.push(minted(&world, &operator, who, "releaser").await);
+    }
+    let [ada, grace, eve] = &team[..] else { unreachable!() };
+    let short = json!({ "kind": "tenant", "principal": "kim", "role": "releaser", "expires_in": 90 });
+    let short =
+        world.admin("POST", "/api/v1/tokens?workspace=acme", &operator, short.to_string()).await.json();
+    world.clock.advance(UnixSeconds(NOON.0 + 60));
+    let id = waiting(&world, ada).await;
+    assert_eq!(approved(&world, grace, &id).await.json()["required_approvals"][0]["missing"], 1);
+    revoked(&world, grace).await;
+    let told = shown(&world, &id).await;
+    assert_eq!((&told["approvals"], &told["status"]), (&json!([]), &json!("deferred")), "{told}");
+    assert_eq!(told["required_approvals"][0]["missing"], 2);
+    // Less than before is none, whatever else its principal has; and there is room for theirs again.
+    let demoted = minted(&world, &operator, "grace", "developer").await;
+    assert_eq!(approved(&world, &demoted, &id).await.status, 403);
+    // One that expires was good when it was used.
+    assert_eq!(approved(&world, short["token"].as_str().unwrap(), &id).await.status, 202);
+    world.clock.advance(UnixSeconds(NOON.0 + 3600));
+    let world = world.restart().await;
+    assert_eq!(shown(&world, &id).await["approvals"][0]["principal"], "kim");
+    // Nothing goes on in the name of who was shut out.
+    revoked(&world, ada).await;
+    let told = shown(&world, &id).await;
+    assert_eq!((&told["status"], &told["required_approvals"]), (&json!("denied"), &json!([])), "{told}");
+    assert!(told["reasons"][0]["reason"].as_str().unwrap().contains("was revoked; ask again"), "{told}");
+    assert_eq!(approved(&world, eve, &id).await.status, 409);
+    assert_eq!(world.boot("production").await.json()["release"], 17);
+    // What was approved of one promotion says nothing of the next.
+    let next = waiting(&world, eve).await;
+    let told = shown(&world, &next).await;
+    assert_eq!((&told["approvals"], &told["required_approvals"][0]["missing"]), (&json!([]), &json!(2)));
+    assert_eq!(approved(&world, world.site.token("admin"), &id).await.status, 409, "that one is over");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_sees_one_end_only_is_told_no_more_than_of_what_is_not_there() {
+    let world = World::start().await;
+    let mint = async |environments: Value| {
+        let wanted = json!({ "kind": "tenant", "principal": "limited", "role": "releaser", "environments": environments });
+        let minted =
+            world.admin("POST", "/api/v1/tokens", world.site.token("admin"), wanted.to_string()).await;
+        minted.json()["token"].as_str().unwrap().to_owned()
+    };
+    let limited = mint(json!(["production"])).await;
+    for dry_run in [true, false] {
+        let ask = async |body: Value| {
+            let mut body = body;
+            body["dry_run"] = json!(dry_run);
+            let answer = asked(&world, &limited, body).await;
+            (answer.status, answer.text().replace("nowhere", "staging"))
+        };
+        for (hidden, absent) in [
+            (json!({ "from": "staging" }), json!({ "from": "nowhere" })),
+            (
+                json!({ "from": "staging", "to": "production" }),
+                json!({ "from": "nowhere", "to": "production" }),
+            ),
+            (
+                json!({ "from": "production", "to": "staging" }),
+                json!({ "from": "production", "to": "nowhere" }),
+            ),
+            (json!({ "to": "staging" }), json!({ "to": "nowhere" })),
+        ] {
+            let (hidden, absent) = (ask(hidden).await, ask(absent).await);
+            assert_eq!((hidden.0, &hidden), (404, &absent));
+        }
+        assert_eq!(ask(json!({ "to": "production" })).await.0, 422, "nothing of what it sees promotes there");
+    }
+    // Whoever sees all is told the same of what the deployment does not use.
+    for nowhere in
+        [json!({ "from": "staging", "to": "development" }), json!({ "from": "staging", "to": "nowhere" })]
+    {
+        assert_eq!(asked(&world, world.site.token("releaser"), nowhere).await.status, 404);
+    }
+    let listed = world.by("viewer", "GET", PROMOTIONS, Value::Null).await.json();
+    assert_eq!(listed["promotions"], json!([]), "nothing was asked for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_looked_at_again_when_there_is_something_new_and_not_before() {
+    let world = World::with(two_pairs_of_eyes()).await;
+    for environment in ["staging", "production"] {
+        let secret = json!({ "environment": environment, "name": "API_KEY", "value": "the-same", "is_secret": true, "description": "x" });
+        world.by("admin", "POST", "/deployments/checkout/env?confirm=production", secret).await.done();
+    }
+    let id = waiting(&world, world.site.token("releaser")).await;
+    let looked = || records(world.data.path()).iter().filter(|one| one["kind"] == "compare-secrets").count();
+    let again = async || {
+        let host = Arc::clone(&world.host);
+        blocking(move || host.advance_promotions()).await;
+        looked()
+    };
+    assert_eq!(looked(), 1);
+    for minute in 1..5 {
+        world.clock.advance(UnixSeconds(NOON.0 + 60 * minute));
+        assert_eq!(again().await, 1);
+    }
+    let set = json!({ "environment": "staging", "name": "NEW_ONE", "value": "x" });
+    world.by("developer", "POST", "/deployments/checkout/env", set).await.done();
+    assert_eq!((again().await, again().await), (2, 2));
+    assert_eq!(shown(&world, &id).await["status"], "deferred");
 }

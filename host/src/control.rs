@@ -25,7 +25,7 @@ use crate::{
     ledger::{
         Blob, Compare, Held, Key, LeaseId, Ledger, LedgerError, LedgerOpenError, MAX_BLOBS_PER_PUT,
         MAX_BLOBS_PER_TRANSACTION, MAX_OPERATIONS, Operation, Outcome, OverLimit, Read, RedbLedger,
-        RedbSettings, Span, Transaction, Ttl, Value,
+        RedbSettings, Span, StoreRevision, Transaction, Ttl, Value,
     },
     state::Alteration,
 };
@@ -90,6 +90,16 @@ pub enum Expected {
     Absent,
     /// There is one.
     Present,
+    /// It is as a lease made it.
+    Held(Hold),
+}
+
+/// A record that hangs on a lease of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    lease: LeaseId,
+    /// When it was made: whoever makes it anew has made another.
+    since: StoreRevision,
 }
 
 impl Control {
@@ -197,7 +207,7 @@ impl Control {
         expected: &[(&str, Expected)],
         (name, content): (&str, &[u8]),
         ttl: Ttl,
-    ) -> Result<LeaseId, ControlError> {
+    ) -> Result<Hold, ControlError> {
         let record = Alteration::Put { name: name.to_owned(), content: content.to_vec() };
         let Operation::Put { key, value, .. } = self.operation(&record)? else {
             return Err(ControlError::Malformed { name: name.to_owned() });
@@ -210,16 +220,16 @@ impl Control {
         let found = match outcome {
             Ok(Outcome::Committed { revision }) => {
                 self.revision.fetch_max(revision.0, Ordering::Relaxed);
-                return Ok(lease);
+                return Ok(Hold { lease, since: revision });
             }
             Ok(Outcome::Conflict { found, .. }) => found,
             Err(error) => {
                 // It ends by itself, should this fail, too.
-                let _ = self.end_lease(lease);
+                let _ = self.revoked(lease);
                 return Err(error);
             }
         };
-        self.end_lease(lease)?;
+        self.revoked(lease)?;
         let name = found.first().map(|found| found.key.to_string()).unwrap_or_default();
         Err(ControlError::Conflict { name })
     }
@@ -228,7 +238,11 @@ impl Control {
     ///
     /// # Errors
     /// When the ledger fails; it ends by itself then, when its time is over.
-    pub fn end_lease(&self, lease: LeaseId) -> Result<(), ControlError> {
+    pub fn let_go(&self, held: Hold) -> Result<(), ControlError> {
+        self.revoked(held.lease)
+    }
+
+    fn revoked(&self, lease: LeaseId) -> Result<(), ControlError> {
         match self.wait(self.ledger.revoke(lease)) {
             Ok(()) | Err(LedgerError::NoSuchLease { .. }) => Ok(()),
             Err(error) => Err(error.into()),
@@ -317,6 +331,7 @@ fn compares(expected: &[(&str, Expected)]) -> Result<Vec<Compare>, OverLimit> {
         Ok(match expected {
             Expected::Absent => Compare::Absent(key),
             Expected::Present => Compare::Present(key),
+            Expected::Held(held) => Compare::ModifiedAt(key, held.since),
         })
     };
     expected.iter().map(compare).collect()

@@ -9,7 +9,7 @@ mod wire;
 use std::collections::BTreeMap;
 
 pub use activation::{Activation, Active, MAX_ACTIVATIONS, Past, Pin, Running, Runs, Why, sets_in};
-pub use promotion::{Promotion, Report, Status};
+pub use promotion::{Approved, Bearer, Promotion, Report, Status};
 pub use record::Alteration;
 pub use wire::StateError;
 
@@ -131,6 +131,12 @@ impl State {
             Scope::Tenant { .. } | Scope::Operator => true,
         });
         self.active.get_mut(workspace).map(|deployments| deployments.remove(id));
+    }
+
+    /// Forgets what is active of a deployment in an environment.
+    pub fn forget_pair(&mut self, workspace: &WorkspaceId, id: &DeploymentId, name: &EnvironmentName) {
+        let deployments = self.active.get_mut(workspace);
+        deployments.and_then(|deployments| deployments.get_mut(id)).map(|all| all.remove(name));
     }
 
     /// The release that is active in `environment`.

@@ -240,5 +240,8 @@ async fn row_12_a_promotion_to_what_is_pinned_is_judged_by_what_the_layers_make(
     let told = world.by("releaser", "POST", &format!("{APP}/promotions"), wanted).await;
     assert_eq!(told.json()["status"], "done", "{}", told.text());
     let given = world.environment("production").await;
-    assert_eq!(given["NEW_KEY"], "here", "it has the key that it declares, now that it is given what was held back");
+    assert_eq!(
+        given["NEW_KEY"], "here",
+        "it has the key that it declares, now that it is given what was held back"
+    );
 }

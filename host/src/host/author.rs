@@ -10,7 +10,7 @@ use crate::{
     generation::{Generation, Served},
     id::WorkspaceId,
     model::{Scope, TokenRecord},
-    state::State,
+    state::{Bearer, State},
 };
 
 /// Who makes a change.
@@ -51,6 +51,11 @@ impl Author {
         let token = self.allowed.as_ref().map(|allowed| &allowed.token);
         let through = token.into_iter().flat_map(|token| token.minted_by.iter());
         through.chain(token.map(|token| &token.principal)).cloned().collect()
+    }
+
+    /// The token that it is made with; none of this process's own.
+    pub(super) fn bearer(&self) -> Option<Bearer> {
+        self.allowed.as_ref().map(|allowed| Bearer::from(&*allowed.token))
     }
 
     /// What the audit log calls them.

@@ -4,8 +4,9 @@
 //! has not, and the lease ends by itself. One that waits is a record, which the next start finds again.
 
 mod question;
+mod standing;
 
-use std::cell::Cell;
+use std::{cell::Cell, collections::BTreeSet};
 
 use serde_json::json;
 
@@ -16,14 +17,14 @@ use super::{
 use crate::{
     audit::ChangeRecord,
     change::{Edit, Precondition},
-    control::{ControlError, Expected},
+    control::{ControlError, Expected, Hold},
     entropy::fresh,
     generation::Served,
-    id::{DeploymentId, EnvironmentName, UnixSeconds, WorkspaceId},
-    ledger::{LeaseId, Ttl},
-    model::{Role, TokenRecord, promotion::Approval},
+    id::{DeploymentId, EnvironmentName, Revision, UnixSeconds, WorkspaceId},
+    ledger::Ttl,
+    model::{Configuration, Role, SealedValue, TokenRecord, promotion::Approval},
     policy::promotion::{Judgement, Outcome},
-    state::{Alteration, Promotion, Status, Why},
+    state::{Alteration, Approved, Bearer, Promotion, Status, Why},
     system,
 };
 
@@ -33,8 +34,6 @@ pub const HOLD_SECONDS: u32 = 60;
 pub const WAIT_SECONDS: i64 = 7 * 86_400;
 /// The most promotions of a deployment that are kept when they have ended.
 pub const PAST_PROMOTIONS: usize = 200;
-/// The most approvals of one promotion.
-const MAX_APPROVALS: usize = 32;
 /// How often a verdict is taken again because the configuration changed meanwhile.
 const MAX_ROUNDS: usize = 32;
 
@@ -51,6 +50,43 @@ pub struct Requested {
     pub to: Option<EnvironmentName>,
 }
 
+impl Requested {
+    /// Where from and where to, with what is not said made up from what the deployment uses and who asks sees:
+    /// anything else is not there.
+    ///
+    /// # Errors
+    /// When that is nothing, or not one.
+    pub fn ends(
+        &self,
+        configuration: &Configuration<SealedValue>,
+        sees: &dyn Fn(&EnvironmentName) -> bool,
+    ) -> Result<(EnvironmentName, EnvironmentName), ChangeError> {
+        let one = configuration.deployments.get(&self.deployment).ok_or(ChangeError::Unknown)?;
+        let is_there = |name: &EnvironmentName| one.environments.contains_key(name) && sees(name);
+        if !self.from.iter().chain(&self.to).all(is_there) {
+            return Err(ChangeError::Unknown);
+        }
+        let next = |name: &EnvironmentName| configuration.environments.get(name)?.promotes_to.clone();
+        let invalid = |rule: String| Err(ChangeError::Invalid(vec![rule]));
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) => Ok((from.clone(), to.clone())),
+            (Some(from), None) => match next(from).filter(is_there) {
+                Some(to) => Ok((from.clone(), to)),
+                None => invalid(format!("{from} promotes nowhere; name `to`")),
+            },
+            (None, Some(to)) => {
+                let all = one.environments.keys().filter(|name| is_there(name));
+                let mut sources = all.filter(|name| next(name).as_ref() == Some(to));
+                match (sources.next(), sources.next()) {
+                    (Some(from), None) => Ok((from.clone(), to.clone())),
+                    _ => invalid(format!("not exactly one environment promotes to {to}; name `from`")),
+                }
+            }
+            (None, None) => invalid("name `to`, the environment that the release goes to".into()),
+        }
+    }
+}
+
 impl Host {
     /// What a promotion would come to, now.
     ///
@@ -58,14 +94,14 @@ impl Host {
     /// When it names nothing that there is.
     pub fn try_out(
         &self,
-        by: &str,
+        author: &Author,
         workspace: &WorkspaceId,
         requested: &Requested,
     ) -> Result<Promotion, ChangeError> {
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
-        let mut promotion = self.asked_for(by, served, requested)?;
-        let judgement = self.judge(served, &promotion, false)?;
+        let mut promotion = self.asked_for(author, served, requested)?;
+        let (judgement, _) = self.judge(served, &promotion, false)?;
         self.note(&mut promotion, &judgement);
         Ok(promotion)
     }
@@ -82,7 +118,7 @@ impl Host {
     ) -> Result<Promotion, ChangeError> {
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
-        let promotion = self.asked_for(author.principal(), served, requested)?;
+        let promotion = self.asked_for(author, served, requested)?;
         // What waits there may be over by now.
         self.go_on(workspace, &promotion.deployment.0);
         let held = self.hold_target(workspace, &promotion, Expected::Absent)?;
@@ -100,21 +136,9 @@ impl Host {
         workspace: &WorkspaceId,
         (deployment, id): (&DeploymentId, &str),
     ) -> Result<Promotion, ChangeError> {
-        let open = self.waiting(workspace, Some(deployment))?;
-        let found = open.into_iter().find(|one| one.id == id).ok_or(ChangeError::Unknown)?;
+        let found = self.waiting_as(workspace, deployment, id)?;
         let held = self.hold_target(workspace, &found, Expected::Present)?;
-        let name = Promotion::open_record(workspace, deployment, &found.to);
-        // As it is now that nobody else carries it on.
-        let now = self.waiting(workspace, Some(deployment));
-        let approved = now.and_then(|open| {
-            let mut promotion = open.into_iter().find(|one| one.id == id).ok_or(ChangeError::Unknown)?;
-            counts(&promotion, token)?;
-            let approved_at = self.seconds();
-            promotion.approvals.push(Approval { principal: token.principal.clone(), role, approved_at });
-            let put = Alteration::Put { name: name.clone(), content: promotion.to_bytes() };
-            self.tell_promotion(author, workspace, "approved", &promotion, vec![put])?;
-            Ok(promotion)
-        });
+        let approved = self.approved(author, (token, role), workspace, (deployment, id), held);
         match approved {
             Ok(promotion) => {
                 let requester = Author::process(&promotion.by);
@@ -122,30 +146,72 @@ impl Host {
             }
             Err(error) => {
                 self.let_go(held);
-                Err(error)
+                let details = json!({
+                    "workspace": workspace.as_str(), "promotion": found.id, "deployments": [deployment.as_str()],
+                    "environments": [found.to.as_str()], "release": found.release, "requested_by": found.by,
+                });
+                Err(self.refused("approval", author.principal(), details, error))
             }
         }
+    }
+
+    /// With one approval more.
+    fn approved(
+        &self,
+        author: &Author,
+        (token, role): (&TokenRecord, Role),
+        workspace: &WorkspaceId,
+        (deployment, id): (&DeploymentId, &str),
+        held: Hold,
+    ) -> Result<Promotion, ChangeError> {
+        // As it is now that nobody else carries it on.
+        let mut promotion = self.waiting_as(workspace, deployment, id)?;
+        self.keep_standing(workspace, &mut promotion);
+        standing::counts(&promotion, token)?;
+        let approval = Approval { principal: token.principal.clone(), role, approved_at: self.seconds() };
+        promotion.approvals.push(Approved { approval, bearer: Some(Bearer::from(token)) });
+        let name = Promotion::open_record(workspace, deployment, &promotion.to);
+        let put = Alteration::Put { name, content: promotion.to_bytes() };
+        self.tell_promotion(author, workspace, "approved", (&promotion, held), vec![put])?;
+        Ok(promotion)
     }
 
     /// Carries on what waits, everywhere: its time may have come, or be over.
     pub fn advance_promotions(&self) {
         let live = self.store.load_full();
-        for workspace in live.workspaces().keys() {
-            self.advance(workspace, None);
+        for (workspace, served) in live.workspaces() {
+            self.advance(workspace, None, &|one| self.is_due(one, workspace, served.snapshot.revision));
         }
+    }
+
+    /// Whether there is something new to say of one that waits: who approves or reports carries it on anyway.
+    fn is_due(&self, waits: &Promotion, workspace: &WorkspaceId, revision: Revision) -> bool {
+        let now = self.clock.now();
+        let is_over = waits.at.0.saturating_add(WAIT_SECONDS) <= now.0;
+        let is_time = is_over || waits.retry_at.is_some_and(|at| at <= now);
+        let mut now_standing = waits.clone();
+        is_time
+            || waits.judged != revision
+            || !self.keep_standing(workspace, &mut now_standing)
+            || now_standing != *waits
     }
 
     /// The same of one deployment, where something arrived.
     pub(super) fn go_on(&self, workspace: &WorkspaceId, deployment: &DeploymentId) {
-        self.advance(workspace, Some(deployment));
+        self.advance(workspace, Some(deployment), &|_| true);
     }
 
-    fn advance(&self, workspace: &WorkspaceId, deployment: Option<&DeploymentId>) {
+    fn advance(
+        &self,
+        workspace: &WorkspaceId,
+        deployment: Option<&DeploymentId>,
+        is_due: &dyn Fn(&Promotion) -> bool,
+    ) {
         let waiting = self.waiting(workspace, deployment).unwrap_or_else(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "promotions that wait cannot be read");
             Vec::new()
         });
-        for promotion in waiting {
+        for promotion in waiting.into_iter().filter(is_due) {
             let author = Author::process(&promotion.by);
             let carried = self
                 .hold_target(workspace, &promotion, Expected::Present)
@@ -195,33 +261,27 @@ impl Host {
         Ok(records.values().filter_map(|content| Promotion::from_bytes(content)).collect())
     }
 
+    fn waiting_as(
+        &self,
+        workspace: &WorkspaceId,
+        deployment: &DeploymentId,
+        id: &str,
+    ) -> Result<Promotion, ChangeError> {
+        let open = self.waiting(workspace, Some(deployment))?;
+        open.into_iter().find(|one| one.id == id).ok_or(ChangeError::Unknown)
+    }
+
     /// The promotion that is asked for, with what is not said made up for.
-    fn asked_for(&self, by: &str, served: &Served, wanted: &Requested) -> Result<Promotion, ChangeError> {
+    fn asked_for(
+        &self,
+        author: &Author,
+        served: &Served,
+        wanted: &Requested,
+    ) -> Result<Promotion, ChangeError> {
         let configuration = &served.snapshot.configuration;
         let one = configuration.deployments.get(&wanted.deployment).ok_or(ChangeError::Unknown)?;
         let invalid = |rule: String| ChangeError::Invalid(vec![rule]);
-        let next = |name: &EnvironmentName| configuration.environments.get(name)?.promotes_to.clone();
-        let (from, to) = match (&wanted.from, &wanted.to) {
-            (Some(from), Some(to)) => (from.clone(), to.clone()),
-            (Some(from), None) => {
-                let to = next(from).ok_or_else(|| invalid(format!("{from} promotes nowhere; name `to`")))?;
-                (from.clone(), to)
-            }
-            (None, Some(to)) => {
-                let mut sources = one.environments.keys().filter(|name| next(name).as_ref() == Some(to));
-                match (sources.next(), sources.next()) {
-                    (Some(from), None) => (from.clone(), to.clone()),
-                    _ => {
-                        return Err(invalid(format!(
-                            "not exactly one environment promotes to {to}; name `from`"
-                        )));
-                    }
-                }
-            }
-            (None, None) => {
-                return Err(invalid("name `to`, the environment that the release goes to".into()));
-            }
-        };
+        let (from, to) = wanted.ends(configuration, &|_| true)?;
         let active = served.prepared(&one.id, &from).and_then(|pair| pair.plan.release.as_ref());
         let release = wanted.release.or(active.map(|release| release.number));
         let release = release.ok_or_else(|| invalid(format!("no release is active in {from}; name one")))?;
@@ -233,7 +293,8 @@ impl Host {
             release,
             from,
             to,
-            by: by.to_owned(),
+            by: author.principal().to_owned(),
+            bearer: author.bearer(),
             at: now,
             approvals: Vec::new(),
             status: Status::Running,
@@ -241,6 +302,8 @@ impl Host {
             reasons: Vec::new(),
             wanted: Vec::new(),
             retry_at: None,
+            judged: served.snapshot.revision,
+            shared: BTreeSet::new(),
         })
     }
 
@@ -251,7 +314,7 @@ impl Host {
         workspace: &WorkspaceId,
         promotion: &Promotion,
         open: Expected,
-    ) -> Result<LeaseId, ChangeError> {
+    ) -> Result<Hold, ChangeError> {
         let (id, to) = (&promotion.deployment.0, &promotion.to);
         let running = Promotion::running_record(workspace, id, to);
         let waiting = Promotion::open_record(workspace, id, to);
@@ -269,8 +332,8 @@ impl Host {
         }
     }
 
-    fn let_go(&self, held: LeaseId) {
-        if let Err(error) = self.writer.lock().control.end_lease(held) {
+    fn let_go(&self, held: Hold) {
+        if let Err(error) = self.writer.lock().control.let_go(held) {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "a promotion's hold ends when its time is over");
         }
@@ -283,9 +346,9 @@ impl Host {
         author: &Author,
         workspace: &WorkspaceId,
         promotion: Promotion,
-        held: LeaseId,
+        held: Hold,
     ) -> Result<Promotion, ChangeError> {
-        let carried = self.try_carry(author, workspace, promotion);
+        let carried = self.try_carry(author, workspace, promotion, held);
         self.let_go(held);
         carried
     }
@@ -295,35 +358,42 @@ impl Host {
         author: &Author,
         workspace: &WorkspaceId,
         mut promotion: Promotion,
+        held: Hold,
     ) -> Result<Promotion, ChangeError> {
         let before = promotion.clone();
         if promotion.at.0.saturating_add(WAIT_SECONDS) <= self.clock.now().0 {
             promotion.status = Status::Expired;
-            return self.close(author, workspace, promotion);
+            return self.close(author, workspace, (promotion, held));
         }
         for _ in 0..MAX_ROUNDS {
+            if !self.keep_standing(workspace, &mut promotion) {
+                let reason = "the token that it was asked for with was revoked; ask again".to_owned();
+                return self.deny(author, workspace, (promotion, held), vec![reason]);
+            }
             let live = self.store.load_full();
             let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
-            let judgement = self.judge(served, &promotion, true)?;
+            let (judgement, shared) = self.judge(served, &promotion, true)?;
             self.note(&mut promotion, &judgement);
+            promotion.judged = served.snapshot.revision;
+            promotion.shared = shared;
             match promotion.status {
-                Status::Denied => return self.close(author, workspace, promotion),
-                Status::Deferred => return self.keep_waiting(author, workspace, (&before, promotion)),
+                Status::Denied => return self.close(author, workspace, (promotion, held)),
+                Status::Deferred => return self.keep_waiting(author, workspace, &before, (promotion, held)),
                 _ => {}
             }
-            let judged = served.snapshot.revision;
             let is_stale = Cell::new(false);
-            match self.take_effect(author, workspace, &mut promotion, &|now| {
-                is_stale.set(now.snapshot.revision != judged);
+            let judged = promotion.clone();
+            match self.take_effect(author, workspace, (&mut promotion, held), &|now| {
+                let mut standing = judged.clone();
+                let stands = self.keep_standing(workspace, &mut standing) && standing == judged;
+                is_stale.set(!stands || now.snapshot.revision != judged.judged);
                 let what = "the configuration".to_owned();
                 if is_stale.get() { Err(ChangeError::Changed { what, current: None }) } else { Ok(()) }
             }) {
                 Ok(()) => return Ok(promotion),
                 Err(ChangeError::Changed { .. }) if is_stale.get() => {}
                 Err(ChangeError::Invalid(rules)) => {
-                    promotion.status = Status::Denied;
-                    promotion.reasons = rules.into_iter().map(|rule| ("bootlace".to_owned(), rule)).collect();
-                    return self.close(author, workspace, promotion);
+                    return self.deny(author, workspace, (promotion, held), rules);
                 }
                 Err(error) => return Err(error),
             }
@@ -336,7 +406,7 @@ impl Host {
         &self,
         author: &Author,
         workspace: &WorkspaceId,
-        promotion: &mut Promotion,
+        (promotion, held): (&mut Promotion, Hold),
         still: &Still<'_>,
     ) -> Result<(), ChangeError> {
         let (deployment, environment) = (promotion.deployment.0.clone(), promotion.to.clone());
@@ -344,13 +414,26 @@ impl Host {
         let running = Promotion::running_record(workspace, &deployment, &environment);
         let mut records = self.writer.lock().ended_promotion(workspace, &done)?;
         records.push(Alteration::Delete { name: running.clone() });
-        let along = Along { still: Some(still), expected: vec![(&running, Expected::Present)], records };
+        let along = Along { still: Some(still), expected: vec![(&running, Expected::Held(held))], records };
         let why = Why::Promotion(promotion.id.clone());
         let edits = [Edit::Activate { deployment, environment, release: promotion.release, why, pin: None }];
-        let changed = self.try_change_along(author, workspace, &edits, Precondition::Any, &along)?;
-        Self::tell("promotion", &changed);
+        let changed = self.try_change_along(author, workspace, &edits, Precondition::Any, &along);
+        Self::tell("promotion", &changed.map_err(|error| taken_over(promotion, error))?);
         *promotion = done;
         Ok(())
+    }
+
+    /// Ends a promotion for reasons of the host's own.
+    fn deny(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        (mut promotion, held): (Promotion, Hold),
+        reasons: Vec<String>,
+    ) -> Result<Promotion, ChangeError> {
+        promotion.status = Status::Denied;
+        promotion.reasons = reasons.into_iter().map(|reason| ("bootlace".to_owned(), reason)).collect();
+        self.close(author, workspace, (promotion, held))
     }
 
     /// Ends a promotion that does not take effect.
@@ -358,12 +441,13 @@ impl Host {
         &self,
         author: &Author,
         workspace: &WorkspaceId,
-        mut promotion: Promotion,
+        (mut promotion, held): (Promotion, Hold),
     ) -> Result<Promotion, ChangeError> {
         promotion.since = self.clock.now();
         promotion.retry_at = None;
+        promotion.wanted.clear();
         let records = self.writer.lock().ended_promotion(workspace, &promotion)?;
-        self.tell_promotion(author, workspace, promotion.status.as_str(), &promotion, records)?;
+        self.tell_promotion(author, workspace, promotion.status.as_str(), (&promotion, held), records)?;
         Ok(promotion)
     }
 
@@ -372,17 +456,22 @@ impl Host {
         &self,
         author: &Author,
         workspace: &WorkspaceId,
-        (before, mut promotion): (&Promotion, Promotion),
+        before: &Promotion,
+        (mut promotion, held): (Promotion, Hold),
     ) -> Result<Promotion, ChangeError> {
         let is_same = (before.status, &before.reasons, &before.wanted)
             == (promotion.status, &promotion.reasons, &promotion.wanted);
         promotion.since = if is_same { before.since } else { self.clock.now() };
-        let name = Promotion::open_record(workspace, &promotion.deployment.0, &promotion.to);
-        let put = Alteration::Put { name, content: promotion.to_bytes() };
+        let (deployment, to) = (&promotion.deployment.0, &promotion.to);
+        let name = Promotion::open_record(workspace, deployment, to);
+        let put = vec![Alteration::Put { name, content: promotion.to_bytes() }];
         if is_same {
-            self.write(&self.writer.lock(), &[put], Vec::new())?;
+            let running = Promotion::running_record(workspace, deployment, to);
+            let expected = [(running.as_str(), Expected::Held(held))];
+            let written = self.write_if(&self.writer.lock(), &expected, &put, Vec::new());
+            written.map_err(|error| taken_over(&promotion, error))?;
         } else {
-            self.tell_promotion(author, workspace, "deferred", &promotion, vec![put])?;
+            self.tell_promotion(author, workspace, "deferred", (&promotion, held), put)?;
         }
         Ok(promotion)
     }
@@ -393,7 +482,7 @@ impl Host {
         author: &Author,
         workspace: &WorkspaceId,
         outcome: &str,
-        promotion: &Promotion,
+        (promotion, held): (&Promotion, Hold),
         records: Vec<Alteration>,
     ) -> Result<(), ChangeError> {
         let reasons: Vec<_> = promotion.reasons.iter().map(|(by, text)| format!("{by}: {text}")).collect();
@@ -404,8 +493,12 @@ impl Host {
         });
         let (at, principal) = (self.clock.now(), author.principal());
         let record = ChangeRecord { at, kind: "promotion", outcome, principal, details };
+        let running = Promotion::running_record(workspace, &promotion.deployment.0, &promotion.to);
+        let expected = [(running.as_str(), Expected::Held(held))];
         let mut writer = self.writer.lock();
-        self.write_noted(&mut writer, author, records, Vec::new(), &record)
+        self.still_works(author, &writer.state)?;
+        let written = self.write_noted_if(&mut writer, author, &expected, (records, Vec::new()), &record);
+        written.map_err(|error| taken_over(promotion, error))
     }
 
     /// What a verdict makes of a promotion.
@@ -433,24 +526,18 @@ impl Host {
     }
 }
 
-/// Whether an approval counts: of somebody else, once, and with no token that the requester had a hand in.
-fn counts(promotion: &Promotion, token: &TokenRecord) -> Result<(), ChangeError> {
-    let refused = |why: &str| Err(ChangeError::Uncounted { why: why.to_owned() });
-    if token.principal == promotion.by {
-        return refused("whoever asks for a promotion does not approve it; ask somebody else");
+/// Whoever stopped for too long finds that the target is somebody else's.
+fn taken_over(promotion: &Promotion, error: ChangeError) -> ChangeError {
+    match error {
+        ChangeError::Ledger(ControlError::Conflict { .. }) => ChangeError::NotNow {
+            reason: format!(
+                "promotion {} was carried on by somebody else meanwhile; look at it again",
+                promotion.id
+            ),
+            current: None,
+        },
+        error => error,
     }
-    if token.minted_by.contains(&promotion.by) {
-        return refused(
-            "this token was minted by whoever asks for the promotion, or through them; an approval wants one that was not",
-        );
-    }
-    if promotion.approvals.iter().any(|one| one.principal == token.principal) {
-        return refused("you approved it already; each principal counts once");
-    }
-    if promotion.approvals.len() >= MAX_APPROVALS {
-        return refused("it has as many approvals as a promotion may have");
-    }
-    Ok(())
 }
 
 impl Writer {

@@ -9,7 +9,7 @@ use crate::{
     audit::ChangeRecord,
     entropy::fresh_key,
     id::{EnvironmentName, UnixSeconds, WorkspaceId},
-    model::{Scope, TokenHash, TokenRecord},
+    model::{Scope, TokenHash, TokenKind, TokenRecord},
     state::State,
     system,
     token::{Token, token_id},
@@ -102,10 +102,16 @@ impl Host {
             .load()
             .token(hash)
             .map_or_else(|| json!({ "token": token_id(hash) }), |one| about(one));
+        let speaks = self.store.load().token(hash).is_some_and(|one| one.scope.kind() != TokenKind::Instance);
         self.change_tokens("token-revoke", revoker, details, |state| {
             state.tokens.remove(hash);
             Ok(())
-        })
+        })?;
+        // What was asked for or approved with it does not stand any more.
+        if speaks {
+            self.advance_promotions();
+        }
+        Ok(())
     }
 
     fn change_tokens(

@@ -9,12 +9,14 @@
 //! | `workspace/<name>/promotion/past/<deployment>/<id>` | one that ended |
 //! | `workspace/<name>/check/<deployment>/<release>/<check>/in/<environment>` | what was reported last |
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{DeploymentId, EnvironmentName, Uid, UnixSeconds, WorkspaceId},
+    id::{DeploymentId, EnvironmentName, Revision, Uid, UnixSeconds, VariableName, WorkspaceId},
     model::{
-        Role,
+        Role, TokenHash, TokenRecord,
         promotion::{Approval, Check, Conclusion, Measure},
         question::Attribute,
     },
@@ -35,10 +37,12 @@ pub struct Promotion {
     pub to: EnvironmentName,
     /// Who asked.
     pub by: String,
+    /// With which token; none for the host itself.
+    pub bearer: Option<Bearer>,
     /// When.
     pub at: UnixSeconds,
     /// Who approved, in their order.
-    pub approvals: Vec<Approval>,
+    pub approvals: Vec<Approved>,
     /// How far it came.
     pub status: Status,
     /// Since when that is so.
@@ -49,6 +53,56 @@ pub struct Promotion {
     pub wanted: Vec<(Role, u32)>,
     /// When it is tried again by itself.
     pub retry_at: Option<UnixSeconds>,
+    /// As of which revision of the workspace that was said.
+    pub judged: Revision,
+    /// The target's secrets that another environment has, too: for those alone who may read both.
+    pub shared: BTreeSet<(VariableName, EnvironmentName)>,
+}
+
+/// The token that something was said with: it stands as long as that is not revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer {
+    /// It.
+    pub token: TokenHash,
+    /// On whose behalf it acts.
+    pub principal: String,
+    /// Who minted it, and who minted what that was done with, and so on.
+    pub minted_by: BTreeSet<String>,
+    /// When it stops working by itself.
+    pub expires_at: Option<UnixSeconds>,
+}
+
+/// An approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// As policies are told.
+    pub approval: Approval,
+    /// With which token.
+    pub bearer: Option<Bearer>,
+}
+
+impl Bearer {
+    /// Everybody who may have this token.
+    pub fn hands(&self) -> impl Iterator<Item = &String> {
+        self.minted_by.iter().chain([&self.principal])
+    }
+
+    /// Whether one hand may have said both: one principal's, or one had a hand in the other's token.
+    #[must_use]
+    pub fn is_one_with(&self, other: &Self) -> bool {
+        self.hands().any(|hand| *hand == other.principal) || other.hands().any(|hand| *hand == self.principal)
+    }
+}
+
+impl From<&TokenRecord> for Bearer {
+    fn from(token: &TokenRecord) -> Self {
+        Self {
+            token: token.hash,
+            principal: token.principal.clone(),
+            minted_by: token.minted_by.clone(),
+            expires_at: token.expires_at,
+        }
+    }
 }
 
 /// How far a promotion came.
@@ -102,7 +156,13 @@ impl Promotion {
     /// The record of what runs on a target.
     #[must_use]
     pub fn running_record(workspace: &WorkspaceId, id: &DeploymentId, to: &EnvironmentName) -> String {
-        format!("workspace/{workspace}/promoting/{id}/{to}")
+        format!("{}{id}/{to}", Self::all_running(workspace))
+    }
+
+    /// How the names of all begin that run.
+    #[must_use]
+    pub fn all_running(workspace: &WorkspaceId) -> String {
+        format!("workspace/{workspace}/promoting/")
     }
 
     /// The record of what waits for a target.
@@ -120,16 +180,23 @@ impl Promotion {
     /// How the names of all begin that ended.
     #[must_use]
     pub fn past_records(workspace: &WorkspaceId, id: &DeploymentId) -> String {
-        format!("workspace/{workspace}/promotion/past/{id}/")
+        format!("{}{id}/", Self::all_past(workspace))
+    }
+
+    /// The same, whatever they are of.
+    #[must_use]
+    pub fn all_past(workspace: &WorkspaceId) -> String {
+        format!("workspace/{workspace}/promotion/past/")
     }
 
     /// As a record holds it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let approval = |one: &Approval| WireApproval {
-            principal: one.principal.clone(),
-            role: one.role.as_str().to_owned(),
-            at: one.approved_at,
+        let approval = |Approved { approval, bearer }: &Approved| WireApproval {
+            principal: approval.principal.clone(),
+            role: approval.role.as_str().to_owned(),
+            at: approval.approved_at,
+            bearer: bearer.as_ref().map(WireBearer::of),
         };
         let wire = WirePromotion {
             id: self.id.clone(),
@@ -139,6 +206,7 @@ impl Promotion {
             from: self.from.to_string(),
             to: self.to.to_string(),
             by: self.by.clone(),
+            bearer: self.bearer.as_ref().map(WireBearer::of),
             at: self.at.0,
             approvals: self.approvals.iter().map(approval).collect(),
             status: self.status.as_str().to_owned(),
@@ -146,6 +214,8 @@ impl Promotion {
             reasons: self.reasons.clone(),
             wanted: self.wanted.iter().map(|(role, many)| (role.as_str().to_owned(), *many)).collect(),
             retry_at: self.retry_at.map(|at| at.0),
+            judged: self.judged.0,
+            shared: self.shared.iter().map(|(name, at)| (name.to_string(), at.to_string())).collect(),
         };
         serde_json::to_vec(&wire).unwrap_or_default()
     }
@@ -156,8 +226,10 @@ impl Promotion {
         let wire: WirePromotion = serde_json::from_slice(bytes).ok()?;
         let approval = |one: WireApproval| {
             let role = one.role.parse().ok()?;
-            Some(Approval { principal: one.principal, role, approved_at: one.at })
+            let approval = Approval { principal: one.principal, role, approved_at: one.at };
+            Some(Approved { approval, bearer: read(one.bearer)? })
         };
+        let shared = wire.shared.iter().map(|(name, at)| Some((name.parse().ok()?, at.parse().ok()?)));
         let wanted = wire.wanted.into_iter().map(|(role, many)| Some((role.parse().ok()?, many)));
         Some(Self {
             id: wire.id,
@@ -166,6 +238,7 @@ impl Promotion {
             from: wire.from.parse().ok()?,
             to: wire.to.parse().ok()?,
             by: wire.by,
+            bearer: read(wire.bearer)?,
             at: UnixSeconds(wire.at),
             approvals: wire.approvals.into_iter().map(approval).collect::<Option<_>>()?,
             status: Status::ALL.into_iter().find(|status| status.as_str() == wire.status)?,
@@ -173,6 +246,8 @@ impl Promotion {
             reasons: wire.reasons,
             wanted: wanted.collect::<Option<_>>()?,
             retry_at: wire.retry_at.map(UnixSeconds),
+            judged: Revision(wire.judged),
+            shared: shared.collect::<Option<_>>()?,
         })
     }
 }
@@ -182,7 +257,13 @@ impl Report {
     #[must_use]
     pub fn records(workspace: &WorkspaceId, id: &DeploymentId, release: Option<u64>) -> String {
         let release = release.map(|number| format!("{number:020}/")).unwrap_or_default();
-        format!("workspace/{workspace}/check/{id}/{release}")
+        format!("{}{id}/{release}", Self::all_records(workspace))
+    }
+
+    /// How the names of all begin.
+    #[must_use]
+    pub fn all_records(workspace: &WorkspaceId) -> String {
+        format!("workspace/{workspace}/check/")
     }
 
     /// Its record's name.
@@ -243,6 +324,8 @@ struct WirePromotion {
     from: String,
     to: String,
     by: String,
+    #[serde(default)]
+    bearer: Option<WireBearer>,
     at: i64,
     approvals: Vec<WireApproval>,
     status: String,
@@ -250,6 +333,10 @@ struct WirePromotion {
     reasons: Vec<(String, String)>,
     wanted: Vec<(String, u32)>,
     retry_at: Option<i64>,
+    #[serde(default)]
+    judged: u64,
+    #[serde(default)]
+    shared: Vec<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -257,6 +344,37 @@ struct WireApproval {
     principal: String,
     role: String,
     at: u64,
+    #[serde(default)]
+    bearer: Option<WireBearer>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireBearer {
+    token: String,
+    principal: String,
+    minted_by: BTreeSet<String>,
+    expires_at: Option<i64>,
+}
+
+impl WireBearer {
+    fn of(one: &Bearer) -> Self {
+        let Bearer { token, principal, minted_by, expires_at } = one;
+        Self {
+            token: hex::encode(token.0),
+            principal: principal.clone(),
+            minted_by: minted_by.clone(),
+            expires_at: expires_at.map(|at| at.0),
+        }
+    }
+}
+
+/// None where there is one and it does not read.
+fn read(wire: Option<WireBearer>) -> Option<Option<Bearer>> {
+    let Some(WireBearer { token, principal, minted_by, expires_at }) = wire else { return Some(None) };
+    let mut hash = [0; 32];
+    hex::decode_to_slice(token, &mut hash).ok()?;
+    let expires_at = expires_at.map(UnixSeconds);
+    Some(Some(Bearer { token: TokenHash(hash), principal, minted_by, expires_at }))
 }
 
 #[derive(Serialize, Deserialize)]

@@ -30,7 +30,7 @@ use crate::{
     id::{EnvironmentName, UnixSeconds},
     model::{Role, Scope},
     serve::respond::Problem,
-    state::{Promotion, Status},
+    state::{Approved, Promotion, Status},
 };
 
 type Answer = Result<Response, Problem>;
@@ -77,6 +77,9 @@ pub(in crate::admin) struct PromotionEntry {
     reasons: Vec<ReasonEntry>,
     /// What is still to be approved.
     required_approvals: Vec<RequiredEntry>,
+    /// The target's secrets that are another environment's, too, where a policy asked: of environments that the
+    /// token sees.
+    shared_secrets: Vec<SharedEntry>,
     /// When it is tried again by itself; null where an event has to come.
     retry_at: Option<String>,
     /// When it ends, should what it waits for not come; null where it has ended.
@@ -98,6 +101,13 @@ struct ReasonEntry {
     /// The policy; `bootlace` for a rule of the host's own.
     policy: String,
     reason: String,
+}
+
+/// A secret of the target that is another environment's, too.
+#[derive(Serialize, ToSchema)]
+struct SharedEntry {
+    name: String,
+    environment: String,
 }
 
 /// Approvals that are still to come, by principals who differ from those who gave theirs and from who asked.
@@ -135,7 +145,7 @@ pub(in crate::admin) async fn list(
     let mut all = seen(host, &caller, query, &id).await?;
     all.retain(|one| only.as_ref().is_none_or(|only| *only == one.to));
     let (page, next) = paging.of(&all, Ordering::Less, |one| one.id.clone());
-    let promotions = page.into_iter().map(PromotionEntry::of).collect();
+    let promotions = page.into_iter().map(|one| PromotionEntry::of(one, &caller)).collect();
     Ok(Json(Promotions { promotions, next }).into_response())
 }
 
@@ -154,7 +164,7 @@ pub(in crate::admin) async fn show(
     let caller = Caller::of(&host, &headers)?;
     let all = seen(host, &caller, query.as_deref(), &id).await?;
     let found = all.iter().find(|one| one.id == promotion).ok_or_else(Problem::not_found)?;
-    Ok(Json(PromotionEntry::of(found)).into_response())
+    Ok(Json(PromotionEntry::of(found, &caller)).into_response())
 }
 
 /// Promotes a release: a releaser's. The host's own rules and the target's policies say whether it may move; it
@@ -178,17 +188,15 @@ pub(in crate::admin) async fn promote(
     let deployment = visible(&caller, served, &id)?.id.clone();
     let wire: WirePromotion = json(body, "some of release, from, to, dry_run and wait").await?;
     let (from, to) = (place(wire.from.as_deref())?, place(wire.to.as_deref())?);
-    let requested = Requested { deployment, release: wire.release, from, to };
+    let named = Requested { deployment, release: wire.release, from, to };
+    // What is not said is made up from what the caller sees, and stays that.
+    let (from, to) = named.ends(&served.snapshot.configuration, &|name| caller.sees(name))?;
+    let requested = Requested { from: Some(from), to: Some(to), ..named };
     let workspace = caller.workspace(query)?;
-    // What is made up for is looked at like what is named.
-    let by = caller.token.principal.clone();
-    let (asked, at, of) = (Arc::clone(&host), workspace.clone(), requested.clone());
-    let tried = blocking(move || asked.try_out(&by, &at, &of)).await??;
-    if !caller.sees(&tried.from) || !caller.sees(&tried.to) {
-        return Err(Problem::not_found());
-    }
     if wire.dry_run {
-        return Ok(Json(PromotionEntry { id: None, ..PromotionEntry::of(&tried) }).into_response());
+        let (asked, author) = (Arc::clone(&host), caller.author());
+        let tried = blocking(move || asked.try_out(&author, &workspace, &requested)).await??;
+        return Ok(Json(PromotionEntry { id: None, ..PromotionEntry::of(&tried, &caller) }).into_response());
     }
     let until = Instant::now() + PATIENCE;
     let mut promoted = host.promoted.subscribe();
@@ -200,7 +208,7 @@ pub(in crate::admin) async fn promote(
             Err(ChangeError::Promoting { .. }) if wire.wait && Instant::now() < until => {
                 let _ = timeout_at(until, promoted.changed()).await;
             }
-            answer => return answered(&answer?),
+            answer => return answered(&answer?, &caller),
         }
     }
 }
@@ -247,7 +255,7 @@ pub(in crate::admin) async fn approve(
             Err(ChangeError::Promoting { .. }) if Instant::now() < until => {
                 let _ = timeout_at(until, promoted.changed()).await;
             }
-            answer => return answered(&answer?),
+            answer => return answered(&answer?, &caller),
         }
     }
 }
@@ -270,8 +278,8 @@ async fn seen(
     Ok(all)
 }
 
-fn answered(promotion: &Promotion) -> Answer {
-    let entry = PromotionEntry::of(promotion);
+fn answered(promotion: &Promotion, caller: &Caller) -> Answer {
+    let entry = PromotionEntry::of(promotion, caller);
     match promotion.status {
         Status::Denied => {
             let violations: Vec<_> = promotion
@@ -289,15 +297,18 @@ fn answered(promotion: &Promotion) -> Answer {
 }
 
 impl PromotionEntry {
-    fn of(one: &Promotion) -> Self {
+    /// As `caller` may know it.
+    fn of(one: &Promotion, caller: &Caller) -> Self {
         let seconds = |at: u64| rfc3339(UnixSeconds(i64::try_from(at).unwrap_or(i64::MAX)));
-        let approvals = one.approvals.iter().map(|approval| ApprovalEntry {
+        let approvals = one.approvals.iter().map(|Approved { approval, .. }| ApprovalEntry {
             principal: approval.principal.clone(),
             role: approval.role.as_str(),
             at: seconds(approval.approved_at),
         });
         let reasons = one.reasons.iter().cloned().map(|(policy, reason)| ReasonEntry { policy, reason });
         let wanted = one.wanted.iter();
+        let shared =
+            one.shared.iter().filter(|(_, environment)| caller.sees(&one.to) && caller.sees(environment));
         let waits = matches!(one.status, Status::Deferred | Status::Running);
         let expires = UnixSeconds(one.at.0.saturating_add(WAIT_SECONDS));
         Self {
@@ -314,6 +325,12 @@ impl PromotionEntry {
             reasons: reasons.collect(),
             required_approvals: wanted
                 .map(|(role, missing)| RequiredEntry { role: role.as_str(), missing: *missing })
+                .collect(),
+            shared_secrets: shared
+                .map(|(name, environment)| SharedEntry {
+                    name: name.to_string(),
+                    environment: environment.to_string(),
+                })
                 .collect(),
             retry_at: one.retry_at.map(rfc3339),
             expires: waits.then(|| rfc3339(expires)),

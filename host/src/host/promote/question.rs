@@ -1,12 +1,12 @@
 //! The verdict on a promotion: the host's own rules, then the policies of the target and the workspace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     fingerprint::NEW_PER_DAY,
     generation::Served,
     host::{Author, ChangeError, Host, Shared, release::Lacking},
-    id::VariableName,
+    id::{EnvironmentName, VariableName},
     model::{
         Environment, Release, Role, SealedValue, Trigger,
         promotion::{Deferral, KeyDifference, KeyDifferenceKind, Question, RequiredApproval, Stage},
@@ -20,15 +20,19 @@ use crate::{
 /// Under which name the host's own rules speak.
 const OWN: &str = "bootlace";
 
+/// The target's secrets that are another environment's, and whose.
+type SharedNames = BTreeSet<(VariableName, EnvironmentName)>;
+
 impl Host {
     /// What the rules and the policies say of a promotion, as things stand in `served`. Secrets are compared
-    /// in a real one alone: whoever may only ask learns nothing of them.
+    /// in a real one alone: whoever may only ask learns nothing of them. Gives the target's that another
+    /// environment has, too.
     pub(super) fn judge(
         &self,
         served: &Served,
         promotion: &Promotion,
         is_real: bool,
-    ) -> Result<Judgement, ChangeError> {
+    ) -> Result<(Judgement, SharedNames), ChangeError> {
         let id = &promotion.deployment.0;
         let one = served.snapshot.configuration.deployments.get(id);
         let release = one.filter(|one| one.uid == promotion.deployment.1);
@@ -40,7 +44,7 @@ impl Host {
             Err(error) => {
                 let mut own = Judgement::default();
                 deny(&mut own, "no-plan", error.to_string());
-                return Ok(own);
+                return Ok((own, SharedNames::new()));
             }
         };
         let mut own = Judgement::default();
@@ -53,9 +57,10 @@ impl Host {
                 "not-there",
                 format!("{id} has no release {release}, or does not use {from} or {to}"),
             );
-            return Ok(own);
+            return Ok((own, SharedNames::new()));
         };
         let is_pinned = served.is_pinned(id, &promotion.to);
+        let mut names = SharedNames::new();
         let mut judgement = match self.promotion_chain(served, &promotion.to) {
             Ok(chain) => {
                 let shared = match is_real && !chain.is_empty() {
@@ -66,6 +71,8 @@ impl Host {
                 question.shares_secret = !shared.equal.is_empty();
                 let mut judgement = chain.judge(&question);
                 self.wait_for_comparison(&mut judgement, &shared);
+                let equal = shared.equal.into_iter();
+                names.extend(equal.map(|(target, other)| (target.name, other.environment)));
                 judgement
             }
             Err(error) => {
@@ -74,7 +81,7 @@ impl Host {
             }
         };
         self.own_rules(&mut judgement, promotion, (release, is_pinned), (source, target));
-        Ok(judgement)
+        Ok((judgement, names))
     }
 
     /// Whether the target's secrets are another environment's.
@@ -128,7 +135,7 @@ impl Host {
             deny(judgement, "missing-keys", format!("{lacking}; set them in {to}"));
         }
         // Whatever the policies want beside it.
-        let approved = promotion.approvals.iter().any(|one| one.role >= Role::Releaser);
+        let approved = promotion.approvals.iter().any(|one| one.approval.role >= Role::Releaser);
         if target.environment.trigger() == Trigger::Approval && !approved {
             let required_approvals = vec![RequiredApproval { role: Role::Releaser, missing: 1 }];
             let reason = format!("{to} wants the approval of somebody else");
@@ -164,7 +171,7 @@ impl Host {
             target: stage(target),
             requested_by: promotion.by.clone(),
             requested_at: u64::try_from(promotion.at.0).unwrap_or_default(),
-            approvals: promotion.approvals.clone(),
+            approvals: promotion.approvals.iter().map(|one| one.approval.clone()).collect(),
             // A promotion moves the release; what the target is given stays what it is.
             changes: Vec::new(),
             key_differences: differences(source, target),
@@ -201,7 +208,7 @@ fn differences(source: &Plan<SealedValue>, target: &Plan<SealedValue>) -> Vec<Ke
         plan.variables.iter().filter(|one| one.inject).map(|one| (one.name.clone(), one.clone())).collect()
     };
     let (from, to) = (injected(source), injected(target));
-    let names: std::collections::BTreeSet<_> = from.keys().chain(to.keys()).collect();
+    let names: BTreeSet<_> = from.keys().chain(to.keys()).collect();
     let mut found = Vec::new();
     for name in names {
         let (one, other) = (from.get(name), to.get(name));
