@@ -27,6 +27,7 @@ mod environments;
 mod expiry;
 mod explain;
 mod formats;
+mod gone;
 mod grants;
 mod hostile;
 mod idempotency;

@@ -207,6 +207,7 @@ impl Host {
         records.append(&mut entry.records);
         records.extend(revoked_by(workspace, &served.made, edits));
         records.extend(writer.ended(workspace, &draft.activated)?);
+        records.extend(writer.gone_with(workspace, edits, &snapshot.configuration)?);
         let Regranted { state: regranted, records: tokens, tokens: regranted_tokens, revoked, warnings } =
             after;
         changed.warnings.extend(warnings);
@@ -266,8 +267,8 @@ impl Host {
         Ok((validated_in(after, &draft.part())?, pinned))
     }
 
-    /// Refuses to take away a deployment or an environment, or the one from the other, while an active
-    /// release or an instance's token counts on it.
+    /// Refuses to take away a deployment or an environment, or the one from the other, while an instance's
+    /// token counts on it. What is active there goes with it: without a token, nothing boots it.
     fn unused(&self, served: &Served, edits: &[Edit]) -> Result<(), ChangeError> {
         let whole = &served.snapshot.configuration;
         let writer = self.writer.lock();
@@ -294,16 +295,13 @@ impl Host {
         Ok(())
     }
 
-    /// The active releases and working instance tokens of such deployments and environments.
+    /// The working instance tokens of such deployments and environments.
     fn users(
         &self,
         writer: &Writer,
         workspace: &WorkspaceId,
         is_such: impl Fn(&DeploymentId, &EnvironmentName) -> bool,
     ) -> Vec<String> {
-        let active = writer.state.active.get(workspace).into_iter().flatten();
-        let active = active.flat_map(|(id, names)| names.keys().map(move |name| (id, name)));
-        let active = active.filter(|(id, name)| is_such(id, name));
         let now = self.clock.now();
         let works = |token: &&TokenRecord| token.expires_at.is_none_or(|at| at > now);
         let tokens = writer.state.tokens.values().filter(works).filter(|token| match &token.scope {
@@ -312,11 +310,7 @@ impl Host {
             }
             _ => false,
         });
-        let releases = active.map(|(id, name)| format!("the active release of {id} in {name}"));
-        releases
-            .chain(tokens.map(|token| format!("token {} of {}", token.id, token.principal)))
-            .take(LISTED)
-            .collect()
+        tokens.map(|token| format!("token {} of {}", token.id, token.principal)).take(LISTED).collect()
     }
 
     /// Makes records durable.
@@ -496,7 +490,15 @@ fn parted(records: Vec<Alteration>, workspace: &WorkspaceId, edits: &[Edit]) -> 
         return Transactions { early: Vec::new(), late: records, trailing: Vec::new() };
     }
     if !is_clone {
-        let without = ["value", "past", "resource/binding", "resource/attachment", "resource/required"];
+        let without = [
+            "value",
+            "past",
+            "resource/binding",
+            "resource/attachment",
+            "resource/required",
+            "check",
+            "promotion/past",
+        ];
         let without = without.map(|kind| format!("workspace/{workspace}/{kind}/"));
         let is_without = |one: &Alteration| matches!(one, Alteration::Delete { name } if without.iter().any(|prefix| name.starts_with(prefix)));
         let (trailing, late) = records.into_iter().partition(is_without);

@@ -124,7 +124,7 @@ impl Writer {
         workspace: &WorkspaceId,
         deployment: &DeploymentId,
     ) -> Result<BTreeMap<VariableName, Compared>, ChangeError> {
-        let prefix = format!("workspace/{workspace}/compared/{deployment}/");
+        let prefix = records(workspace, deployment);
         let mut found = BTreeMap::new();
         for (name, content) in self.control.read(&prefix)? {
             let invalid = || ChangeError::Ledger(ControlError::Forged { name: name.clone() });
@@ -135,8 +135,13 @@ impl Writer {
     }
 }
 
+/// How the names of a deployment's records begin.
+pub(super) fn records(workspace: &WorkspaceId, deployment: &DeploymentId) -> String {
+    format!("workspace/{workspace}/compared/{deployment}/")
+}
+
 fn record(workspace: &WorkspaceId, deployment: &DeploymentId, name: &VariableName) -> String {
-    format!("workspace/{workspace}/compared/{deployment}/{name}")
+    format!("{}{name}", records(workspace, deployment))
 }
 
 /// The target's secrets, and those of the same names elsewhere: the target's own first, then the

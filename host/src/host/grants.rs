@@ -8,10 +8,10 @@
 //! behind; they go when something of that name is made by API. At a workspace's first revision nothing of it
 //! was ever deleted, and what is there was minted for what is to come.
 
-use super::ChangeError;
+use super::{ChangeError, promote::gone::Gone};
 use crate::{
-    change::{Edit, LISTED, ResourceEdit},
-    id::{DeploymentId, Digest, EnvironmentName, WorkspaceId},
+    change::{Edit, LISTED},
+    id::{Digest, EnvironmentName, WorkspaceId},
     made::Stamp,
     model::{Configuration, Scope, SealedValue, TokenRecord},
     snapshot::Snapshot,
@@ -63,10 +63,13 @@ impl Regranted {
                 {
                     state.forget_environment(workspace, &wanted.name);
                 }
-                Edit::Resource(edit) if may_be_left => {
-                    let new = new_deployment(edit, configuration);
-                    new.into_iter().for_each(|id| state.forget_deployment(workspace, id));
-                }
+                Edit::Resource(_) => match Gone::by(edit, configuration) {
+                    Some(Gone::Deployment(id)) if may_be_left => state.forget_deployment(workspace, id),
+                    Some(Gone::Pairs(id, names)) if may_be_left => {
+                        names.into_iter().for_each(|name| state.forget_pair(workspace, id, name));
+                    }
+                    _ => {}
+                },
                 Edit::ExpectActive { deployment, environment, number } => {
                     let active = state.activation(workspace, deployment, environment);
                     if active.is_none_or(|active| active.number != *number) {
@@ -128,21 +131,11 @@ fn concerns(edit: &Edit, before: &Configuration<SealedValue>) -> bool {
         | Edit::CloneEnvironment { .. }
         | Edit::DeleteEnvironment { .. }
         | Edit::Activate { .. } => true,
-        Edit::Resource(edit) => new_deployment(edit, before).is_some(),
-        _ => false,
-    }
-}
-
-/// The deployment that comes to be.
-fn new_deployment<'e>(
-    edit: &'e ResourceEdit,
-    before: &Configuration<SealedValue>,
-) -> Option<&'e DeploymentId> {
-    match edit {
-        ResourceEdit::PutDeployment(wanted) => {
-            (!before.deployments.contains_key(&wanted.id)).then_some(&wanted.id)
+        Edit::Resource(_) => {
+            let gone = Gone::by(edit, before);
+            gone.is_some_and(|one| !one.is_nothing() && matches!(one, Gone::Deployment(_) | Gone::Pairs(..)))
         }
-        _ => None,
+        _ => false,
     }
 }
 

@@ -3,6 +3,7 @@
 //! activation, the promotion's record, and the target's release. A host that is killed meanwhile has done it or
 //! has not, and the lease ends by itself. One that waits is a record, which the next start finds again.
 
+pub(super) mod gone;
 mod question;
 mod standing;
 
@@ -217,8 +218,8 @@ impl Host {
                 .hold_target(workspace, &promotion, Expected::Present)
                 .and_then(|held| self.carry(&author, workspace, promotion, held));
             match carried {
-                // Somebody else is at it.
-                Ok(_) | Err(ChangeError::Promoting { .. }) => {}
+                // Somebody else is at it, or it is gone with what it was about.
+                Ok(_) | Err(ChangeError::Promoting { .. } | ChangeError::Unknown) => {}
                 Err(error) => tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "a promotion that waits cannot be carried on; it is tried again"
@@ -372,6 +373,9 @@ impl Host {
             }
             let live = self.store.load_full();
             let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
+            if !is_there(&promotion, &served.snapshot.configuration) {
+                return self.forget_promotion(workspace, &promotion, held);
+            }
             let (judgement, shared) = self.judge(served, &promotion, true)?;
             self.note(&mut promotion, &judgement);
             promotion.judged = served.snapshot.revision;
@@ -421,6 +425,20 @@ impl Host {
         Self::tell("promotion", &changed.map_err(|error| taken_over(promotion, error))?);
         *promotion = done;
         Ok(())
+    }
+
+    /// Forgets one whose deployment or environment is gone: what was kept of those went with them.
+    fn forget_promotion(
+        &self,
+        workspace: &WorkspaceId,
+        promotion: &Promotion,
+        held: Hold,
+    ) -> Result<Promotion, ChangeError> {
+        let (id, to) = (&promotion.deployment.0, &promotion.to);
+        let running = Promotion::running_record(workspace, id, to);
+        let gone = [Alteration::Delete { name: Promotion::open_record(workspace, id, to) }];
+        self.write_if(&self.writer.lock(), &[(&running, Expected::Held(held))], &gone, Vec::new())?;
+        Err(ChangeError::Unknown)
     }
 
     /// Ends a promotion for reasons of the host's own.
@@ -524,6 +542,14 @@ impl Host {
     fn seconds(&self) -> u64 {
         u64::try_from(self.clock.now().0).unwrap_or_default()
     }
+}
+
+/// Whether the deployment is the one that it was, and uses both ends.
+fn is_there(promotion: &Promotion, configuration: &Configuration<SealedValue>) -> bool {
+    let one = configuration.deployments.get(&promotion.deployment.0);
+    one.filter(|one| one.uid == promotion.deployment.1).is_some_and(|one| {
+        [&promotion.from, &promotion.to].iter().all(|end| one.environments.contains_key(*end))
+    })
 }
 
 /// Whoever stopped for too long finds that the target is somebody else's.

@@ -87,7 +87,7 @@ pub struct Set {
 
 /// Delete an environment, with everything that was set in it
 ///
-/// Not while something counts on it: an active release, a token, another that promotes to it.
+/// Not while something counts on it: a token, a service, a tool, another that promotes to it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
