@@ -113,7 +113,7 @@ fn a_holder_that_is_killed_frees_the_target_at_the_leases_end_with_nothing_half_
                 id: format!("killed{run}"),
                 deployment: (checkout, uid),
                 release: 18,
-                from: place("staging"),
+                from: Some(place("staging")),
                 to: place("production"),
                 by: "ada".into(),
                 bearer: None,
@@ -439,4 +439,37 @@ async fn what_waits_is_looked_at_again_when_there_is_something_new_and_not_befor
     world.by("developer", "POST", "/deployments/checkout/env", set).await.done();
     assert_eq!((again().await, again().await), (2, 2));
     assert_eq!(shown(&world, &id).await["status"], "deferred");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_environment_of_a_chain_takes_what_is_registered_through_the_same_gates() {
+    let mut site = Site::starter();
+    let gate = attachment("required-checks", "environment = \"staging\"", &[("checks", "e2e")]);
+    let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
+    let components = ["required-checks", "region-affinity"].map(|name| (name, component(name)));
+    site.govern(&components, &[gate, affinity].concat());
+    let world = World::with(site).await;
+    let releaser = world.site.token("releaser");
+    // Checkout does not use what promotes to staging.
+    let unsaid = asked(&world, releaser, json!({ "to": "staging" })).await;
+    assert_eq!((unsaid.status, unsaid.code().as_str()), (422, "invalid"), "{}", unsaid.text());
+    assert!(unsaid.text().contains("nothing promotes to staging"), "{}", unsaid.text());
+    for (body, why) in [
+        (json!({ "to": "staging", "release": 99 }), "no release 99"),
+        (json!({ "to": "staging", "release": 18 }), "active in staging already"),
+        (json!({ "to": "staging", "from": "staging", "release": 17 }), "staging does not promote to staging"),
+    ] {
+        let denied = asked(&world, releaser, body).await;
+        assert_eq!((denied.status, denied.text().contains(why)), (403, true), "{}", denied.text());
+    }
+    let waits = asked(&world, releaser, json!({ "to": "staging", "release": 17 })).await;
+    assert_eq!((waits.status, &waits.json()["from"]), (202, &Value::Null), "{}", waits.text());
+    assert!(waits.text().contains("check e2e was not reported in staging"), "{}", waits.text());
+    let report = json!({ "release": 17, "environment": "staging", "name": "e2e", "conclusion": "success" });
+    assert_eq!(world.by("developer", "POST", "/deployments/checkout/checks", report).await.status, 200);
+    assert_eq!(world.boot("staging").await.json()["release"], 17);
+    let world = world.restart().await;
+    let path = format!("{PROMOTIONS}/{}", waits.json()["id"].as_str().unwrap());
+    let told = world.by("viewer", "GET", &path, Value::Null).await.json();
+    assert_eq!((&told["status"], &told["from"]), (&json!("done"), &Value::Null), "{told}");
 }

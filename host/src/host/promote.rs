@@ -61,7 +61,7 @@ impl Requested {
         &self,
         configuration: &Configuration<SealedValue>,
         sees: &dyn Fn(&EnvironmentName) -> bool,
-    ) -> Result<(EnvironmentName, EnvironmentName), ChangeError> {
+    ) -> Result<(Option<EnvironmentName>, EnvironmentName), ChangeError> {
         let one = configuration.deployments.get(&self.deployment).ok_or(ChangeError::Unknown)?;
         let is_there = |name: &EnvironmentName| one.environments.contains_key(name) && sees(name);
         if !self.from.iter().chain(&self.to).all(is_there) {
@@ -70,16 +70,18 @@ impl Requested {
         let next = |name: &EnvironmentName| configuration.environments.get(name)?.promotes_to.clone();
         let invalid = |rule: String| Err(ChangeError::Invalid(vec![rule]));
         match (&self.from, &self.to) {
-            (Some(from), Some(to)) => Ok((from.clone(), to.clone())),
+            (Some(from), Some(to)) => Ok((Some(from.clone()), to.clone())),
             (Some(from), None) => match next(from).filter(is_there) {
-                Some(to) => Ok((from.clone(), to)),
+                Some(to) => Ok((Some(from.clone()), to)),
                 None => invalid(format!("{from} promotes nowhere; name `to`")),
             },
             (None, Some(to)) => {
-                let all = one.environments.keys().filter(|name| is_there(name));
-                let mut sources = all.filter(|name| next(name).as_ref() == Some(to));
-                match (sources.next(), sources.next()) {
-                    (Some(from), None) => Ok((from.clone(), to.clone())),
+                let all: Vec<_> = sources(configuration, &one.id, to).collect();
+                let mut seen = all.iter().filter(|name| is_there(name));
+                match (seen.next(), seen.next()) {
+                    (Some(from), None) => Ok((Some((*from).clone()), to.clone())),
+                    // The first of its chain.
+                    (None, _) if all.is_empty() => Ok((None, to.clone())),
                     _ => invalid(format!("not exactly one environment promotes to {to}; name `from`")),
                 }
             }
@@ -283,9 +285,14 @@ impl Host {
         let one = configuration.deployments.get(&wanted.deployment).ok_or(ChangeError::Unknown)?;
         let invalid = |rule: String| ChangeError::Invalid(vec![rule]);
         let (from, to) = wanted.ends(configuration, &|_| true)?;
-        let active = served.prepared(&one.id, &from).and_then(|pair| pair.plan.release.as_ref());
+        let active = from.as_ref().and_then(|from| served.prepared(&one.id, from)?.plan.release.as_ref());
         let release = wanted.release.or(active.map(|release| release.number));
-        let release = release.ok_or_else(|| invalid(format!("no release is active in {from}; name one")))?;
+        let release = release.ok_or_else(|| {
+            invalid(match &from {
+                Some(from) => format!("no release is active in {from}; name one"),
+                None => format!("nothing promotes to {to}; name the `release` that is to be active there"),
+            })
+        })?;
         let now = self.clock.now();
         let suffix: [u8; 5] = fresh(&mut system::entropy);
         Ok(Promotion {
@@ -506,7 +513,7 @@ impl Host {
         let reasons: Vec<_> = promotion.reasons.iter().map(|(by, text)| format!("{by}: {text}")).collect();
         let details = json!({
             "workspace": workspace.as_str(), "promotion": promotion.id, "deployments": [promotion.deployment.0.as_str()],
-            "environments": [promotion.to.as_str()], "from": promotion.from.as_str(), "release": promotion.release,
+            "environments": [promotion.to.as_str()], "from": promotion.from.as_ref().map(EnvironmentName::as_str), "release": promotion.release,
             "requested_by": promotion.by, "reasons": reasons,
         });
         let (at, principal) = (self.clock.now(), author.principal());
@@ -548,7 +555,7 @@ impl Host {
 fn is_there(promotion: &Promotion, configuration: &Configuration<SealedValue>) -> bool {
     let one = configuration.deployments.get(&promotion.deployment.0);
     one.filter(|one| one.uid == promotion.deployment.1).is_some_and(|one| {
-        [&promotion.from, &promotion.to].iter().all(|end| one.environments.contains_key(*end))
+        [promotion.source(), &promotion.to].iter().all(|end| one.environments.contains_key(*end))
     })
 }
 
@@ -564,6 +571,18 @@ fn taken_over(promotion: &Promotion, error: ChangeError) -> ChangeError {
         },
         error => error,
     }
+}
+
+/// The environments that a deployment uses and that promote to `to`.
+fn sources<'a>(
+    configuration: &'a Configuration<SealedValue>,
+    deployment: &DeploymentId,
+    to: &'a EnvironmentName,
+) -> impl Iterator<Item = &'a EnvironmentName> {
+    let uses = configuration.deployments.get(deployment).into_iter().flat_map(|one| one.environments.keys());
+    uses.filter(move |name| {
+        configuration.environments.get(*name).is_some_and(|one| one.promotes_to.as_ref() == Some(to))
+    })
 }
 
 impl Writer {

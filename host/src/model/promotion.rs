@@ -14,7 +14,7 @@ pub struct Question {
     pub deployment: String,
     /// The release that wants to move.
     pub release: AskedRelease,
-    /// Where it comes from.
+    /// Where it comes from; the target itself, where that is the first of its chain.
     pub source: Stage,
     /// Where it wants to go.
     pub target: Stage,

@@ -31,8 +31,8 @@ pub struct Promotion {
     pub deployment: (DeploymentId, Uid),
     /// The release's number.
     pub release: u64,
-    /// Where it comes from.
-    pub from: EnvironmentName,
+    /// Where it comes from; none where nothing promotes to the target, the first of its chain.
+    pub from: Option<EnvironmentName>,
     /// Where it goes.
     pub to: EnvironmentName,
     /// Who asked.
@@ -153,6 +153,12 @@ pub struct Report {
 }
 
 impl Promotion {
+    /// Where it is looked at before it moves: where it comes from, or the target itself.
+    #[must_use]
+    pub fn source(&self) -> &EnvironmentName {
+        self.from.as_ref().unwrap_or(&self.to)
+    }
+
     /// The record of what runs on a target.
     #[must_use]
     pub fn running_record(workspace: &WorkspaceId, id: &DeploymentId, to: &EnvironmentName) -> String {
@@ -203,7 +209,7 @@ impl Promotion {
             deployment: self.deployment.0.to_string(),
             uid: self.deployment.1.to_string(),
             release: self.release,
-            from: self.from.to_string(),
+            from: self.from.as_ref().map(ToString::to_string),
             to: self.to.to_string(),
             by: self.by.clone(),
             bearer: self.bearer.as_ref().map(WireBearer::of),
@@ -235,7 +241,7 @@ impl Promotion {
             id: wire.id,
             deployment: (wire.deployment.parse().ok()?, wire.uid.parse().ok()?),
             release: wire.release,
-            from: wire.from.parse().ok()?,
+            from: wire.from.map(|from| from.parse()).transpose().ok()?,
             to: wire.to.parse().ok()?,
             by: wire.by,
             bearer: read(wire.bearer)?,
@@ -321,7 +327,7 @@ struct WirePromotion {
     deployment: String,
     uid: String,
     release: u64,
-    from: String,
+    from: Option<String>,
     to: String,
     by: String,
     #[serde(default)]

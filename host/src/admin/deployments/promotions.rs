@@ -44,7 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(in crate::admin) struct WirePromotion {
     /// The one that is active in the source, where none is named.
     release: Option<u64>,
-    /// The environment that promotes to the target, where none is named.
+    /// The environment that promotes to the target, where none is named. None does to the first of a chain,
+    /// which takes a registered `release`.
     from: Option<String>,
     /// Where the source promotes to, where none is named.
     to: Option<String>,
@@ -63,7 +64,8 @@ pub(in crate::admin) struct PromotionEntry {
     id: Option<String>,
     deployment: String,
     release: u64,
-    from: String,
+    /// Null for the first environment of a chain.
+    from: Option<String>,
     to: String,
     /// `running` of what was only tried out: it would be done.
     #[schema(pattern = "^(running|deferred|done|denied|expired)$")]
@@ -191,7 +193,7 @@ pub(in crate::admin) async fn promote(
     let named = Requested { deployment, release: wire.release, from, to };
     // What is not said is made up from what the caller sees, and stays that.
     let (from, to) = named.ends(&served.snapshot.configuration, &|name| caller.sees(name))?;
-    let requested = Requested { from: Some(from), to: Some(to), ..named };
+    let requested = Requested { from, to: Some(to), ..named };
     let workspace = caller.workspace(query)?;
     if wire.dry_run {
         let (asked, author) = (Arc::clone(&host), caller.author());
@@ -274,7 +276,7 @@ async fn seen(
     let deployment = visible(caller, caller.served(query)?, id)?.id.clone();
     let workspace = caller.workspace(query)?;
     let mut all = blocking(move || host.promotions(&workspace, &deployment)).await??;
-    all.retain(|one| caller.sees(&one.from) && caller.sees(&one.to));
+    all.retain(|one| caller.sees(one.source()) && caller.sees(&one.to));
     Ok(all)
 }
 
@@ -315,7 +317,7 @@ impl PromotionEntry {
             id: Some(one.id.clone()),
             deployment: one.deployment.0.to_string(),
             release: one.release,
-            from: one.from.to_string(),
+            from: one.from.as_ref().map(ToString::to_string),
             to: one.to.to_string(),
             status: one.status.as_str(),
             since: rfc3339(one.since),

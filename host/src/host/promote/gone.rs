@@ -80,7 +80,7 @@ impl<'a> Gone<'a> {
         let Some(promotion) = Promotion::from_bytes(content) else {
             return matches!(self, Self::Deployment(_));
         };
-        self.has(&promotion.from) || self.has(&promotion.to)
+        self.has(promotion.source()) || self.has(&promotion.to)
     }
 
     fn has_report(&self, content: &[u8]) -> bool {

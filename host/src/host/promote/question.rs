@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::sources;
 use crate::{
     fingerprint::NEW_PER_DAY,
     generation::Served,
@@ -49,14 +50,13 @@ impl Host {
         };
         let mut own = Judgement::default();
         let (Some(release), Some(source), Some(target)) =
-            (release, pair(&promotion.from), target.as_ref().map(|pair| &pair.plan))
+            (release, pair(promotion.source()), target.as_ref().map(|pair| &pair.plan))
         else {
-            let Promotion { release, from, to, .. } = promotion;
-            deny(
-                &mut own,
-                "not-there",
-                format!("{id} has no release {release}, or does not use {from} or {to}"),
-            );
+            let (release, to) = (promotion.release, &promotion.to);
+            let uses =
+                promotion.from.as_ref().map_or_else(|| to.to_string(), |from| format!("{from} or {to}"));
+            let what = format!("{id} has no release {release}, or does not use {uses}");
+            deny(&mut own, "not-there", what);
             return Ok((own, SharedNames::new()));
         };
         let is_pinned = served.is_pinned(id, &promotion.to);
@@ -80,14 +80,15 @@ impl Host {
                 own
             }
         };
-        self.own_rules(&mut judgement, promotion, (release, is_pinned), (source, target));
+        chain_order(&mut judgement, served, promotion, source);
+        self.own_rules(&mut judgement, promotion, (release, is_pinned), target);
         Ok((judgement, names))
     }
 
     /// Whether the target's secrets are another environment's.
     fn shared_in(&self, served: &Served, promotion: &Promotion) -> Result<Shared, ChangeError> {
         let workspace = &served.snapshot.configuration.workspace;
-        let (requester, between) = (Author::process(&promotion.by), (&promotion.from, &promotion.to));
+        let (requester, between) = (Author::process(&promotion.by), (promotion.source(), &promotion.to));
         self.shared_secrets(&requester, workspace, &promotion.deployment.0, between)
     }
 
@@ -107,19 +108,9 @@ impl Host {
         judgement: &mut Judgement,
         promotion: &Promotion,
         (release, is_pinned): (&Release, bool),
-        (source, target): (&Plan<SealedValue>, &Plan<SealedValue>),
+        target: &Plan<SealedValue>,
     ) {
-        let Promotion { from, to, .. } = promotion;
-        if source.environment.promotes_to.as_ref() != Some(to) {
-            deny(judgement, "chain-order", format!("{from} does not promote to {to}"));
-        }
-        if source.release.as_ref().map(|active| active.number) != Some(release.number) {
-            deny(
-                judgement,
-                "not-active-in-source",
-                format!("release {} is not active in {from}", release.number),
-            );
-        }
+        let to = &promotion.to;
         if !is_pinned && target.release.as_ref().map(|active| active.number) == Some(release.number) {
             deny(
                 judgement,
@@ -178,6 +169,34 @@ impl Host {
             shares_secret: false,
             evaluated_at: self.seconds(),
         })
+    }
+}
+
+/// Where it comes from promotes to the target, and runs it; into the first environment of a chain, whatever is
+/// registered moves.
+fn chain_order(
+    judgement: &mut Judgement,
+    served: &Served,
+    promotion: &Promotion,
+    source: &Plan<SealedValue>,
+) {
+    let Promotion { from, to, release, .. } = promotion;
+    let Some(from) = from else {
+        // By now. Not named: who asked may not see it.
+        if sources(&served.snapshot.configuration, &promotion.deployment.0, to).next().is_some() {
+            deny(
+                judgement,
+                "chain-order",
+                format!("{to} is not the first of its chain any more; name `from`"),
+            );
+        }
+        return;
+    };
+    if source.environment.promotes_to.as_ref() != Some(to) {
+        deny(judgement, "chain-order", format!("{from} does not promote to {to}"));
+    }
+    if source.release.as_ref().map(|active| active.number) != Some(*release) {
+        deny(judgement, "not-active-in-source", format!("release {release} is not active in {from}"));
     }
 }
 

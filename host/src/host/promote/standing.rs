@@ -61,7 +61,7 @@ impl Host {
     /// Takes back the approvals that do not stand any more; whether the request does.
     pub(super) fn keep_standing(&self, workspace: &WorkspaceId, promotion: &mut Promotion) -> bool {
         let writer = self.writer.lock();
-        let ends = [promotion.from.clone(), promotion.to.clone()];
+        let ends = [promotion.source().clone(), promotion.to.clone()];
         let stands = |bearer: &Option<Bearer>, least| {
             let of = |bearer: &Bearer| self.stands(&writer.state, workspace, bearer, least, &ends);
             bearer.as_ref().is_none_or(of)
