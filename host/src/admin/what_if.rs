@@ -32,7 +32,7 @@ use crate::{
     model::Role,
     serve::{facts, respond::Problem},
 };
-use wire::ShownWhatIf;
+pub(super) use wire::ShownWhatIf;
 
 /// Whose boots would be answered otherwise if another release were active.
 #[utoipa::path(get, path = "/api/v1/deployments/{id}/what-if", tag = "deployments", operation_id = "what_if",

@@ -24,9 +24,10 @@ use crate::{
         },
         query::{self, MAX_PAGE, PAGE, Paging},
         snapshot::blocking,
+        what_if::{self, ShownWhatIf},
     },
     clock::rfc3339,
-    host::{ChangeError, Host, Requested, WAIT_SECONDS},
+    host::{ChangeError, Host, Requested, WAIT_SECONDS, what_if::Candidate},
     id::{EnvironmentName, UnixSeconds},
     model::{Role, Scope},
     serve::respond::Problem,
@@ -49,7 +50,7 @@ pub(in crate::admin) struct WirePromotion {
     from: Option<String>,
     /// Where the source promotes to, where none is named.
     to: Option<String>,
-    /// Only says what would come of it.
+    /// Only says what would come of it, and whose boots would be answered otherwise in the target.
     #[serde(default)]
     dry_run: bool,
     /// Waits a while for a target that another promotion has, instead of being refused.
@@ -86,6 +87,10 @@ pub(in crate::admin) struct PromotionEntry {
     retry_at: Option<String>,
     /// When it ends, should what it waits for not come; null where it has ended.
     expires: Option<String>,
+    /// Of what was only tried out: whose boots would be answered otherwise in the target, and how its plan would
+    /// differ. Left out where the deployment has no such release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what_if: Option<ShownWhatIf>,
 }
 
 /// An approval.
@@ -198,7 +203,10 @@ pub(in crate::admin) async fn promote(
     if wire.dry_run {
         let (asked, author) = (Arc::clone(&host), caller.author());
         let tried = blocking(move || asked.try_out(&author, &workspace, &requested)).await??;
-        return Ok(Json(PromotionEntry { id: None, ..PromotionEntry::of(&tried, &caller) }).into_response());
+        let what_if = whose_boots(&host, &caller, query, &tried).await?;
+        return Ok(
+            Json(PromotionEntry { id: None, what_if, ..PromotionEntry::of(&tried, &caller) }).into_response()
+        );
     }
     let until = Instant::now() + PATIENCE;
     let mut promoted = host.promoted.subscribe();
@@ -260,6 +268,24 @@ pub(in crate::admin) async fn approve(
             answer => return answered(&answer?, &caller),
         }
     }
+}
+
+/// Whose boots would be answered otherwise in the target, if a promotion were done.
+async fn whose_boots(
+    host: &Arc<Host>,
+    caller: &Caller,
+    query: Option<&str>,
+    promotion: &Promotion,
+) -> Result<Option<ShownWhatIf>, Problem> {
+    let (served, pair) = (caller.served(query)?, (promotion.deployment.0.clone(), promotion.to.clone()));
+    let one = served.snapshot.configuration.deployments.get(&pair.0);
+    let is_there = one.is_some_and(|one| one.releases.contains_key(&promotion.release));
+    if !is_there || served.prepared(&pair.0, &pair.1).is_none() {
+        return Ok(None);
+    }
+    let candidate = Candidate::Release(promotion.release);
+    let (_, shown) = what_if::tried(host, caller, query, pair, candidate, None).await?;
+    Ok(Some(shown))
 }
 
 fn place(name: Option<&str>) -> Result<Option<EnvironmentName>, Problem> {
@@ -336,6 +362,7 @@ impl PromotionEntry {
                 .collect(),
             retry_at: one.retry_at.map(rfc3339),
             expires: waits.then(|| rfc3339(expires)),
+            what_if: None,
         }
     }
 }
