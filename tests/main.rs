@@ -15,6 +15,7 @@ mod boots;
 mod cli_env;
 mod cli_import;
 mod cli_layers;
+mod cli_promote;
 mod cli_terminal;
 mod cli_usage;
 mod cli_var;

@@ -4,10 +4,12 @@
 //! in [`Verb`] and in `Verb::run`; a verb that is not wired is not listed, so that help never
 //! promises what does not work.
 
+pub mod approve;
 pub mod audit;
 pub mod binding;
 pub mod boot;
 pub(crate) mod change;
+pub mod check;
 pub(crate) mod choice;
 pub mod completions;
 pub(crate) mod confirm;
@@ -29,6 +31,7 @@ pub mod lease;
 pub mod output;
 pub mod parity;
 pub mod policy;
+pub mod promote;
 pub mod release;
 pub mod resource;
 pub mod rollback;
@@ -124,6 +127,12 @@ pub enum Verb {
     Parity(parity::Args),
     /// Say whose boots would change if another release were active
     WhatIf(what_if::Args),
+    /// Promote a release to an environment, and look at promotions
+    Promote(promote::Args),
+    /// Approve a promotion that waits for it
+    Approve(approve::Args),
+    /// Report what a check found of a release, and list what was reported
+    Check(check::Args),
     /// Run the release again that ran before in an environment
     Rollback(rollback::Args),
     /// Let what was changed since a rollback with its configuration apply
@@ -220,6 +229,9 @@ impl Verb {
             Self::Diff(args) => return args.run(output),
             Self::Parity(args) => return args.run(output),
             Self::WhatIf(args) => return args.run(output),
+            Self::Promote(args) => return args.run(output),
+            Self::Approve(args) => args.run(output),
+            Self::Check(args) => args.run(output),
             Self::Rollback(args) => args.run(output),
             Self::Unpin(args) => args.run(output),
             Self::Usage(args) => args.run(output),

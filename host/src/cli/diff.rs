@@ -50,7 +50,7 @@ pub struct Args {
 
 /// `GET /api/v1/deployments/{id}/diff`; members may be added.
 #[derive(Debug, Deserialize)]
-struct Difference {
+pub(super) struct Difference {
     deployment: String,
     same: bool,
     from: Side,
@@ -108,44 +108,51 @@ impl Args {
             output.raw(&answer.body)?;
         } else {
             let mut page = output.page();
-            render(&told, &mut page);
+            told.render(&mut page);
             output.show(&page)?;
         }
         Ok(exit::differs(self.exit_code && !told.same))
     }
 }
 
-fn render(told: &Difference, page: &mut Page) {
-    let count = match (told.keys.len(), told.same) {
-        (_, true) => "no difference".to_owned(),
-        (1, _) => "1 key differs".to_owned(),
-        (count, _) => format!("{count} keys differ"),
-    };
-    let side = |side: &Side| format!("{} at revision {}", side.environment, side.revision);
-    page.heading(&format!("{}: {} -> {}", told.deployment, side(&told.from), side(&told.to)), &count);
-    let mut table = Table::new(&["", "KEY", "FROM", "TO", "VALUES", "DIFFERS IN"]);
-    for key in &told.keys {
-        let sign = match key.change.as_str() {
-            "added" => "+",
-            "removed" => "-",
-            _ => "~",
+impl Difference {
+    fn render(&self, page: &mut Page) {
+        let count = match (self.keys.len(), self.same) {
+            (_, true) => "no difference".to_owned(),
+            (1, _) => "1 key differs".to_owned(),
+            (count, _) => format!("{count} keys differ"),
         };
-        let equality = key.value.as_deref().map_or_else(|| "-".to_owned(), |told| told.replace('-', " "));
-        table.row(&[
-            sign,
-            &key.name,
-            &shown(key.from.as_ref()),
-            &shown(key.to.as_ref()),
-            &equality,
-            &key.differs.join(", "),
-        ]);
+        let side = |side: &Side| format!("{} at revision {}", side.environment, side.revision);
+        page.heading(&format!("{}: {} -> {}", self.deployment, side(&self.from), side(&self.to)), &count);
+        self.tables(page);
     }
-    page.table(&table);
-    let mut beside = Table::new(&["BESIDE THE KEYS", "FROM", "TO"]);
-    for about in &told.about {
-        beside.row(&[about, &told.from.about(about), &told.to.about(about)]);
+
+    /// The keys that differ, and what differs beside them.
+    pub(super) fn tables(&self, page: &mut Page) {
+        let mut table = Table::new(&["", "KEY", "FROM", "TO", "VALUES", "DIFFERS IN"]);
+        for key in &self.keys {
+            let sign = match key.change.as_str() {
+                "added" => "+",
+                "removed" => "-",
+                _ => "~",
+            };
+            let equality = key.value.as_deref().map_or_else(|| "-".to_owned(), |told| told.replace('-', " "));
+            table.row(&[
+                sign,
+                &key.name,
+                &shown(key.from.as_ref()),
+                &shown(key.to.as_ref()),
+                &equality,
+                &key.differs.join(", "),
+            ]);
+        }
+        page.table(&table);
+        let mut beside = Table::new(&["BESIDE THE KEYS", "FROM", "TO"]);
+        for about in &self.about {
+            beside.row(&[about, &self.from.about(about), &self.to.about(about)]);
+        }
+        page.table(&beside);
     }
-    page.table(&beside);
 }
 
 /// A secret is masked here whatever the host sent.

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use clap::Subcommand;
 use serde::Deserialize;
 
-use super::{change::Etag, output::Output};
+use super::{change::Etag, connection::AdminHost, output::Output};
+use crate::id::EnvironmentName;
 
 /// List, make, change and delete environments
 ///
@@ -63,6 +64,11 @@ impl Args {
             Action::Delete(args) => args.run(output),
         }
     }
+}
+
+/// Whether an environment is protected, so that whoever changes it says its name.
+pub(super) fn is_protected(host: &AdminHost, name: &EnvironmentName) -> anyhow::Result<bool> {
+    Ok(read::current(host, name)?.protected)
 }
 
 /// `GET /api/v1/environments/{env}`. What is optional here may be left out or null; members may be

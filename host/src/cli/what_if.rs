@@ -142,7 +142,7 @@ pub(super) fn show(answer: &Answer, output: &Output) -> anyhow::Result<WhatIf> {
 }
 
 impl WhatIf {
-    fn render(&self, page: &mut Page) {
+    pub(super) fn render(&self, page: &mut Page) {
         let Self { deployment, environment, questions, boots, since, .. } = self;
         let count = match self.changed {
             0 => "no answer would change".to_owned(),

@@ -105,12 +105,28 @@ fn advice(error: &anyhow::Error) -> Option<String> {
         }
         client::Error::Plaintext { .. } => "use https, or say --insecure-plaintext if you mean it",
         client::Error::Unusable { .. } => "see that the address is a Bootlace host's, of this version",
+        client::Error::Refused(refusal) if refusal.problem.more.contains_key("promotion") => {
+            return advice_on_promotion(&refusal.problem);
+        }
         client::Error::Refused(refusal) => match (refusal.problem.code.as_str(), refusal.retry_after) {
             (_, Some(pause)) => return Some(format!("try again in {} s", pause.as_secs())),
             (code, None) => advice_for(code)?,
         },
     };
     Some(advice.to_owned())
+}
+
+/// Of a promotion that was denied, or that found another one at its target.
+fn advice_on_promotion(problem: &client::Problem) -> Option<String> {
+    let id = clean(problem.more.get("promotion")?.as_str()?);
+    Some(match problem.code.as_str() {
+        "conflict" => format!(
+            "`bootlace promote show -d DEPLOYMENT {id}` says what it waits for; --wait queues behind one that is under way"
+        ),
+        _ => format!(
+            "put that right, then promote again; `bootlace promote show -d DEPLOYMENT {id}` keeps what was said"
+        ),
+    })
 }
 
 /// By the host's stable codes. Those that explain themselves have none.
