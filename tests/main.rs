@@ -53,6 +53,7 @@ mod redis;
 mod replay;
 mod restart;
 mod rollback;
+mod rotate;
 mod rotation;
 mod rows;
 mod run;

@@ -19,20 +19,20 @@ use crate::{
 const INSTANCES: usize = 50;
 
 /// An instance that booted with a lease.
-struct Instance {
-    lease: String,
-    value: String,
+pub(crate) struct Instance {
+    pub(crate) lease: String,
+    pub(crate) value: String,
 }
 
 impl World {
     /// A new version of the secret, beside the one before.
-    async fn rotate(&self, value: &str) -> Answer {
+    pub(crate) async fn rotate(&self, value: &str) -> Answer {
         let body = json!({ "environment": "staging", "name": "SIGNING_KEY", "value": value, "is_secret": true,
             "description": "signs", "keep": true });
         self.by("developer", "POST", "/deployments/checkout/env", body).await.ok()
     }
 
-    async fn supervised(&self, instance: &str) -> Instance {
+    pub(crate) async fn supervised(&self, instance: &str) -> Instance {
         let asked = [("bootlace-lease", "60")];
         let booted = self.boot_as("staging", "GET", &format!("instance={instance}"), &asked, "").await;
         assert_eq!(
@@ -50,7 +50,7 @@ impl World {
         http::request(self.boot_address(), "POST", &path, token, &[], body.as_bytes().to_vec()).await
     }
 
-    async fn ends(&self, id: &str) {
+    pub(crate) async fn ends(&self, id: &str) {
         let ended = self.lease("staging", id, r#"{"end":true}"#).await.ok();
         assert_eq!(ended.json(), json!({ "lease": id, "ended": true }));
     }

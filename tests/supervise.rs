@@ -335,7 +335,7 @@ impl Supervised {
         assert_eq!(next(&self.out, line), line, "complaints: {:?}", self.err.try_iter().collect::<Vec<_>>());
     }
 
-    fn starts_with(&self, start: &str) -> String {
+    pub(crate) fn starts_with(&self, start: &str) -> String {
         let line = next(&self.out, start);
         assert!(line.starts_with(start), "{line}, complaints: {:?}", self.err.try_iter().collect::<Vec<_>>());
         line

@@ -35,6 +35,7 @@ pub mod promote;
 pub mod release;
 pub mod resource;
 pub mod rollback;
+pub mod rotate;
 pub mod run;
 pub mod seal;
 pub mod serve;
@@ -137,6 +138,8 @@ pub enum Verb {
     Rollback(rollback::Args),
     /// Let what was changed since a rollback with its configuration apply
     Unpin(unpin::Args),
+    /// Rotate a secret, until nobody holds the old one and it is revoked
+    Rotate(rotate::Args),
     /// Say how each environment is used
     Usage(usage::Args),
     /// Say which instances hold what they were given
@@ -234,6 +237,7 @@ impl Verb {
             Self::Check(args) => args.run(output),
             Self::Rollback(args) => args.run(output),
             Self::Unpin(args) => args.run(output),
+            Self::Rotate(args) => args.run(output),
             Self::Usage(args) => args.run(output),
             Self::Lease(args) => args.run(output),
             Self::Audit(args) => args.run(output),

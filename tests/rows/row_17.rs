@@ -14,7 +14,7 @@ impl World {
     }
 
     /// Each version's number, whether it is the default, and whether it is live.
-    async fn live(&self) -> Vec<(u64, bool, bool)> {
+    pub(crate) async fn live(&self) -> Vec<(u64, bool, bool)> {
         let listed = self.by("viewer", "GET", &format!("{KEY}?environment=staging"), Value::Null).await;
         let versions = listed.json()["versions"].as_array().unwrap().clone();
         let is = |one: &Value, what: &str| one[what].as_bool().unwrap();
@@ -31,7 +31,7 @@ impl World {
     }
 
     /// What a hundred instances are given, counted by value.
-    async fn shares(&self) -> Vec<(String, usize)> {
+    pub(crate) async fn shares(&self) -> Vec<(String, usize)> {
         let mut given = std::collections::BTreeMap::new();
         for number in 0..100 {
             let booted = self.boot_with("staging", &format!("instance=web-{number}")).await.environment();

@@ -21,6 +21,7 @@ use super::{
     tagged,
 };
 use crate::{
+    change::LISTED,
     clock::rfc3339,
     host::Host,
     id::{DeploymentId, EnvironmentName, UnixSeconds},
@@ -82,6 +83,36 @@ impl LeaseEntry {
                 .map(|held| HeldEntry { name: held.key.name.to_string(), version: held.version })
                 .collect(),
         }
+    }
+}
+
+/// An instance that holds something, without what else it holds.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HolderEntry {
+    lease: String,
+    deployment: String,
+    environment: String,
+    /// What the instance calls itself; null where it does not say.
+    #[schema(required = true)]
+    instance: Option<String>,
+    since: String,
+    /// `lost` was not renewed in time.
+    #[schema(pattern = "^(live|lost)$")]
+    state: &'static str,
+}
+
+impl HolderEntry {
+    /// As many of these as are listed.
+    pub(super) fn some(leases: &[Lease], now: UnixSeconds) -> Vec<Self> {
+        let entry = |lease: &Lease| Self {
+            lease: lease.id.to_string(),
+            deployment: lease.deployment.to_string(),
+            environment: lease.environment.to_string(),
+            instance: lease.instance.clone(),
+            since: rfc3339(lease.since),
+            state: lease.state(now),
+        };
+        leases.iter().take(LISTED).map(entry).collect()
     }
 }
 

@@ -8,7 +8,7 @@ mod family;
 mod guard;
 pub mod inner;
 mod lease;
-mod pace;
+pub(super) mod pace;
 mod signals;
 mod supervise;
 mod watch;

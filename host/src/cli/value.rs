@@ -42,6 +42,16 @@ pub(crate) fn read(
     Ok(value)
 }
 
+/// Whether a value comes, where none is needed: in a file, or on standard input that is no terminal. A byte of
+/// the latter is gone then.
+pub(crate) fn is_given(from: Option<&Path>) -> io::Result<bool> {
+    if from.is_some() || io::stdin().is_terminal() {
+        return Ok(from.is_some());
+    }
+    let mut byte = Zeroizing::new([0]);
+    Ok(unbuffered()?.read(&mut *byte)? > 0)
+}
+
 /// Standard input without its buffer, which lives as long as the process and is never wiped.
 fn unbuffered() -> io::Result<File> {
     io::stdin().as_fd().try_clone_to_owned().map(File::from)

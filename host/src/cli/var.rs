@@ -3,7 +3,7 @@
 mod export;
 mod import;
 mod list;
-mod place;
+pub(super) mod place;
 mod require;
 mod revoke;
 mod set;

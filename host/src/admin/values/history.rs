@@ -67,6 +67,7 @@ fn of_directory(at: &At<'_>, key: &ValueKey) -> Vec<VersionEntry> {
         leases: None,
         lost: None,
         unproven: None,
+        holders: Vec::new(),
         revoked: None,
     });
     listed.collect()

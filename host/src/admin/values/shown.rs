@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    admin::{deployments::WireType, pinned::ShownPin},
+    admin::{deployments::WireType, leases::HolderEntry, pinned::ShownPin},
     clock::rfc3339,
     id::UnixSeconds,
     lease::Holders,
@@ -150,6 +150,10 @@ pub(in crate::admin) struct VersionEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) unproven: Option<u64>,
+    /// Who holds it, the oldest first, and of many the first 20.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub(super) holders: Vec<HolderEntry>,
     /// By whom and when it was revoked: it is served no more. Null where it was not.
     pub(super) revoked: Option<ValueChange>,
 }
@@ -166,6 +170,7 @@ impl VersionEntry {
             leases: holders.map(|holders| holders.leases.len()),
             lost: holders.map(lost),
             unproven: holders.map(|holders| holders.unproven),
+            holders: holders.map(|holders| HolderEntry::some(&holders.leases, now)).unwrap_or_default(),
             version: version.number,
             current,
             live,

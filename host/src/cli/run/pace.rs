@@ -57,7 +57,7 @@ pub(super) fn random() -> f64 {
 }
 
 /// Reads `250ms`, `10s`, `5m` or `1h`.
-pub(super) fn span(text: &str) -> Result<Duration, &'static str> {
+pub(in crate::cli) fn span(text: &str) -> Result<Duration, &'static str> {
     const HOW: &str = "write it like 250ms, 10s, 5m or 1h, at most 24h";
     let at = text.find(|c: char| !c.is_ascii_digit()).ok_or(HOW)?;
     let (number, unit) = text.split_at(at);
@@ -80,7 +80,7 @@ pub(super) fn lease(text: &str) -> Result<Duration, &'static str> {
 }
 
 /// The same, but no shorter than what a host can be asked without being flooded.
-pub(super) fn interval(text: &str) -> Result<Duration, &'static str> {
+pub(in crate::cli) fn interval(text: &str) -> Result<Duration, &'static str> {
     let span = span(text)?;
     if span < Duration::from_millis(10) { Err("at least 10ms") } else { Ok(span) }
 }

@@ -13,7 +13,7 @@ use crate::{
 
 /// A layer: of one deployment or of all, in one environment or in all.
 #[derive(Debug, clap::Args)]
-pub(super) struct Place {
+pub(in crate::cli) struct Place {
     /// The deployment
     #[arg(long, short, value_name = "NAME", conflicts_with = "all_deployments")]
     deployment: Option<DeploymentId>,
@@ -28,15 +28,15 @@ pub(super) struct Place {
 
     /// Which host
     #[command(flatten)]
-    pub(super) host: AdminHost,
+    pub(in crate::cli) host: AdminHost,
 }
 
 /// Where something is changed: said in so many words where it comes to every deployment.
 #[derive(Debug, clap::Args)]
-pub(super) struct Target {
+pub(in crate::cli) struct Target {
     /// Where
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(in crate::cli) place: Place,
 
     /// The protected environments that a change for all deployments comes to, to say that it is meant
     #[arg(long, value_name = "ENVIRONMENT", value_delimiter = ',')]
@@ -45,7 +45,7 @@ pub(super) struct Target {
 
 impl Target {
     /// The place, if it is named. Who forgets the deployment means one, and not all of them.
-    pub(super) fn named(&self) -> anyhow::Result<&Place> {
+    pub(in crate::cli) fn named(&self) -> anyhow::Result<&Place> {
         let place = &self.place;
         if place.deployment.is_some() || place.all_deployments {
             return Ok(place);
@@ -56,20 +56,20 @@ impl Target {
     }
 
     /// `request`, confirmed as far as that was said.
-    pub(super) fn confirmed(&self, request: Request) -> Request {
+    pub(in crate::cli) fn confirmed(&self, request: Request) -> Request {
         let names: Vec<_> = self.confirm.iter().map(EnvironmentName::as_str).collect();
         request.query_if("confirm", (!names.is_empty()).then(|| names.join(",")).as_deref())
     }
 
     /// Asks for a change.
-    pub(super) fn ask(&self, request: Request) -> anyhow::Result<Answer> {
+    pub(in crate::cli) fn ask(&self, request: Request) -> anyhow::Result<Answer> {
         self.place.host.ask(self.confirmed(request))
     }
 }
 
 impl Place {
     /// The path of its values.
-    pub(super) fn path(&self) -> Vec<&str> {
+    pub(in crate::cli) fn path(&self) -> Vec<&str> {
         match (&self.deployment, &self.environment) {
             (Some(deployment), _) => vec!["api", "v1", "deployments", deployment.as_str(), "env"],
             (None, Some(environment)) => vec!["api", "v1", "environments", environment.as_str(), "env"],
@@ -78,31 +78,31 @@ impl Place {
     }
 
     /// The path of what is below its values.
-    pub(super) fn below<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+    pub(in crate::cli) fn below<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
         [&self.path(), more].concat()
     }
 
     /// `request`, about this environment, where the path does not say so.
-    pub(super) fn here(&self, request: Request) -> Request {
+    pub(in crate::cli) fn here(&self, request: Request) -> Request {
         request.query_if("environment", self.said())
     }
 
     /// The environment, where the path does not say it.
-    pub(super) fn said(&self) -> Option<&str> {
+    pub(in crate::cli) fn said(&self) -> Option<&str> {
         self.environment().filter(|_| self.deployment.is_some())
     }
 
-    pub(super) fn environment(&self) -> Option<&str> {
+    pub(in crate::cli) fn environment(&self) -> Option<&str> {
         self.environment.as_ref().map(EnvironmentName::as_str)
     }
 
-    pub(super) fn deployment(&self) -> Option<&str> {
+    pub(in crate::cli) fn deployment(&self) -> Option<&str> {
         self.deployment.as_ref().map(DeploymentId::as_str)
     }
 
     /// Asks for everything that is in force here; `reveal` for plain values as a whole, which the host
     /// records.
-    pub(super) fn values(&self, reveal: bool) -> Request {
+    pub(in crate::cli) fn values(&self, reveal: bool) -> Request {
         self.here(Request::get(&self.path())).query_if("reveal", reveal.then_some("true"))
     }
 
@@ -112,7 +112,7 @@ impl Place {
     }
 
     /// The layer that is changed here.
-    pub(super) fn layer(&self) -> LayerName {
+    pub(in crate::cli) fn layer(&self) -> LayerName {
         let environment = self.environment.clone();
         LayerName::of(&match (&self.deployment, environment) {
             (Some(deployment), environment) => model::Place::Deployment(deployment.clone(), environment),
@@ -122,7 +122,7 @@ impl Place {
     }
 
     /// Refuses a secret where none can stand, before somebody types it.
-    pub(super) fn takes_secrets(&self) -> anyhow::Result<()> {
+    pub(in crate::cli) fn takes_secrets(&self) -> anyhow::Result<()> {
         match self.environment {
             Some(_) => Ok(()),
             None => {
