@@ -6,6 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use bootlace::id::Revision;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -204,4 +205,103 @@ async fn what_every_deployment_is_given_is_rotated_in_its_own_layer() {
         let (found, said) = rotate(words, Some("another")).await;
         assert_eq!((found, said.contains(expected)), (Some(code), true), "{words:?}: {said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_and_another_release_are_never_one_step() {
+    let mut site = Site::starter();
+    site.edit("environments/staging.toml", "type = ", "trigger = \"manual\"\ntype = ");
+    let world = World::with(site).await;
+    let set = async |keep: bool| {
+        let body = json!({ "environment": "production", "name": "SIGNING_KEY", "value": "v", "is_secret": true,
+            "description": "signs", "keep": keep });
+        world.by("admin", "POST", "/deployments/checkout/env", body).await
+    };
+    set(false).await.ok();
+    let promote =
+        async |body: Value| world.by("releaser", "POST", "/deployments/checkout/promotions", body).await;
+    // While it waits for an approval, nothing is rotated there; elsewhere it is.
+    let waiting = promote(json!({ "to": "production" })).await;
+    assert_eq!(waiting.status, 202, "{}", waiting.text());
+    let waiting = waiting.json();
+    let refused = set(true).await;
+    assert_eq!((refused.status, refused.code().as_str()), (409, "conflict"), "{}", refused.text());
+    for part in [waiting["id"].as_str().unwrap(), "is under way to checkout in production", "without keep"] {
+        assert!(refused.text().contains(part), "{part}: {}", refused.text());
+    }
+    let everybodys =
+        json!({ "name": "SMTP_KEY", "value": "v", "is_secret": true, "description": "m", "keep": true });
+    let by_environment = async |environment: &str| {
+        let path = format!("/environments/{environment}/env?confirm={environment}");
+        world.by("admin", "POST", &path, everybodys.clone()).await.status
+    };
+    assert_eq!((by_environment("production").await, by_environment("staging").await), (409, 200));
+    world.rotate("staging may be rotated").await;
+    set(false).await.ok();
+    let path = format!("/deployments/checkout/promotions/{}/approvals", waiting["id"].as_str().unwrap());
+    let approved = world.by("admin", "POST", &path, json!({})).await.ok().json();
+    assert_eq!(approved["status"], "done", "{approved}");
+
+    // The other way round: no release moves where versions are live together, until one is.
+    set(true).await.ok();
+    let to_production = |dry_run: bool| json!({ "to": "production", "release": 18, "dry_run": dry_run });
+    for dry_run in [true, false] {
+        let told = promote(to_production(dry_run)).await.text().to_owned();
+        assert!(told.contains("SIGNING_KEY is being rotated in production"), "{told}");
+    }
+    let path = "/deployments/checkout/env/SIGNING_KEY/versions";
+    let path = format!("{path}/2/revoke?environment=production");
+    world.by("admin", "POST", &path, Value::Null).await.ok();
+    let told = promote(to_production(true)).await.text().to_owned();
+    assert!(!told.contains("rotated"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_would_run_by_itself_waits_for_a_rotation_there() {
+    let mut world = World::start().await;
+    let preview = "environments.\"preview/pr-42\".variables";
+    let releases = "[[releases]]\nnumber = 17";
+    let next = |number: u64| {
+        let digest = format!("sha256:{number:064}");
+        format!(
+            "[[releases]]\nnumber = {number}\ndigest = \"{digest}\"\ncreated = 2026-11-20T09:00:00Z\n\n{releases}"
+        )
+    };
+    let runs = async |world: &World| world.boot("preview/pr-42").await.json()["release"].clone();
+
+    // A push that is both is refused; each by itself is not.
+    let before = world.site.file("deployments/checkout.toml").to_owned();
+    world.site.set_secret("preview/pr-42", "TAX_API_KEY", "another one");
+    let alone = world.site.file("deployments/checkout.toml").to_owned();
+    assert!(alone != before && alone.contains(preview));
+    world.site.edit("deployments/checkout.toml", releases, &next(20));
+    let refused = world.push(&world.site.bundle(Revision(1)), 1).await;
+    assert_eq!((refused.status, refused.code().as_str()), (422, "invalid"), "{}", refused.text());
+    for part in
+        ["release 20 of checkout", "preview/pr-42", "TAX_API_KEY is replaced", "push the values first"]
+    {
+        assert!(refused.text().contains(part), "{part}: {}", refused.text());
+    }
+    world.site.write("deployments/checkout.toml", alone);
+    world.push(&world.site.bundle(Revision(1)), 1).await.ok();
+    world.site.edit("deployments/checkout.toml", releases, &next(20));
+    let pushed = world.push(&world.site.bundle(Revision(2)), 2).await.ok().json();
+    assert_eq!(runs(&world).await, 20, "{pushed}");
+
+    // While versions are live together, what is registered is not activated, and says why.
+    for keep in [false, true] {
+        let body = json!({ "environment": "preview/pr-42", "name": "SIGNING_KEY", "value": "v", "is_secret": true,
+            "description": "signs", "keep": keep });
+        world.by("admin", "POST", "/deployments/checkout/env", body).await.ok();
+    }
+    let told = world
+        .by("developer", "POST", "/deployments/checkout/releases", json!({ "digest": "sha256:aa" }))
+        .await;
+    let told = told.ok().json();
+    assert_eq!(told["activated"], json!([]));
+    assert!(
+        told["not_activated"].to_string().contains("SIGNING_KEY is being rotated in preview/pr-42"),
+        "{told}"
+    );
+    assert_eq!(runs(&world).await, 20);
 }

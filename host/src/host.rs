@@ -27,6 +27,7 @@ mod release;
 mod replay;
 mod restore;
 mod rollback;
+mod rotation;
 mod sets;
 mod staged;
 mod tokens;

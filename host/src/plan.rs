@@ -32,7 +32,7 @@ use crate::{
         DeploymentId, Digest, EnvironmentName, PolicyName, ServiceId, Uid, ValueId, VariableName, WorkspaceId,
     },
     model::{
-        Configuration, Environment, Release, SealedValue,
+        Configuration, Environment, Place, Release, SealedValue,
         question::{
             AskedCandidate, AskedEnvironment, AskedRelease, AskedVariable, Attribute, CandidateLabel, Subject,
         },
@@ -171,6 +171,18 @@ impl<V> Plan<V> {
     #[must_use]
     pub fn index_of(&self, name: &str) -> Option<usize> {
         self.variables.binary_search_by(|variable| variable.name.as_str().cmp(name)).ok()
+    }
+
+    /// The place of a layer of this plan.
+    #[must_use]
+    pub fn place_of(&self, layer: LayerName) -> Place {
+        let (deployment, environment) = (self.deployment.clone(), self.environment.name.clone());
+        match layer {
+            LayerName::Workspace => Place::Workspace,
+            LayerName::Environment => Place::Environment(environment),
+            LayerName::Deployment => Place::Deployment(deployment, None),
+            LayerName::DeploymentInEnvironment => Place::Deployment(deployment, Some(environment)),
+        }
     }
 
     /// A candidate's labels.

@@ -138,6 +138,7 @@ impl Host {
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
         self.still_allowed(author, workspace, edits, served)?;
         along.still.map_or(Ok(()), |still| still(served))?;
+        self.no_promotion_beside(workspace, edits)?;
         let snapshot = &served.snapshot;
         let keyring = Keyring::unwrap(snapshot.configuration.uid, &snapshot.keys, &workshop.roots);
         let stamp = Stamp {

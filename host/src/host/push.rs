@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Author, Changed, Host, Workshop, Writer,
     prepare::{Ingredients, PrepareError},
-    release,
+    release, rotation,
     sets::held_back_warning,
 };
 use crate::{
@@ -384,7 +384,11 @@ impl Host {
         let made = Arc::clone(&ingredients.made);
         let Ingredients { configuration, active, parent: before, .. } = &ingredients;
         ingredients.sets = self.sets_after(workshop, configuration, active, *before)?;
+        let before = ingredients.parent.filter(|_| pushed.is_some());
         let served = workshop.prepare(ingredients, &self.engine)?;
+        if let Some(before) = before {
+            rotation::not_with_a_release(before, &served, &release::named_anew(before, &served))?;
+        }
         warnings.extend(served.sets.keys().take(LISTED).map(held_back_warning));
         let changed = changed(&served, warnings);
         let snapshot = &served.snapshot;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Author, ChangeError, Changed, Host};
+use super::{Author, ChangeError, Changed, Host, rotation};
 use crate::{
     change::{Edit, Precondition, ResourceEdit},
     generation::Served,
@@ -115,22 +115,13 @@ impl Host {
         let live = self.store.load_full();
         let (Some(before), Some(served)) = (before, live.workspace(&pushed.workspace)) else { return pushed };
         let (mut edits, mut warnings) = (Vec::new(), Vec::new());
-        for (id, one) in &served.snapshot.configuration.deployments {
-            let known = before.snapshot.configuration.deployments.get(id);
-            let is_new = |number: &u64| known.is_none_or(|known| !known.releases.contains_key(number));
-            let Some(release) = one.releases.values().rev().find(|one| is_new(&one.number)) else { continue };
-            for environment in automatic(served, id) {
-                let active = served.prepared(id, &environment).and_then(|one| one.plan.release.as_ref());
-                if active.is_some_and(|active| active.number >= release.number) {
-                    continue;
-                }
-                match self.takes(served, id, &environment, release) {
-                    Ok(()) => edits.push(activation(id, &environment, release.number, Why::Pushed)),
-                    Err(reason) => warnings.push(format!(
-                        "release {} of {id} is not activated in {environment}: {reason}",
-                        release.number
-                    )),
-                }
+        for (id, environment, release) in named_anew(before, served) {
+            match self.takes(served, &id, &environment, release) {
+                Ok(()) => edits.push(activation(&id, &environment, release.number, Why::Pushed)),
+                Err(reason) => warnings.push(format!(
+                    "release {} of {id} is not activated in {environment}: {reason}",
+                    release.number
+                )),
             }
         }
         let mut changed = pushed;
@@ -159,6 +150,10 @@ impl Host {
         let plan = &prepared.ok_or_else(|| format!("{deployment} does not use {environment}"))?.plan;
         if !plan.environment.takes_releases(self.clock.now()) {
             return Err(format!("{environment} is deprecated or expired, and takes nothing new"));
+        }
+        let rotated = rotation::under_way(served, plan);
+        if !rotated.is_empty() {
+            return Err(rotation::in_the_way(&rotated, environment));
         }
         let lacking = Lacking::of(plan, release);
         if lacking.is_empty() { Ok(()) } else { Err(format!("{lacking}; set them in {environment}")) }
@@ -216,6 +211,25 @@ impl std::fmt::Display for Lacking {
             parts.map(|(what, names)| format!("{} {what} and not set", listed(names))).collect();
         f.write_str(&parts.join("; "))
     }
+}
+
+/// Where what is named anew would be activated by itself: the newest release of each deployment.
+pub(super) fn named_anew<'a>(
+    before: &Served,
+    after: &'a Served,
+) -> Vec<(DeploymentId, EnvironmentName, &'a Release)> {
+    let mut anew = Vec::new();
+    for (id, one) in &after.snapshot.configuration.deployments {
+        let known = before.snapshot.configuration.deployments.get(id);
+        let is_new = |number: &u64| known.is_none_or(|known| !known.releases.contains_key(number));
+        let Some(release) = one.releases.values().rev().find(|one| is_new(&one.number)) else { continue };
+        let takes = |name: &EnvironmentName| {
+            let active = after.prepared(id, name).and_then(|one| one.plan.release.as_ref());
+            active.is_none_or(|active| active.number < release.number)
+        };
+        anew.extend(automatic(after, id).into_iter().filter(takes).map(|name| (id.clone(), name, release)));
+    }
+    anew
 }
 
 /// The environments of a deployment that take releases by themselves.

@@ -6,10 +6,10 @@ use crate::{
     lease::Held,
     made::ValueKey,
     model::{
-        AddressKind, Piece, Place, SealedValue,
+        AddressKind, Piece, SealedValue,
         question::{Fragment, Sensitivity},
     },
-    plan::{LayerName, Plan, What},
+    plan::{Plan, What},
     resolve::Choice,
 };
 
@@ -70,13 +70,6 @@ fn version(plan: &Plan<SealedValue>, candidate: u32) -> Option<Held> {
         return None;
     }
     let variable = &plan.variables[candidate.variable as usize];
-    let (deployment, environment) = (plan.deployment.clone(), plan.environment.name.clone());
-    let place = match variable.provenance.layer {
-        LayerName::Workspace => Place::Workspace,
-        LayerName::Environment => Place::Environment(environment),
-        LayerName::Deployment => Place::Deployment(deployment, None),
-        LayerName::DeploymentInEnvironment => Place::Deployment(deployment, Some(environment)),
-    };
-    let key = ValueKey { place, name: variable.name.clone() };
+    let key = ValueKey { place: plan.place_of(variable.provenance.layer), name: variable.name.clone() };
     Some(Held { key, version: candidate.version, id: value.id })
 }

@@ -22,7 +22,7 @@ use crate::{
     id::{DeploymentId, EnvironmentName, VariableName},
     made::{ResourceKey, ValueKey},
     model::{Content, Place, Template, question::Sensitivity},
-    plan::{LayerName, Planned, What},
+    plan::{Planned, What},
     prepared::Prepared,
     preview,
     serve::respond::Problem,
@@ -203,13 +203,6 @@ fn required(at: &At<'_>) -> Vec<RequiredEntry> {
 
 /// The record that a planned variable's value comes from.
 fn key_of(prepared: &Prepared, variable: &Planned) -> ValueKey {
-    let (deployment, environment) =
-        (prepared.plan.deployment.clone(), prepared.plan.environment.name.clone());
-    let place = match variable.provenance.layer {
-        LayerName::Workspace => Place::Workspace,
-        LayerName::Environment => Place::Environment(environment),
-        LayerName::Deployment => Place::Deployment(deployment, None),
-        LayerName::DeploymentInEnvironment => Place::Deployment(deployment, Some(environment)),
-    };
+    let place = prepared.plan.place_of(variable.provenance.layer);
     ValueKey { place, name: variable.name.clone() }
 }

@@ -6,7 +6,7 @@ use super::sources;
 use crate::{
     fingerprint::NEW_PER_DAY,
     generation::Served,
-    host::{Author, ChangeError, Host, Shared, release::Lacking},
+    host::{Author, ChangeError, Host, Shared, release::Lacking, rotation},
     id::{EnvironmentName, VariableName},
     model::{
         Environment, Release, Role, SealedValue, Trigger,
@@ -82,6 +82,10 @@ impl Host {
         };
         chain_order(&mut judgement, served, promotion, source);
         self.own_rules(&mut judgement, promotion, (release, is_pinned), target);
+        let rotated = rotation::under_way(served, target);
+        if !rotated.is_empty() {
+            deny(&mut judgement, "rotation-under-way", rotation::in_the_way(&rotated, &promotion.to));
+        }
         Ok((judgement, names))
     }
 
