@@ -50,10 +50,10 @@ async fn what_is_activated_is_served_told_and_there_after_a_restart_with_what_it
 
     let expect = json!([
         {"environment": "staging", "number": 2, "release": 17, "active": true,
-         "since": "2026-11-22T12:01:00Z", "until": null, "by": "ada", "why": "promotion p1", "revision": 2},
+         "since": "2026-11-22T12:01:00Z", "until": null, "by": "ada", "why": "promotion p1", "revision": 2, "pinned_to": null},
         {"environment": "staging", "number": 1, "release": 18, "active": false,
          "since": "2026-11-22T12:00:00Z", "until": "2026-11-22T12:01:00Z", "by": null, "why": "begun",
-         "revision": null},
+         "revision": null, "pinned_to": null},
     ]);
     assert_eq!(told(&world, "environment=staging").await["activations"], expect);
     let audit = world.by("admin", "GET", "/audit?kind=activate", Value::Null).await.json();

@@ -30,6 +30,7 @@ pub mod keygen;
 pub mod lease;
 pub mod output;
 pub mod parity;
+pub(crate) mod pinned;
 pub mod policy;
 pub mod promote;
 pub mod release;

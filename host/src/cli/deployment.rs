@@ -12,6 +12,7 @@ use self::settings::{Required, Settings};
 use super::{
     connection::AdminHost,
     output::{Output, Page, Table},
+    pinned::Pinned,
     resource::{self, Making, Owned},
 };
 use crate::{
@@ -119,14 +120,6 @@ struct Entry {
 }
 
 #[derive(Deserialize)]
-struct Pinned {
-    activation: u64,
-    held_back: Vec<String>,
-    policies: bool,
-    problem: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct Injected {
     name: String,
     source: String,
@@ -153,17 +146,6 @@ impl Args {
                 resource::change(host, &making, Request::delete(&at(&id)), &done, output)
             }
         }
-    }
-}
-
-impl Pinned {
-    fn told(&self) -> String {
-        let Self { activation, held_back, policies, problem } = self;
-        let mut held_back = held_back.clone();
-        held_back.extend(policies.then(|| "policies".to_owned()));
-        held_back.extend(problem.as_ref().map(|problem| format!("what makes no plan: {problem}")));
-        let what = if held_back.is_empty() { "nothing".to_owned() } else { held_back.join(", ") };
-        format!("pinned to the set of activation {activation}; held back: {what}")
     }
 }
 

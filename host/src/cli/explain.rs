@@ -100,6 +100,7 @@ fn render(explanation: &Explanation, in_full: bool, page: &mut Page) {
     let Explanation { workspace, deployment, environment, revision, asking_us, .. } = explanation;
     let asked = asking_us.map(|us| format!(", policies asked in {us} µs")).unwrap_or_default();
     page.line(&format!("{workspace}/{deployment} in {environment}, revision {revision}{asked}"));
+    explanation.pin.iter().for_each(|pin| page.line(&pin.told()));
 }
 
 /// Whether a boot comes to what was recorded of it.

@@ -27,8 +27,20 @@ const MAX_KEYS_BYTES: u64 = 4096;
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
-    /// The lock goes when the file is closed, by the kernel if need be.
-    _lock: File,
+    /// The lock goes with this value, and by the kernel where the process ends.
+    pub(super) lock: File,
+}
+
+impl Drop for DataDirectory {
+    /// Not by closing the file alone: a child of another thread, between its fork and its exec, has it open, too.
+    fn drop(&mut self) {
+        if let Err(error) = flock(&self.lock, FlockOperation::Unlock) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the data directory's lock ends with the process"
+            );
+        }
+    }
 }
 
 /// Why a data directory cannot be used.
@@ -72,7 +84,7 @@ impl DataDirectory {
         };
         let lock = create().map_err(|source| DirectoryError::Io { doing: "create files", source })?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(DirectoryError::InUse { path: path.to_owned() }),
             Err(error) => Err(DirectoryError::Io { doing: "take the lock", source: error.into() }),
         }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::client::Violation;
+use crate::{cli::pinned::Pinned, client::Violation};
 
 /// `GET /api/v1/deployments/{id}/explain?environment=…&key=…`, with an instance's facts as for a
 /// boot. What is optional here may be left out or null; members may be added.
@@ -12,6 +12,9 @@ pub(super) struct Explanation {
     pub(super) deployment: String,
     pub(super) environment: String,
     pub(super) revision: u64,
+    /// Where it runs with an earlier set.
+    #[serde(default)]
+    pub(super) pin: Option<Pinned>,
     /// The key asked for, or every key in name order.
     pub(super) keys: Vec<Key>,
     /// The policies that were asked, in their order.

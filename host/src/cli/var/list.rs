@@ -41,6 +41,7 @@ impl Args {
         let mut page = output.page();
         list(&values, &mut page);
         page.line(&format!("{}, revision {}", self.place, values.revision));
+        values.pin.iter().for_each(|pin| page.line(&pin.told()));
         Ok(output.show(&page)?)
     }
 }

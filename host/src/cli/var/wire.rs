@@ -2,13 +2,16 @@
 
 use serde::Deserialize;
 
-use crate::cli::{change::Etag, output::MASK};
+use crate::cli::{change::Etag, output::MASK, pinned::Pinned};
 
 /// `GET …/env` of any layer. What is optional here may be left out or null; members may be
 /// added.
 #[derive(Debug, Deserialize)]
 pub(super) struct Values {
     pub(super) revision: u64,
+    /// Where it runs with an earlier set, which is what is shown then.
+    #[serde(default)]
+    pub(super) pin: Option<Pinned>,
     pub(super) variables: Vec<Variable>,
     /// What the layer requires by itself.
     #[serde(default)]
