@@ -5,15 +5,19 @@
 mod names;
 mod spelling;
 
+use std::sync::Arc;
+
 use bootlace::{
+    host::{Author, Requested},
     model::{EnvironmentType, Role, TokenKind},
+    state::{Status, Why},
     token::Token,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::world::{
-    Answer, http,
+    Answer, blocking, http,
     pair::{ENVIRONMENTS, Pair, Place},
 };
 use names::Names;
@@ -244,6 +248,23 @@ impl Who {
             ("GET", "/api/v1/deployments/{id}/checks" | "/api/v1/deployments/{id}/promotions") => {
                 (operator || own) && self.sees(place)
             }
+            // Reported of the place; protected ones are a releaser's.
+            ("POST", "/api/v1/deployments/{id}/checks") => {
+                let least = if place.environment == "production" { Role::Releaser } else { Role::Developer };
+                let may = operator || matches!(self, Self::Tenant { role, .. } if role >= least);
+                may && (operator || own) && self.sees(place) && place.environment != "development"
+            }
+            // Tried out between the place and itself.
+            ("POST", "/api/v1/deployments/{id}/promotions") => {
+                let may = operator || matches!(self, Self::Tenant { role, .. } if role >= Role::Releaser);
+                may && (operator || own) && self.sees(place) && place.environment != "development"
+            }
+            // One waits in production, for who sees where it comes from, too.
+            (_, path) if path.starts_with("/api/v1/deployments/{id}/promotions/{promotion}") => {
+                let least = if method == "GET" { Role::Viewer } else { Role::Releaser };
+                let may = matches!(self, Self::Tenant { role, only: None, .. } if own && role >= least);
+                (operator || may) && place.environment == "production"
+            }
             ("POST", "/api/v1/deployments/{id}/releases") => {
                 operator || own && matches!(self, Self::Tenant { role, .. } if role >= Role::Developer)
             }
@@ -371,6 +392,9 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
     if path.contains("/lease") && !path.ends_with("/leases") {
         names.lease = lease(pair, place).await;
     }
+    if path.contains("{promotion}") && place.environment == "production" {
+        names.promotion = waiting(pair, place).await;
+    }
     let (workspace, environment) = (&names.workspace.url, &names.environment.url);
     let body = body((method, path), &names);
     let path = match path {
@@ -437,6 +461,28 @@ async fn lease(pair: &Pair, place: Place) -> Spelling {
     Spelling::of(booted.header("bootlace-lease"))
 }
 
+/// A promotion of 18 to production that waits for somebody's approval; as if 17 ran there still.
+async fn waiting(pair: &Pair, place: Place) -> Spelling {
+    let (host, workspace) = (Arc::clone(&pair.world.host), place.workspace.parse().unwrap());
+    blocking(move || {
+        let (checkout, production) = ("checkout".parse().unwrap(), place.environment.parse().unwrap());
+        let author = Author::process("whoever asks");
+        if host.activation(&workspace, &checkout, &production).unwrap().release != 17 {
+            host.activate(&author, &workspace, (&checkout, &production), 17, Why::Rollback).unwrap();
+        }
+        let open = host.promotions(&workspace, &checkout).unwrap().into_iter();
+        let mut open = open.filter(|one| one.status == Status::Deferred);
+        let found = open.next().unwrap_or_else(|| {
+            let to = Some(production);
+            let asked = Requested { deployment: checkout, release: Some(18), from: None, to };
+            host.promote(&author, &workspace, &asked).unwrap()
+        });
+        assert_eq!(found.status, Status::Deferred);
+        Spelling::of(&found.id)
+    })
+    .await
+}
+
 /// What a route is sent that wants to be sent something.
 fn body(route: (&str, &str), names: &Names) -> String {
     let (environment, deployment) = (&names.environment.text, &names.deployment.text);
@@ -452,6 +498,12 @@ fn body(route: (&str, &str), names: &Names) -> String {
         }
         ("POST", "/api/v1/deployments") => json!({ "name": deployment, "environments": [environment] }),
         ("POST", "/api/v1/deployments/{id}/releases") => json!({ "number": 900, "digest": "sha256:scope" }),
+        ("POST", "/api/v1/deployments/{id}/checks") => json!({
+            "release": 17, "environment": environment, "name": "scope", "conclusion": "success",
+        }),
+        ("POST", "/api/v1/deployments/{id}/promotions") => {
+            json!({ "from": environment, "to": environment, "release": 17, "dry_run": true })
+        }
         ("PATCH", "/api/v1/deployments/{id}") => json!({ "required": { "PORT": "any" } }),
         ("POST", "/api/v1/deployments/{id}/bindings") => {
             json!({ "environment": environment, "name": BOUND, "service": names.service.text })

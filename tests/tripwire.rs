@@ -8,11 +8,11 @@ use bootlace::{
     host::{Author, Shared},
     id::UnixSeconds,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     audit::records,
-    world::{NOON, Site, World, blocking},
+    world::{Answer, NOON, Site, World, blocking, site::component, tenants::attachment},
 };
 
 const DAY: i64 = 86_400;
@@ -86,4 +86,91 @@ async fn a_thousand_guesses_find_nothing_and_a_restart_forgets_none_of_them() {
     assert!(compare(&world).await.equal.is_empty());
     world.clock.advance(UnixSeconds(NOON.0 + DAY));
     assert_eq!(names(&compare(&world).await), ["API_KEY of production is staging's"]);
+}
+
+/// Production's policy refuses what shares a secret.
+fn guarded() -> Site {
+    let mut site = Site::starter();
+    site.edit("environments/production.toml", "type = ", "trigger = \"manual\"\ntype = ");
+    let parity = attachment("parity", "environment = \"production\"", &[]);
+    let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
+    let components = ["parity", "region-affinity"].map(|name| (name, component(name)));
+    site.govern(&components, &[parity, affinity].concat());
+    site
+}
+
+/// What is another each time, whatever the guess was: which write it was of staging's, and when it was made.
+const COUNTS: [&str; 3] = ["revision", "version", "etag"];
+
+/// An answer without what counts writes, and without the digests that every write draws anew.
+fn without_counts(answer: &Answer) -> Value {
+    fn scrub(value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                // Staging's, and the whole workspace's.
+                let is_drawn = members.get("environment") == Some(&json!("staging"))
+                    || members.contains_key("workspace");
+                for (name, member) in members {
+                    match name.as_str() {
+                        name if COUNTS.contains(&name) && !member.is_array() => *member = Value::Null,
+                        "digest" if is_drawn => *member = Value::Null,
+                        _ => scrub(member),
+                    }
+                }
+            }
+            Value::Array(all) => all.iter_mut().for_each(scrub),
+            _ => {}
+        }
+    }
+    let mut told = answer.json();
+    scrub(&mut told);
+    json!([answer.status, told])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_guesses_by_writes_dry_runs_diffs_and_what_ifs_are_all_answered_alike() {
+    const RIGHT: usize = 700;
+    let world = World::with(guarded()).await;
+    set(&world, "production", &format!("guess-{RIGHT:04}")).await;
+    set(&world, "staging", "none-of-them").await;
+    world.boot("production").await;
+    let ask = async |method: &str, path: String, body: Value| {
+        without_counts(&world.by("releaser", method, &format!("/deployments/checkout/{path}"), body).await)
+    };
+    let mut told = std::collections::BTreeMap::<&str, std::collections::BTreeSet<String>>::new();
+    for guess in 0..1_000 {
+        let written = json!({ "environment": "staging", "name": "API_KEY", "value": format!("guess-{guess:04}"),
+            "is_secret": true, "description": "opens the payments API" });
+        let answers = [
+            ("write", ask("POST", "env".into(), written).await),
+            ("list", ask("GET", "env?environment=staging".into(), Value::Null).await),
+            ("diff", ask("GET", "diff?from=staging&to=production".into(), Value::Null).await),
+            ("parity", ask("GET", "parity".into(), Value::Null).await),
+            (
+                "dry run",
+                ask("POST", "promotions".into(), json!({ "to": "production", "dry_run": true })).await,
+            ),
+            ("what-if", ask("GET", "what-if?environment=production&release=18".into(), Value::Null).await),
+        ];
+        for (channel, answer) in answers {
+            let all = told.entry(channel).or_default();
+            all.insert(answer.to_string());
+            assert_eq!(all.len(), 1, "{channel} tells guess {guess} from those before: {all:#?}");
+        }
+    }
+    let all = told.values().flatten().cloned().collect::<String>();
+    assert!(!all.contains("guess-"), "{all}");
+    assert!(
+        !records(world.data.path()).iter().any(|one| one["kind"] == "compare-secrets"),
+        "nothing was compared"
+    );
+    assert!(all.contains("\"status\":\"running\""), "the dry run says nothing of the secret: {all}");
+    // What is asked for in earnest is compared, and says which secret to who sees both.
+    set(&world, "staging", &format!("guess-{RIGHT:04}")).await;
+    let asked =
+        world.by("releaser", "POST", "/deployments/checkout/promotions", json!({ "to": "production" })).await;
+    assert_eq!((asked.status, asked.code().as_str()), (403, "policy-denied"), "{}", asked.text());
+    let path = format!("/deployments/checkout/promotions/{}", asked.json()["promotion"].as_str().unwrap());
+    let shown = world.by("viewer", "GET", &path, Value::Null).await.json();
+    assert_eq!(shown["shared_secrets"], json!([{ "name": "API_KEY", "environment": "staging" }]), "{shown}");
 }

@@ -32,8 +32,11 @@ pub(super) struct Names {
     pub(super) tool: Spelling,
     pub(super) binding: Spelling,
     pub(super) lease: Spelling,
+    pub(super) promotion: Spelling,
 }
 
+/// Where none is at hand.
+const NO_PROMOTION: &str = "006b02d940049a3f6b8e";
 /// Where none is at hand.
 pub(super) const NO_LEASE: &str = "00000000000000000000000000000000";
 
@@ -41,7 +44,7 @@ pub(super) const NO_LEASE: &str = "00000000000000000000000000000000";
 type Named = fn(&mut Names) -> &mut Spelling;
 
 /// Which is spelt otherwise.
-const NAMED: [(&str, Named); 12] = [
+const NAMED: [(&str, Named); 13] = [
     ("workspace", |names| &mut names.workspace),
     ("environment", |names| &mut names.environment),
     ("deployment", |names| &mut names.deployment),
@@ -54,6 +57,7 @@ const NAMED: [(&str, Named); 12] = [
     ("tool", |names| &mut names.tool),
     ("binding", |names| &mut names.binding),
     ("lease", |names| &mut names.lease),
+    ("promotion", |names| &mut names.promotion),
 ];
 
 impl Names {
@@ -71,6 +75,7 @@ impl Names {
             tool: Spelling::of("webhook"),
             binding: Spelling::of(&format!("{BOUND}@{}", place.environment)),
             lease: Spelling::of(NO_LEASE),
+            promotion: Spelling::of(NO_PROMOTION),
         }
     }
 
@@ -94,8 +99,7 @@ impl Names {
                 (true, "tools") => Some(&self.tool),
                 (true, "bindings") => Some(&self.binding),
                 (true, "lease" | "leases") => Some(&self.lease),
-                // There is none of that id.
-                (true, "promotions") => Some(&self.version),
+                (true, "promotions") => Some(&self.promotion),
                 (true, kind) => panic!("{route}: tell Names what a {kind}'s {segment} is"),
             };
             kind = segment;

@@ -75,8 +75,9 @@ impl Host {
             })
             .collect();
         let names: BTreeSet<_> = admitted.iter().map(|version| version.name.to_string()).collect();
-        let environments: BTreeSet<_> =
-            admitted.iter().map(|version| version.environment.to_string()).collect();
+        // Whoever does not see both ends is not told which names they share.
+        let looked_at = admitted.iter().map(|version| &version.environment);
+        let environments: BTreeSet<_> = looked_at.chain([source, target]).map(ToString::to_string).collect();
         let withheld = shared.withheld.iter().map(ToString::to_string).collect();
         let details = json!({
             "workspace": workspace.as_str(), "deployment": deployment.as_str(), "target": target.as_str(),

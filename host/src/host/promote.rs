@@ -151,7 +151,7 @@ impl Host {
                 self.let_go(held);
                 let details = json!({
                     "workspace": workspace.as_str(), "promotion": found.id, "deployments": [deployment.as_str()],
-                    "environments": [found.to.as_str()], "release": found.release, "requested_by": found.by,
+                    "environments": found.ends(), "release": found.release, "requested_by": found.by,
                 });
                 Err(self.refused("approval", author.principal(), details, error))
             }
@@ -510,10 +510,12 @@ impl Host {
         (promotion, held): (&Promotion, Hold),
         records: Vec<Alteration>,
     ) -> Result<(), ChangeError> {
+        // It is for who sees both ends: what is said names both.
         let reasons: Vec<_> = promotion.reasons.iter().map(|(by, text)| format!("{by}: {text}")).collect();
         let details = json!({
             "workspace": workspace.as_str(), "promotion": promotion.id, "deployments": [promotion.deployment.0.as_str()],
-            "environments": [promotion.to.as_str()], "from": promotion.from.as_ref().map(EnvironmentName::as_str), "release": promotion.release,
+        "environments": promotion.ends(), "from": promotion.from.as_ref().map(EnvironmentName::as_str),
+            "to": promotion.to.as_str(), "release": promotion.release,
             "requested_by": promotion.by, "reasons": reasons,
         });
         let (at, principal) = (self.clock.now(), author.principal());

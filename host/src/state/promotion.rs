@@ -159,6 +159,12 @@ impl Promotion {
         self.from.as_ref().unwrap_or(&self.to)
     }
 
+    /// The names of both: what is said of it is for who sees them.
+    #[must_use]
+    pub fn ends(&self) -> Vec<&str> {
+        self.from.iter().chain([&self.to]).map(EnvironmentName::as_str).collect()
+    }
+
     /// The record of what runs on a target.
     #[must_use]
     pub fn running_record(workspace: &WorkspaceId, id: &DeploymentId, to: &EnvironmentName) -> String {
