@@ -32,6 +32,7 @@ mod gone;
 mod grants;
 mod hostile;
 mod idempotency;
+mod killed;
 mod layers;
 mod layers_forms;
 mod leaks;

@@ -180,8 +180,12 @@ async fn shown(world: &World, id: &str) -> Value {
 
 /// Production wants two approvals, as a policy says.
 fn two_pairs_of_eyes() -> Site {
+    eyes(&[("approvals", "2")])
+}
+
+fn eyes(settings: &[(&str, &str)]) -> Site {
     let mut site = Site::starter();
-    let eyes = attachment("four-eyes", "environment = \"production\"", &[("approvals", "2")]);
+    let eyes = attachment("four-eyes", "environment = \"production\"", settings);
     let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
     let components = ["four-eyes", "region-affinity"].map(|name| (name, component(name)));
     site.govern(&components, &[eyes, affinity].concat());
@@ -472,4 +476,27 @@ async fn the_first_environment_of_a_chain_takes_what_is_registered_through_the_s
     let path = format!("{PROMOTIONS}/{}", waits.json()["id"].as_str().unwrap());
     let told = world.by("viewer", "GET", &path, Value::Null).await.json();
     assert_eq!((&told["status"], &told["from"]), (&json!("done"), &Value::Null), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_counts_in_the_role_that_is_asked_for_if_its_own_covers_that() {
+    for (wanted, who, counts) in [
+        ("releaser", "admin", true),
+        ("developer", "admin", true),
+        ("developer", "grace", true),
+        ("admin", "admin", true),
+        ("admin", "grace", false),
+    ] {
+        let world = World::with(eyes(&[("role", wanted)])).await;
+        let grace = minted(&world, &world.operator, "grace", "releaser").await;
+        let token = if who == "grace" { &grace } else { world.site.token(who) };
+        world.clock.advance(UnixSeconds(NOON.0 + 1));
+        let id = waiting(&world, world.site.token("releaser")).await;
+        assert_eq!(shown(&world, &id).await["required_approvals"], json!([{ "role": wanted, "missing": 1 }]));
+        let answer = approved(&world, token, &id).await;
+        let case = format!("{wanted} by {who}: {}", answer.text());
+        assert_eq!(answer.status, if counts { 200 } else { 202 }, "{case}");
+        let as_role = if counts { wanted } else { "releaser" };
+        assert_eq!(answer.json()["approvals"][0]["role"], as_role, "{case}");
+    }
 }

@@ -401,6 +401,29 @@ mod tests {
     }
 
     #[test]
+    fn whoever_held_a_record_that_another_holds_by_now_changes_nothing() {
+        let (directory, steady) = (tempfile::tempdir().unwrap(), Steady::manual());
+        let key = RecordKey::new(Zeroizing::new([1; 32]));
+        let control = Control::open_with(directory.path(), key, steady.clone()).unwrap();
+        let hold = || {
+            control.lease(&[("held", Expected::Absent)], ("held", b"x"), Ttl::seconds(60).unwrap()).unwrap()
+        };
+        let change =
+            |held, content: &str| control.change(&[("held", Expected::Held(held))], &[put("done", content)]);
+        let first = hold();
+        change(first, "by the first").unwrap();
+        steady.advance(std::time::Duration::from_secs(60));
+        assert!(matches!(change(first, "too late"), Err(ControlError::Conflict { .. })), "nobody holds it");
+        let second = hold();
+        assert!(matches!(change(first, "too late"), Err(ControlError::Conflict { .. })), "another does");
+        control.let_go(first).unwrap();
+        change(second, "by the second").unwrap();
+        assert_eq!(control.read("done").unwrap()["done"], b"by the second");
+        control.let_go(second).unwrap();
+        assert!(control.read("held").unwrap().is_empty());
+    }
+
+    #[test]
     fn of_two_who_expect_the_same_one_is_told_of_the_other() {
         let directory = tempfile::tempdir().unwrap();
         let control = open(directory.path(), 1);

@@ -171,6 +171,7 @@ impl Host {
         let mut promotion = self.waiting_as(workspace, deployment, id)?;
         self.keep_standing(workspace, &mut promotion);
         standing::counts(&promotion, token)?;
+        let role = standing::counted_as(&promotion.wanted, role);
         let approval = Approval { principal: token.principal.clone(), role, approved_at: self.seconds() };
         promotion.approvals.push(Approved { approval, bearer: Some(Bearer::from(token)) });
         let name = Promotion::open_record(workspace, deployment, &promotion.to);

@@ -129,9 +129,10 @@ impl Host {
         if !lacking.is_empty() {
             deny(judgement, "missing-keys", format!("{lacking}; set them in {to}"));
         }
-        // Whatever the policies want beside it.
-        let approved = promotion.approvals.iter().any(|one| one.approval.role >= Role::Releaser);
-        if target.environment.trigger() == Trigger::Approval && !approved {
+        // Whatever the policies want; who may approve at all is a releaser. Where a policy wants some already,
+        // these are that.
+        let is_approved = !promotion.approvals.is_empty() || !judgement.required_approvals.is_empty();
+        if target.environment.trigger() == Trigger::Approval && !is_approved {
             let required_approvals = vec![RequiredApproval { role: Role::Releaser, missing: 1 }];
             let reason = format!("{to} wants the approval of somebody else");
             judgement.defer(OWN, &Deferral { reason, retry_after_seconds: None, required_approvals });

@@ -57,6 +57,12 @@ pub(super) fn counts(promotion: &Promotion, token: &TokenRecord) -> Result<(), C
     Ok(())
 }
 
+/// The role in which somebody approves: of those that are still wanted the strongest that theirs covers, since
+/// each may what the ones before it may, and a policy counts the role that it asked for.
+pub(super) fn counted_as(wanted: &[(Role, u32)], role: Role) -> Role {
+    wanted.iter().map(|(wanted, _)| *wanted).filter(|wanted| *wanted <= role).max().unwrap_or(role)
+}
+
 impl Host {
     /// Takes back the approvals that do not stand any more; whether the request does.
     pub(super) fn keep_standing(&self, workspace: &WorkspaceId, promotion: &mut Promotion) -> bool {
@@ -66,7 +72,7 @@ impl Host {
             let of = |bearer: &Bearer| self.stands(&writer.state, workspace, bearer, least, &ends);
             bearer.as_ref().is_none_or(of)
         };
-        promotion.approvals.retain(|one| stands(&one.bearer, one.approval.role));
+        promotion.approvals.retain(|one| stands(&one.bearer, one.approval.role.max(Role::Releaser)));
         stands(&promotion.bearer, Role::Releaser)
     }
 

@@ -1,0 +1,171 @@
+//! `kill -9` while a promotion is on its way: before it took effect, meanwhile and after. Whoever opens the data
+//! next finds it done, with its record, or not at all; and whatever it held is free when its lease is over.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bootlace::{
+    clock::{Clock, Steady},
+    host::{Author, ChangeError, HOLD_SECONDS, Host, Requested},
+    id::{DeploymentId, EnvironmentName, WorkspaceId},
+    state::{Status, Why},
+};
+use serde_json::json;
+
+use crate::{
+    crash::sound,
+    world::{
+        Site, blocking,
+        http::{Connection, prepared},
+        program::{Premises, Program},
+        settings,
+    },
+};
+
+/// Kills that have to hit a promotion that holds its target.
+const HELD: usize = 10;
+/// Kills at most.
+const KILLS: u32 = 120;
+
+/// Opened here, its leases by a clock of this test's.
+struct Opened {
+    host: Arc<Host>,
+    steady: Steady,
+    workspace: WorkspaceId,
+    checkout: DeploymentId,
+}
+
+impl Opened {
+    fn at(premises: &Premises, site: &Site) -> Self {
+        let steady = Steady::manual();
+        let mut settings = settings(site, &premises.data(), Clock::system());
+        settings.leases = steady.clone();
+        let host = Host::open(settings).unwrap();
+        Self { host, steady, workspace: "acme".parse().unwrap(), checkout: "checkout".parse().unwrap() }
+    }
+
+    fn release(&self) -> u64 {
+        self.host.activation(&self.workspace, &self.checkout, &production()).unwrap().release
+    }
+
+    /// 18 in staging, 17 in production.
+    fn set_back(&self) {
+        for (environment, release) in [("staging".parse().unwrap(), 18), (production(), 17)] {
+            let active = self.host.activation(&self.workspace, &self.checkout, &environment);
+            if active.is_none_or(|active| active.release != release) {
+                let pair = (&self.checkout, &environment);
+                let author = Author::process("tests");
+                self.host.activate(&author, &self.workspace, pair, release, Why::Rollback).unwrap();
+            }
+        }
+    }
+
+    /// Promotes, as soon as that may be; whether somebody held the target until their lease was over.
+    fn promote(&self) -> bool {
+        let to = Some(production());
+        let wanted = Requested { deployment: self.checkout.clone(), release: Some(18), from: None, to };
+        let promote = || self.host.promote(&Author::process("grace"), &self.workspace, &wanted);
+        let is_held = match promote() {
+            Err(ChangeError::Promoting { by, .. }) => {
+                assert_eq!(by, "releaser of the tests");
+                self.steady.advance(Duration::from_secs(u64::from(HOLD_SECONDS) - 1));
+                assert!(matches!(promote(), Err(ChangeError::Promoting { .. })), "its lease is not over");
+                self.steady.advance(Duration::from_secs(1));
+                assert_eq!(promote().unwrap().status, Status::Done);
+                true
+            }
+            other => {
+                assert!([Status::Done, Status::Denied].contains(&other.unwrap().status));
+                false
+            }
+        };
+        assert_eq!(self.release(), 18);
+        is_held
+    }
+
+    /// What became of it: whether it is done, and has its record.
+    fn check(&self, known: &mut BTreeSet<String>) -> bool {
+        let all = self.host.promotions(&self.workspace, &self.checkout).unwrap();
+        let new: Vec<_> = all.iter().filter(|one| known.insert(one.id.clone())).collect();
+        assert!(new.len() <= 1, "{new:?}");
+        let active = self.host.activation(&self.workspace, &self.checkout, &production()).unwrap();
+        match new.first() {
+            Some(one) => {
+                assert_eq!((one.status, one.release, active.release), (Status::Done, 18, 18), "{one:?}");
+                assert_eq!(active.why, Why::Promotion(one.id.clone()));
+            }
+            None => {
+                assert_eq!(active.release, 17);
+                assert!([Why::Begun, Why::Rollback].contains(&active.why), "{active:?}");
+            }
+        }
+        let live = self.host.store.load_full();
+        let prepared = live.workspaces()["acme"].prepared(&self.checkout, &production()).unwrap();
+        assert_eq!(prepared.plan.release.as_ref().unwrap().number, active.release, "what is served");
+        !new.is_empty()
+    }
+}
+
+fn production() -> EnvironmentName {
+    "production".parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promotion_whose_host_is_killed_is_done_or_is_not_and_frees_its_target() {
+    let mut site = Site::small(0);
+    site.edit("environments/production.toml", "type = ", "trigger = \"manual\"\ntype = ");
+    let premises = Premises::new(&site);
+    let (mut held, mut done, mut kills, mut known) = (0, 0, 0, BTreeSet::new());
+    let (mut site, mut premises) = blocking(move || {
+        let opened = Opened::at(&premises, &site);
+        let bundle = site.bundle_for_today(&site.directory(), 0);
+        opened.host.push(&Author::process("operator"), &bundle, Default::default()).unwrap();
+        opened.set_back();
+        (site, premises)
+    })
+    .await;
+    let mut took = Duration::from_millis(20);
+    while held < HELD {
+        assert!(kills < KILLS, "only {held} of {kills} kills hit a promotion that held its target");
+        let command = premises.command(&[]);
+        let program = blocking(|| Program::start(command)).await;
+        let token = site.token("releaser").to_owned();
+        let mut connection = Connection::open(program.admin).await;
+        let body = json!({ "to": "production" }).to_string().into_bytes();
+        let path = "/api/v1/deployments/checkout/promotions";
+        let request = prepared("POST", path, Some(&token), &[], body);
+        // Each at another moment, from the first to a little behind the last.
+        let moment = took.mul_f64(f64::from(kills % 12) / 10.0);
+        let killing = async move {
+            tokio::time::sleep(moment).await;
+            blocking(|| program.kill()).await;
+        };
+        let began = Instant::now();
+        let asking = async { connection.try_send(request).await.map(|answer| (answer, began.elapsed())) };
+        let (answered, ()) = tokio::join!(asking, killing);
+        let is_acknowledged = answered.is_some_and(|(answer, elapsed)| {
+            took = elapsed;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            true
+        });
+        let checked = blocking(move || {
+            let opened = Opened::at(&premises, &site);
+            let is_done = opened.check(&mut known);
+            assert!(is_done || !is_acknowledged, "what was acknowledged is done");
+            let is_held = opened.promote();
+            assert!(!(is_held && is_done), "what is done holds nothing");
+            opened.set_back();
+            let all = opened.host.promotions(&opened.workspace, &opened.checkout).unwrap();
+            known.extend(all.into_iter().map(|one| one.id));
+            (site, premises, known, is_held, is_done)
+        });
+        let (is_held, is_done);
+        (site, premises, known, is_held, is_done) = checked.await;
+        (held, done, kills) = (held + usize::from(is_held), done + usize::from(is_done), kills + 1);
+    }
+    println!("{kills} kills: {held} while a promotion held its target, {done} when it was done");
+    sound(&premises.data());
+}
