@@ -94,7 +94,7 @@ next\tbootlace approve -d checkout {id}
     let listed = world.ok(&developer, "promote list -d checkout -e production").await;
     assert!(listed.contains(&format!("\n{id}\t18\tstaging\tproduction\tdone\t")), "{listed}");
     assert!(
-        listed.contains("\tdenied\t") && listed.contains("required-checks: check e2e failed"),
+        listed.contains("\tdenied\t") && listed.contains("check e2e failed in staging (required-checks)"),
         "{listed}"
     );
 }
@@ -166,4 +166,48 @@ async fn a_dry_run_tells_the_verdict_and_whose_boots_would_change_and_moves_noth
     assert!(code == 1 && said.contains("forbidden"), "{said}");
     assert_eq!(world.boot("production").await.json()["release"], 17);
     assert_eq!(world.by("viewer", "GET", PROMOTIONS, Value::Null).await.json()["promotions"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pipeline_is_a_picture_at_a_terminal_and_a_line_for_each_environment_in_a_pipe() {
+    let world = gated().await;
+    world.ok(world.site.token("developer"), &report("success")).await;
+    let waits = world.json(world.site.token("releaser"), TO_PRODUCTION).await;
+    let id = waits["id"].as_str().unwrap();
+    let viewer = world.site.token("viewer");
+    let piped = world.ok(viewer, "status -d checkout").await;
+    let expected = format!(
+        "\
+DEPLOYMENT\tENVIRONMENT\tRELEASE\tSINCE\tBY\tWHY\tPROMOTES TO\tIS\tWAITS
+checkout\tstaging\t18\t2026-11-22T12:00:00Z\t\tbegun\tproduction\t\t
+checkout\tproduction\t17\t2026-11-22T12:00:00Z\t\tbegun\t\tprotected\trelease 18 by releaser of the tests: production wants the approval of somebody else (bootlace); 1 approval as releaser; bootlace approve -d checkout {id}
+checkout\tpreview/pr-42\t19\t2026-11-22T12:00:00Z\t\tbegun\t\t\t
+"
+    );
+    assert_eq!(piped, expected);
+    assert!(world.ok(viewer, "status").await.contains(&expected[expected.find("checkout").unwrap()..]));
+    let told = world.json(viewer, "status -d checkout").await;
+    let stages = told["pipelines"][0]["stages"].clone();
+    assert_eq!((&stages[0]["promotion"], &stages[1]["promotion"]["id"]), (&Value::Null, &json!(id)));
+    let (code, _, said) = world.cli(viewer, "status -d nowhere").await;
+    assert!(code == 1 && said.contains("not-found"), "{said}");
+
+    let Some(terminal) = world.terminal("status -d checkout --color never") else { return };
+    let (code, seen) = blocking(move || terminal.end()).await;
+    let expected = format!(
+        "\
+checkout  newest release 19
+  ● staging        release 18  since 2026-11-22T12:00:00Z (begun)
+  ┊ release 18 waits, asked for by releaser of the tests
+  ┊   production wants the approval of somebody else (bootlace)
+  ┊   wants 1 approval as releaser
+  ┊   next: bootlace approve -d checkout {id}
+  ▼ with approval
+  ● production     release 17  since 2026-11-22T12:00:00Z (begun)
+
+  ● preview/pr-42  release 19  since 2026-11-22T12:00:00Z (begun)
+
+"
+    );
+    assert_eq!((code, seen.replace("\r\n", "\n")), (0, expected));
 }

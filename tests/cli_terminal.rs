@@ -80,7 +80,7 @@ async fn a_secret_is_typed_and_not_shown() {
 }
 
 /// A command at a terminal.
-struct Terminal {
+pub(crate) struct Terminal {
     child: Running,
     keys: ChildStdin,
     screen: Receiver<Vec<u8>>,
@@ -89,7 +89,7 @@ struct Terminal {
 
 impl World {
     /// Nothing where there is no `script`.
-    fn terminal(&self, line: &str) -> Option<Terminal> {
+    pub(crate) fn terminal(&self, line: &str) -> Option<Terminal> {
         let program = asking(self.admin_address(), self.site.token("admin"));
         let line = format!("{} {line}", program.get_program().to_str().unwrap());
         let mut script = Command::new("script");
@@ -127,7 +127,7 @@ impl Terminal {
     }
 
     /// The exit code, and all that was shown.
-    fn end(mut self) -> (i32, String) {
+    pub(crate) fn end(mut self) -> (i32, String) {
         let status = self.child.ended();
         while let Ok(more) = self.screen.recv_timeout(PATIENCE) {
             self.seen.extend(more);

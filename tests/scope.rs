@@ -125,6 +125,7 @@ const ROUTES: [Route; 98] = [
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/promotions"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/promotions/{promotion}"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/promotions/{promotion}/approvals"),
+    (Listener::Admin, "GET", "/api/v1/pipeline"),
     (Listener::Admin, "GET", "/api/v1/nowhere"),
 ];
 
@@ -296,7 +297,9 @@ impl Who {
             }
             // The directory owns them, too.
             (_, "/api/v1/policies/{name}" | "/api/v1/attachments" | "/api/v1/attachments/{id}") => false,
-            (_, "/api/v1/audit" | "/api/v1/usage") => (operator || own) && self.sees(place),
+            (_, "/api/v1/audit" | "/api/v1/usage" | "/api/v1/pipeline") => {
+                (operator || own) && self.sees(place)
+            }
             ("GET", "/api/v1/tokens") => admin && (operator || own),
             (_, "/api/v1/tokens" | "/api/v1/tokens/{id}") => admin && (operator || own) && self.sees(place),
             // A push of nothing and a rollback to nowhere are nobody's.

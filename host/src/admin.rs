@@ -45,7 +45,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{host::Host, serve::respond::Problem};
 pub use caller::Caller;
-use deployments::{activations, bindings, checks, given, promotions, releases, rollback};
+use deployments::{activations, bindings, checks, given, pipeline, promotions, releases, rollback};
 pub use openapi::document;
 use openapi::{Forbidden, Unauthenticated, Unavailable};
 
@@ -207,6 +207,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/deployments/{id}/leases", get(leases::list))
         .route("/api/v1/deployments/{id}/leases/{lease}", delete(leases::report_gone))
+        .route("/api/v1/pipeline", get(pipeline::show))
         .route("/api/v1/drift", get(drift::drift))
         .route("/api/v1/audit", get(audit::query))
         .route("/api/v1/usage", get(usage::show))

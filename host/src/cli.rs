@@ -43,6 +43,7 @@ pub mod serve;
 pub mod service;
 pub(crate) mod signers;
 pub mod snapshot;
+pub mod status;
 pub mod token;
 pub mod tool;
 pub mod unpin;
@@ -141,6 +142,8 @@ pub enum Verb {
     Unpin(unpin::Args),
     /// Rotate a secret, until nobody holds the old one and it is revoked
     Rotate(rotate::Args),
+    /// Show who is where on its way to production, and what waits for whom
+    Status(status::Args),
     /// Say how each environment is used
     Usage(usage::Args),
     /// Say which instances hold what they were given
@@ -239,6 +242,7 @@ impl Verb {
             Self::Rollback(args) => args.run(output),
             Self::Unpin(args) => args.run(output),
             Self::Rotate(args) => args.run(output),
+            Self::Status(args) => args.run(output),
             Self::Usage(args) => args.run(output),
             Self::Lease(args) => args.run(output),
             Self::Audit(args) => args.run(output),

@@ -38,6 +38,7 @@ pub(super) mod activations;
 pub(super) mod bindings;
 pub(super) mod checks;
 pub(super) mod given;
+pub(super) mod pipeline;
 pub(super) mod promotions;
 pub(super) mod releases;
 pub(super) mod rollback;

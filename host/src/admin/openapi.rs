@@ -19,7 +19,7 @@ use utoipa::{
 
 use super::{
     attachments, audit,
-    deployments::{self, activations, bindings, checks, given, promotions, releases, rollback},
+    deployments::{self, activations, bindings, checks, given, pipeline, promotions, releases, rollback},
     diff, drift, environments, explain,
     idempotency::MAX_KEY_BYTES,
     leases, parity, policies,
@@ -45,7 +45,7 @@ pub(crate) use refusals::{
         given::show_domains, given::put_domains, given::show_namespaces, given::put_namespaces,
         given::show_tools, given::put_tools,
         activations::list, releases::list, releases::register, rollback::rollback, rollback::unpin, checks::list, checks::report,
-        promotions::list, promotions::show, promotions::promote, promotions::approve,
+        promotions::list, promotions::show, promotions::promote, promotions::approve, pipeline::show,
         services::list, services::create, services::show, services::patch, services::delete,
         tools::list, tools::create, tools::show, tools::patch, tools::delete,
         environments::clone::clone,

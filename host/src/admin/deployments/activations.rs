@@ -21,8 +21,9 @@ use crate::{
         snapshot::blocking,
     },
     clock::rfc3339,
+    generation::Served,
     host::{Activated, Host},
-    id::EnvironmentName,
+    id::{DeploymentId, EnvironmentName},
     serve::respond::Problem,
 };
 
@@ -36,7 +37,7 @@ pub(in crate::admin) struct Activations {
 
 /// A release that is active, or was.
 #[derive(Serialize, ToSchema)]
-struct ActivationEntry {
+pub(super) struct ActivationEntry {
     environment: String,
     /// Counts the activations in this environment.
     number: u64,
@@ -93,16 +94,24 @@ pub(in crate::admin) async fn list(
     });
     all.sort_by_cached_key(|found| std::cmp::Reverse(Cursor::of(found)));
     let (page, next) = paging.of(all, Ordering::Less, Cursor::of);
-    let entry = |found: &Activated| {
-        let is_pinned = found.until.is_none() && found.activation.pinned.is_some();
-        let pin = is_pinned.then(|| ShownPin::of(&host, served, &deployment, &found.environment)).flatten();
-        ActivationEntry { pin, ..ActivationEntry::of(found) }
-    };
+    let entry = |found| ActivationEntry::with_pin(&host, served, &deployment, found);
     let activations = page.iter().map(entry).collect();
     Ok(Json(Activations { activations, next }).into_response())
 }
 
 impl ActivationEntry {
+    /// With what is held back, of one that is active and pinned.
+    pub(super) fn with_pin(
+        host: &Host,
+        served: &Served,
+        deployment: &DeploymentId,
+        found: &Activated,
+    ) -> Self {
+        let is_pinned = found.until.is_none() && found.activation.pinned.is_some();
+        let pin = is_pinned.then(|| ShownPin::of(host, served, deployment, &found.environment)).flatten();
+        Self { pin, ..Self::of(found) }
+    }
+
     fn of(found: &Activated) -> Self {
         let Activated { environment, activation, until } = found;
         Self {

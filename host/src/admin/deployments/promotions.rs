@@ -326,7 +326,7 @@ fn answered(promotion: &Promotion, caller: &Caller) -> Answer {
 
 impl PromotionEntry {
     /// As `caller` may know it.
-    fn of(one: &Promotion, caller: &Caller) -> Self {
+    pub(super) fn of(one: &Promotion, caller: &Caller) -> Self {
         let seconds = |at: u64| rfc3339(UnixSeconds(i64::try_from(at).unwrap_or(i64::MAX)));
         let approvals = one.approvals.iter().map(|Approved { approval, .. }| ApprovalEntry {
             principal: approval.principal.clone(),

@@ -49,6 +49,12 @@ impl Page {
         &self.text
     }
 
+    /// Whom it is laid out for.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
     /// A title, and what qualifies it.
     pub fn heading(&mut self, title: &str, rest: &str) {
         let gap = if rest.is_empty() { "" } else { "  " };

@@ -77,10 +77,14 @@ impl Promotion {
         }
     }
 
-    /// What is in the way, in a line.
+    /// What is in the way, and who says so.
+    pub(crate) fn in_the_way(&self) -> impl Iterator<Item = String> {
+        self.reasons.iter().map(|one| format!("{} ({})", one.reason, one.policy))
+    }
+
+    /// The same in a line.
     pub(crate) fn why(&self) -> String {
-        let reasons = self.reasons.iter().map(|one| format!("{}: {}", one.policy, one.reason));
-        reasons.collect::<Vec<_>>().join("; ")
+        self.in_the_way().collect::<Vec<_>>().join("; ")
     }
 
     /// The approvals that are still to come, in a line.
@@ -120,7 +124,7 @@ impl Promotion {
             ("approved by", approvals.collect::<Vec<_>>().join(", ")),
             (status, format!("since {}", self.since)),
         ]);
-        self.in_the_way(page);
+        self.reasons(page);
         let deferred = self.status == "deferred";
         let next = self.next().unwrap_or_default();
         page.fields(&[
@@ -131,10 +135,9 @@ impl Promotion {
     }
 
     /// Every reason, and the approvals that are wanted.
-    fn in_the_way(&self, page: &mut Page) {
+    fn reasons(&self, page: &mut Page) {
         let word = if self.status == "denied" { "denied" } else { "waits for" };
-        let mut fields: Vec<_> =
-            self.reasons.iter().map(|one| (word, format!("{} ({})", one.reason, one.policy))).collect();
+        let mut fields: Vec<_> = self.in_the_way().map(|reason| (word, reason)).collect();
         fields.push(("wants", self.wanted()));
         page.fields(&fields);
     }
@@ -154,7 +157,7 @@ impl Tried {
             _ => "would be done",
         };
         page.heading(&self.promotion.title(), verdict);
-        self.promotion.in_the_way(page);
+        self.promotion.reasons(page);
         let Some(TriedBoots { boots, plan }) = &self.what_if else { return };
         boots.render(page);
         plan.tables(page);
