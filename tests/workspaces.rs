@@ -53,6 +53,19 @@ async fn a_workspace_begins_with_three_environments_in_a_chain() {
     assert_eq!(listed["workspaces"][0]["workspace"], "shop", "{listed}");
     let log = world.admin("GET", "/api/v1/audit?workspace=shop&kind=workspace", &operator, "").await.json();
     assert_eq!(log["records"].as_array().unwrap().len(), 2, "made once, refused once: {log}");
+
+    // Its base has a key of its own, and so has a deployment's.
+    let made = json!({ "name": "app", "environments": ["staging"] }).to_string();
+    assert_eq!(world.admin("POST", "/api/v1/deployments", &ada, made).await.status, 200);
+    for (path, name) in [("/api/v1/env?confirm=production", "TZ"), ("/api/v1/deployments/app/env", "LEVEL")] {
+        let set = world.admin("POST", path, &ada, json!({ "name": name, "value": "base" }).to_string()).await;
+        assert_eq!(set.status, 200, "{}", set.text());
+    }
+    let wanted =
+        json!({ "kind": "instance", "principal": "pod", "deployment": "app", "environment": "staging" });
+    let pod = world.admin("POST", "/api/v1/tokens", &ada, wanted.to_string()).await.json();
+    let booted = world.get_boot("/v1/boot", pod["token"].as_str()).await.environment();
+    assert_eq!((booted["TZ"].as_str(), booted["LEVEL"].as_str()), ("base", "base"));
 }
 
 /// The disk as a kill leaves it between the two: the workspace is in the slots, and the ledger knows nothing.

@@ -15,7 +15,7 @@ use crate::{
     entropy::fresh,
     generation::Sets,
     id::{Revision, Uid, UnixSeconds, WorkspaceId},
-    keyring::Keyring,
+    keyring::{Keyring, new_data_key},
     model::{Configuration, Environment, EnvironmentType},
     system,
 };
@@ -72,11 +72,15 @@ impl Host {
             return Err(ChangeError::Invalid(vec![rule]));
         }
         let uid = Uid(fresh(&mut system::entropy));
-        let keyring = Keyring::unwrap(uid, &[], &workshop.roots);
+        let root = workshop.roots.named(workshop.base_root).ok_or(ChangeError::NoRootKey)?;
+        // The base layers'; an environment brings its own.
+        let (_, base) = new_data_key(root, uid, Uid::NONE, 1, &mut system::entropy);
+        let keys = vec![base];
+        let keyring = Keyring::unwrap(uid, &keys, &workshop.roots);
         let active = BTreeMap::new();
         let ingredients = Ingredients {
             configuration: Configuration::new(name.clone(), uid),
-            keys: Vec::new(),
+            keys,
             keyring: &keyring,
             revision: Revision::default().next(),
             created: self.clock.now(),
