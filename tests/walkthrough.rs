@@ -1,5 +1,6 @@
-//! The README's script: from an empty data directory to a `psql` in production, by command line alone. It
-//! is run as it stands there, but for the addresses that the host listens on.
+//! The README's script, block by block in one shell: from an empty data directory to a `psql` in production, by
+//! command line alone, then a release's way there and back. It is run as it stands there, but for the addresses
+//! that the host listens on.
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
@@ -13,9 +14,11 @@ use crate::world::{
 
 const STAGING: &str = "staging's own: p@ss/w%rd";
 const PRODUCTION: &str = "production's own: ?x=1&y#z";
+/// What the shell says between the blocks.
+const END: &str = "== the block is done ==";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_readmes_script_ends_in_productions_database() {
+async fn the_readmes_script_does_what_the_readme_says() {
     let postgres = blocking(|| {
         let postgres = Postgres::start()?;
         postgres.create("orders_staging", "staging_role", STAGING);
@@ -35,9 +38,11 @@ async fn the_readmes_script_ends_in_productions_database() {
 
     let (boot, admin) = (free_port(), free_port());
     let listening = format!("bootlace serve --boot 127.0.0.1:{boot} --admin 127.0.0.1:{admin} ");
-    let script = script().replace("bootlace serve ", &listening);
-    let script = script.replace("root.key &\n", "root.key & host=$!\n");
-    let script = format!("set -eu\ntrap 'kill $host; wait' EXIT\n{script}");
+    let blocks: Vec<_> = blocks().iter().map(|block| format!("{block}\necho '{END}'\n")).collect();
+    let script = blocks.concat().replace("bootlace serve ", &listening);
+    // What the host logs is its own; all else is in the order in which somebody would see it.
+    let script = script.replace("root.key &\n", "root.key 2> serve.log & host=$!\n");
+    let script = format!("set -eu\nexec 2>&1\ntrap 'kill $host; wait' EXIT\n{script}");
     let mut command = Command::new("sh");
     command.args(["-c", &script]).current_dir(&path);
     let paths = std::env::var("PATH").unwrap();
@@ -47,27 +52,66 @@ async fn the_readmes_script_ends_in_productions_database() {
     command.env("BOOTLACE_ADMIN_URL", format!("http://127.0.0.1:{admin}"));
     let ended = blocking(move || finish(command)).await;
 
-    let (said, complaints) = (text(&ended.stdout), text(&ended.stderr));
-    assert!(ended.status.success(), "{said}\n{complaints}");
-    assert_eq!(said.lines().last(), Some("orders|orders_role"), "{said}\n{complaints}");
-    for expected in ["LOG_LEVEL", "region-affinity", "preview/pr-7", "DATABASE_URL"] {
-        assert!(said.contains(expected), "{expected}: {said}");
-    }
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let logged = fs::read_to_string(path.join("serve.log")).unwrap_or_default();
+    assert!(ended.status.success(), "{said}\n{logged}");
     for secret in [STAGING, PRODUCTION, "p%40ss", "%3Fx%3D1"] {
-        assert!(!said.contains(secret) && !complaints.contains(secret), "{said}\n{complaints}");
+        assert!(!said.contains(secret) && !logged.contains(secret), "{said}\n{logged}");
+    }
+    let parts: Vec<_> = said.split(&format!("{END}\n")).collect();
+    assert!(parts.len() == blocks.len() + 1 && blocks.len() >= SEEN.len(), "{said}");
+    for (expected, mut rest) in SEEN.iter().zip(parts) {
+        for line in *expected {
+            let (_, after) =
+                rest.split_once(line).unwrap_or_else(|| panic!("no {line:?} in {rest}\n---\n{said}"));
+            rest = after;
+        }
     }
 }
 
-/// The one block of the README that is marked as a script.
-fn script() -> String {
+/// What is seen of each block, in this order.
+const SEEN: [&[&str]; 2] = [
+    &["region-affinity", "preview/pr-7", "DATABASE_URL", "LOG_LEVEL", "orders|orders_role\n"],
+    &[
+        // Registered, and in staging.
+        "release 1 of checkout is registered",
+        "active in\tdevelopment\n",
+        "checkout release 1: development -> staging  done\n",
+        // Denied.
+        "release 1 may not move to production (policy-denied",
+        "- check e2e failed in staging (required-checks)\n",
+        "not yet: 1\n",
+        // Deferred.
+        "checkout release 1: staging -> production  waits\n",
+        "(four-eyes)\n",
+        "wants\t1 approval as releaser\n",
+        "checkout\tdevelopment\t1\t",
+        "checkout\tproduction\t\t",
+        "release 1 by ada: ",
+        "whoever asks for a promotion does not approve it",
+        "not by herself: 1\n",
+        // Approved.
+        "checkout release 1: staging -> production  done\n",
+        "approved by\tgrace (releaser)\n",
+        "\npays at https://pay.example\n",
+        // The what-if finds who would lose a key, and so it is.
+        "checkout release 2: staging -> production  would wait\n",
+        "1 answer would change\n",
+        "given other keys\t-PAYMENTS_URL\n",
+        "checkout release 2: staging -> production  done\n",
+        "\npays at nowhere\n",
+        // Rolled back.
+        "checkout in production: back from release 2 to 1",
+        "orders_role\npays at https://pay.example\n",
+        "checkout\tproduction\t1\t",
+        "\tada\trollback\t",
+    ],
+];
+
+/// The blocks of the README that are marked as scripts: one shell runs them one after the other.
+fn blocks() -> Vec<String> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).unwrap();
-    let (_, rest) = readme.split_once("```sh\n").unwrap();
-    let (script, rest) = rest.split_once("\n```").unwrap();
-    assert!(!rest.contains("```sh\n"), "there is one script in the README");
-    script.to_owned()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    let blocks = readme.split("```sh\n").skip(1);
+    blocks.map(|rest| rest.split_once("\n```").unwrap().0.to_owned()).collect()
 }
