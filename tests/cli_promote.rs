@@ -192,6 +192,16 @@ checkout\tpreview/pr-42\t19\t2026-11-22T12:00:00Z\t\tbegun\t\t\t
     let (code, _, said) = world.cli(viewer, "status -d nowhere").await;
     assert!(code == 1 && said.contains("not-found"), "{said}");
 
+    // Who sees one end alone is told nothing of what goes on between the two.
+    let wanted =
+        json!({ "kind": "tenant", "principal": "eve", "role": "viewer", "environments": ["production"] });
+    let limited = world.by("admin", "POST", "/tokens", wanted).await.json();
+    let told = world.json(limited["token"].as_str().unwrap(), "status").await;
+    let stages = told["pipelines"][0]["stages"].as_array().unwrap().clone();
+    assert_eq!((stages.len(), &stages[0]["environment"]), (1, &json!("production")), "{told}");
+    assert_eq!((&stages[0]["promotion"], &stages[0]["active"]["release"]), (&Value::Null, &json!(17)));
+    assert!(!told.to_string().contains("staging"), "{told}");
+
     let Some(terminal) = world.terminal("status -d checkout --color never") else { return };
     let (code, seen) = blocking(move || terminal.end()).await;
     let expected = format!(

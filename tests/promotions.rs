@@ -452,8 +452,9 @@ async fn the_first_environment_of_a_chain_takes_what_is_registered_through_the_s
     let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
     let components = ["required-checks", "region-affinity"].map(|name| (name, component(name)));
     site.govern(&components, &[gate, affinity].concat());
-    let world = World::with(site).await;
-    let releaser = world.site.token("releaser");
+    let mut world = World::with(site).await;
+    let releaser = world.site.token("releaser").to_owned();
+    let releaser = releaser.as_str();
     // Checkout does not use what promotes to staging.
     let unsaid = asked(&world, releaser, json!({ "to": "staging" })).await;
     assert_eq!((unsaid.status, unsaid.code().as_str()), (422, "invalid"), "{}", unsaid.text());
@@ -472,10 +473,27 @@ async fn the_first_environment_of_a_chain_takes_what_is_registered_through_the_s
     let report = json!({ "release": 17, "environment": "staging", "name": "e2e", "conclusion": "success" });
     assert_eq!(world.by("developer", "POST", "/deployments/checkout/checks", report).await.status, 200);
     assert_eq!(world.boot("staging").await.json()["release"], 17);
-    let world = world.restart().await;
-    let path = format!("{PROMOTIONS}/{}", waits.json()["id"].as_str().unwrap());
-    let told = world.by("viewer", "GET", &path, Value::Null).await.json();
+    world = world.restart().await;
+    let told = promotion(&world, &waits).await;
     assert_eq!((&told["status"], &told["from"]), (&json!("done"), &Value::Null), "{told}");
+
+    // What waits does not go round an environment that comes to stand before it.
+    let waits = asked(&world, releaser, json!({ "to": "staging", "release": 19 })).await;
+    assert_eq!(waits.status, 202, "{}", waits.text());
+    world.site.edit("environments/preview/pr-42.toml", "labels = ", "promotes-to = \"staging\"\nlabels = ");
+    let pushed = world.push(&world.site.bundle(Revision(2)), 2).await;
+    assert_eq!(pushed.status, 200, "{}", pushed.text());
+    let host = Arc::clone(&world.host);
+    blocking(move || host.advance_promotions()).await;
+    let told = promotion(&world, &waits).await;
+    assert_eq!(told["status"], "denied", "{told}");
+    assert!(told.to_string().contains("staging is not the first of its chain any more"), "{told}");
+    assert_eq!(world.boot("staging").await.json()["release"], 17);
+}
+
+async fn promotion(world: &World, asked: &Answer) -> Value {
+    let path = format!("{PROMOTIONS}/{}", asked.json()["id"].as_str().unwrap());
+    world.by("viewer", "GET", &path, Value::Null).await.json()
 }
 
 #[tokio::test(flavor = "multi_thread")]
