@@ -29,11 +29,16 @@ impl World {
     }
 
     pub(crate) fn rotating_with(&self, words: &[&str], new: Option<&str>) -> Command {
+        self.administered(&[&["rotate"], words].concat(), new)
+    }
+
+    /// Any verb, by an admin, with what it reads.
+    pub(crate) fn administered(&self, words: &[&str], input: Option<&str>) -> Command {
         let mut command = asking(self.admin_address(), self.site.token("admin"));
-        command.arg("rotate").args(words);
-        if let Some(new) = new {
+        command.args(words);
+        if let Some(input) = input {
             let mut stdin = tempfile::tempfile().unwrap();
-            stdin.write_all(new.as_bytes()).unwrap();
+            stdin.write_all(input.as_bytes()).unwrap();
             stdin.rewind().unwrap();
             command.stdin(Stdio::from(stdin));
         }

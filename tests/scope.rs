@@ -59,6 +59,7 @@ const ROUTES: [Route; 98] = [
     (Listener::Admin, "GET", "/api/v1/services/{id}"),
     (Listener::Admin, "PATCH", "/api/v1/services/{id}"),
     (Listener::Admin, "DELETE", "/api/v1/services/{id}"),
+    (Listener::Admin, "GET", "/api/v1/services/{id}/holders"),
     (Listener::Admin, "GET", "/api/v1/tools"),
     (Listener::Admin, "POST", "/api/v1/tools"),
     (Listener::Admin, "GET", "/api/v1/tools/{id}"),
@@ -183,6 +184,9 @@ impl Who {
             (_, "/v1/boot") => listener == Listener::Boot && matches!(self, Self::Instance(_)),
             // Only the pair's own instances renew a lease of it; nothing boots in development.
             (_, "/v1/lease/{id}") => self == Self::Instance(place),
+            ("GET", "/api/v1/services/{id}/holders") => {
+                (operator || own) && self.sees(place) && place.environment != "development"
+            }
             ("GET", "/api/v1/deployments/{id}/leases") => {
                 (operator || own) && self.sees(place) && place.environment != "development"
             }

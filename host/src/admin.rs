@@ -160,6 +160,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/promotions/{promotion}/approvals", post(promotions::approve))
         .route("/api/v1/deployments/{id}/activations", get(activations::list))
         .route("/api/v1/services", get(services::list).post(services::create))
+        .route("/api/v1/services/{id}/holders", get(services::holders::holders))
         .route("/api/v1/services/{id}", get(services::show).patch(services::patch).delete(services::delete))
         .route("/api/v1/tools", get(tools::list).post(tools::create))
         .route("/api/v1/tools/{id}", get(tools::show).patch(tools::patch).delete(tools::delete))

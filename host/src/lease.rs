@@ -20,7 +20,7 @@ pub use count::{Counter, MAX_COUNT};
 pub use wire::LeaseError;
 
 use crate::{
-    id::{DeploymentId, EnvironmentName, Uid, UnixSeconds, ValueId, WorkspaceId},
+    id::{DeploymentId, EnvironmentName, ServiceId, Uid, UnixSeconds, ValueId, WorkspaceId},
     made::ValueKey,
     state::Alteration,
 };
@@ -42,11 +42,20 @@ pub type Counters = OnceLock<Box<[(ValueId, Arc<Counter>)]>>;
 /// A lease's random name.
 pub type LeaseId = Uid;
 
+/// What a boot is given a version of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeldKey {
+    /// A secret.
+    Value(ValueKey),
+    /// The credential of a service's instance, by the environment that owns it: part of a binding's URL.
+    Credential(ServiceId, EnvironmentName),
+}
+
 /// A version of a secret that a boot was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// The secret.
-    pub key: ValueKey,
+    /// Of what.
+    pub key: HeldKey,
     /// Its version.
     pub version: u64,
     /// Names that very version, whatever else has its name and number some day.
@@ -196,6 +205,25 @@ impl Book {
             leases: sorted(leases.all.values().filter(holds)),
             unproven: leases.unproven.get(&id).map_or(0, |counter| counter.count()),
         }
+    }
+
+    /// Who holds which versions of the credential of a service's instance, the oldest first.
+    #[must_use]
+    pub fn of_credential(
+        &self,
+        workspace: &WorkspaceId,
+        (service, owner): (&ServiceId, &EnvironmentName),
+    ) -> BTreeMap<u64, Vec<Lease>> {
+        let mut by_version: BTreeMap<u64, Vec<Lease>> = BTreeMap::new();
+        let is_it = |key: &HeldKey| matches!(key, HeldKey::Credential(id, environment) if id == service && environment == owner);
+        let all = self.0.get(workspace).into_iter().flat_map(|leases| leases.all.values());
+        for lease in sorted(all) {
+            let version = lease.held.iter().find(|held| is_it(&held.key)).map(|held| held.version);
+            if let Some(version) = version {
+                by_version.entry(version).or_default().push(lease);
+            }
+        }
+        by_version
     }
 
     /// What counts the boots without a lease that are given these versions.

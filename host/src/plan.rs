@@ -155,7 +155,11 @@ impl Plan<SealedValue> {
     /// Whether a stored value is among the candidates.
     #[must_use]
     pub fn has_version(&self, id: ValueId) -> bool {
-        let is_it = |what: &What<SealedValue>| matches!(what, What::Stored { value, .. } if value.id == id);
+        let is_it = |what: &What<SealedValue>| match what {
+            What::Stored { value, .. } => value.id == id,
+            What::Endpoint(bound) => bound.credential.as_ref().is_some_and(|(_, value)| value.id == id),
+            What::Template(_) | What::Text(_) => false,
+        };
         self.candidates.iter().any(|candidate| is_it(&candidate.what))
     }
 }

@@ -68,15 +68,21 @@ impl Postgres {
 
     /// A database that only its own role may connect to.
     pub(crate) fn create(&self, database: &str, role: &str, password: &str) {
+        self.create_role(role, password);
+        self.does(&format!("create database \"{database}\" owner \"{role}\""));
+        self.does(&format!("revoke connect on database \"{database}\" from public"));
+    }
+
+    /// A role that may log in.
+    pub(crate) fn create_role(&self, role: &str, password: &str) {
         let password = password.replace('\'', "''");
-        for statement in [
-            format!("create role \"{role}\" login password '{password}'"),
-            format!("create database \"{database}\" owner \"{role}\""),
-            format!("revoke connect on database \"{database}\" from public"),
-        ] {
-            let output = finish(self.superuser(&statement));
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        }
+        self.does(&format!("create role \"{role}\" login password '{password}'"));
+    }
+
+    /// What its superuser says.
+    pub(crate) fn does(&self, statement: &str) {
+        let output = finish(self.superuser(statement));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Where `psql` is.

@@ -25,7 +25,7 @@ use crate::{
     clock::rfc3339,
     host::Host,
     id::{DeploymentId, EnvironmentName, UnixSeconds},
-    lease::{Lease, LeaseId},
+    lease::{Held, HeldKey, Lease, LeaseId},
     model::Role,
     serve::respond::Problem,
 };
@@ -59,6 +59,17 @@ struct LeaseEntry {
     state: &'static str,
     /// The versions of secrets that it was given, without a value.
     secrets: Vec<HeldEntry>,
+    /// The versions of services' credentials that it was given as part of bindings.
+    credentials: Vec<HeldCredential>,
+}
+
+/// A version of the credential of a service's instance.
+#[derive(Serialize, ToSchema)]
+struct HeldCredential {
+    service: String,
+    /// The environment that owns the instance.
+    environment: String,
+    version: u64,
 }
 
 /// A version of a secret.
@@ -70,7 +81,17 @@ struct HeldEntry {
 
 impl LeaseEntry {
     fn of(lease: &Lease, now: UnixSeconds) -> Self {
-        let held = lease.held.iter();
+        let (mut secrets, mut credentials) = (Vec::new(), Vec::new());
+        for Held { key, version, .. } in lease.held.iter() {
+            let version = *version;
+            match key {
+                HeldKey::Value(key) => secrets.push(HeldEntry { name: key.name.to_string(), version }),
+                HeldKey::Credential(service, owner) => {
+                    let (service, environment) = (service.to_string(), owner.to_string());
+                    credentials.push(HeldCredential { service, environment, version });
+                }
+            }
+        }
         Self {
             id: lease.id.to_string(),
             environment: lease.environment.to_string(),
@@ -79,9 +100,8 @@ impl LeaseEntry {
             since: rfc3339(lease.since),
             expires: rfc3339(lease.deadline),
             state: lease.state(now),
-            secrets: held
-                .map(|held| HeldEntry { name: held.key.name.to_string(), version: held.version })
-                .collect(),
+            secrets,
+            credentials,
         }
     }
 }

@@ -47,6 +47,7 @@ pub(crate) use refusals::{
         activations::list, releases::list, releases::register, rollback::rollback, rollback::unpin, checks::list, checks::report,
         promotions::list, promotions::show, promotions::promote, promotions::approve, pipeline::show,
         services::list, services::create, services::show, services::patch, services::delete,
+        services::holders::holders,
         tools::list, tools::create, tools::show, tools::patch, tools::delete,
         environments::clone::clone,
         values::deployment::list, values::deployment::set, values::deployment::unset, values::deployment::versions,

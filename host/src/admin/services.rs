@@ -33,6 +33,7 @@ use crate::{
     serve::respond::Problem,
 };
 
+pub(super) mod holders;
 pub(super) mod wire;
 
 use wire::{InjectedAs, InstanceEntry, ServiceEntry, Services, WireCreate, WireEndpoint, WirePatch};

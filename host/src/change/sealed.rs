@@ -50,6 +50,17 @@ pub struct InstanceChange {
     pub shared_with: Option<BTreeSet<EnvironmentName>>,
 }
 
+impl ServiceChange {
+    /// Whether what opens one of its instances is another from then on, or nothing.
+    #[must_use]
+    pub fn has_another_credential(&self) -> bool {
+        let keeps = |change: &Option<InstanceChange>| {
+            change.as_ref().is_some_and(|change| matches!(change.credential, SealedChange::Keep))
+        };
+        !self.instances.values().all(keeps)
+    }
+}
+
 /// What is to change about a tool.
 pub struct ToolChange {
     /// Its name.

@@ -85,6 +85,15 @@ struct Lease {
     since: String,
     state: String,
     secrets: Vec<Held>,
+    #[serde(default)]
+    credentials: Vec<Credential>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Credential {
+    service: String,
+    environment: String,
+    version: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,7 +145,10 @@ impl Gone {
 fn list(Leases { leases }: &Leases, page: &mut Page) {
     let mut table = Table::new(&["LEASE", "ENVIRONMENT", "INSTANCE", "PRINCIPAL", "SINCE", "STATE", "HOLDS"]);
     for one in leases {
-        let held: Vec<_> = one.secrets.iter().map(|held| format!("{} {}", held.name, held.version)).collect();
+        let mut held: Vec<_> =
+            one.secrets.iter().map(|held| format!("{} {}", held.name, held.version)).collect();
+        let credential = |one: &Credential| format!("{} of {} {}", one.service, one.environment, one.version);
+        held.extend(one.credentials.iter().map(credential));
         let instance = one.instance.as_deref().unwrap_or("");
         let Lease { id, environment, principal, since, state, .. } = one;
         table.row(&[id, environment, instance, principal, since, state, &held.join(", ")]);
@@ -153,12 +165,13 @@ mod tests {
     fn a_lease_says_who_holds_which_versions() {
         let answer = r#"{"leases":[{"id":"5f0c","environment":"staging","instance":null,"principal":"pod",
             "since":"2026-11-22T12:00:00Z","expires":"2026-11-22T12:01:00Z","state":"lost",
-            "secrets":[{"name":"A","version":2},{"name":"B","version":1}]}]}"#;
+            "secrets":[{"name":"A","version":2},{"name":"B","version":1}],
+            "credentials":[{"service":"orders","environment":"staging","version":3}]}]}"#;
         let mut page = Page::new(Layout::Pipe);
         list(&serde_json::from_str(answer).unwrap(), &mut page);
         let expected = "\
 LEASE\tENVIRONMENT\tINSTANCE\tPRINCIPAL\tSINCE\tSTATE\tHOLDS
-5f0c\tstaging\t\tpod\t2026-11-22T12:00:00Z\tlost\tA 2, B 1
+5f0c\tstaging\t\tpod\t2026-11-22T12:00:00Z\tlost\tA 2, B 1, orders of staging 3
 ";
         assert_eq!(page.as_str(), expected);
     }

@@ -4,6 +4,7 @@
 mod canary;
 mod drain;
 mod secret;
+mod service;
 mod steps;
 
 use std::{path::PathBuf, time::Duration};
@@ -15,14 +16,17 @@ use super::{
     run::pace::{interval, span},
     var::place::Target,
 };
-use crate::id::VariableName;
+use crate::id::{ServiceId, VariableName};
 
-/// Rotate a secret: set the new one beside the old one, let everybody take it, revoke the old one
+/// Rotate a secret or a service's credential: the new one beside the old one, for everybody, then alone
 ///
 /// The steps are: set the new version beside the old one; with --canary, give it to a share of the instances
 /// and stop there, or go on after --soak; give it to all; wait until no lease holds the old one, saying who
 /// still does; revoke it. Whatever ends this in between loses nothing: say it again with --continue, or
 /// without a new value, and it goes on from what is live.
+///
+/// With --service it is the credential of a data service, by two roles that take turns: that of --user is handed
+/// out from now on, and it is waited until no lease holds the other one's, which can be dropped then.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -31,11 +35,24 @@ Examples:
   bootlace rotate -d checkout -e production STRIPE_KEY --canary 10 < new.txt  then --continue
   bootlace rotate -d checkout -e production STRIPE_KEY --canary 10 --soak 30m < new.txt
   bootlace rotate -d checkout -e staging STRIPE_KEY --continue --accept-unproven
-  bootlace rotate --all-deployments -e production SMTP_KEY --confirm production < new.txt")]
+  bootlace rotate --all-deployments -e production SMTP_KEY --confirm production < new.txt
+  bootlace rotate --service orders -e production --user orders_b --password --confirm production < new.txt")]
 pub struct Args {
     /// The secret
     #[arg(value_name = "KEY")]
     key: Option<VariableName>,
+
+    /// The credential of this data service, in the environment that owns the instance
+    #[arg(long, value_name = "SERVICE", conflicts_with_all = ["key", "deployment", "all_deployments", "canary", "accept_unproven"])]
+    service: Option<ServiceId>,
+
+    /// Who connects from now on; the role before stays as it is until nobody connects as it
+    #[arg(long, value_name = "NAME", requires = "service", conflicts_with = "go_on")]
+    user: Option<String>,
+
+    /// Ask for the new password, or read it from standard input; so it does without saying so, too
+    #[arg(long, requires = "service", conflicts_with = "go_on")]
+    password: bool,
 
     /// Go on with a rotation that was begun: nothing new is set
     #[arg(long = "continue", conflicts_with = "from_file")]
@@ -75,6 +92,13 @@ pub struct Args {
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
+        if let Some(service) = &self.service {
+            let Some(environment) = self.target.place.environment() else {
+                let advice = "name the environment that owns the instance with --environment";
+                return Err(Misuse(advice.into()).into());
+            };
+            return service::Rotation { service, environment, args: &self, output }.run();
+        }
         let Some(key) = &self.key else {
             return Err(Misuse("name the secret that is to be rotated".into()).into());
         };
@@ -85,4 +109,10 @@ impl Args {
     fn patience(&self) -> Patience {
         Patience { interval: self.interval, timeout: self.timeout }
     }
+}
+
+/// `version 1`, or `versions 1, 2`.
+fn listed(numbers: &[u64]) -> String {
+    let all: Vec<_> = numbers.iter().map(u64::to_string).collect();
+    format!("version{} {}", if all.len() == 1 { "" } else { "s" }, all.join(", "))
 }

@@ -20,11 +20,13 @@ use super::{Author, ChangeError, Host};
 use crate::{
     audit::ChangeRecord,
     auth::InstanceCaller,
-    change::Edit,
+    change::{Edit, ResourceEdit},
     control::{Control, ControlError},
     entropy::fresh,
-    id::{DeploymentId, EnvironmentName, Uid, UnixSeconds, ValueId, WorkspaceId},
-    lease::{Book, COUNTED, Counter, Counters, Full, Held, Holders, Lease, LeaseId, ended, reserved},
+    id::{DeploymentId, EnvironmentName, ServiceId, Uid, UnixSeconds, ValueId, WorkspaceId},
+    lease::{
+        Book, COUNTED, Counter, Counters, Full, Held, HeldKey, Holders, Lease, LeaseId, ended, reserved,
+    },
     made::Made,
     state::Alteration,
     system,
@@ -131,6 +133,16 @@ impl Leases {
     #[must_use]
     pub fn holders(&self, workspace: &WorkspaceId, id: ValueId) -> Holders {
         self.book.lock().holders(workspace, id)
+    }
+
+    /// Who holds which versions of the credential of a service's instance.
+    #[must_use]
+    pub fn of_credential(
+        &self,
+        workspace: &WorkspaceId,
+        instance: (&ServiceId, &EnvironmentName),
+    ) -> BTreeMap<u64, Vec<Lease>> {
+        self.book.lock().of_credential(workspace, instance)
     }
 
     /// The leases of a deployment, the oldest first.
@@ -276,8 +288,10 @@ impl Host {
                 let there = served.made.stored();
                 self.leases.later(book.forget_counts(workspace, |id| !there.contains(&id)));
             }
-            // What a directory owns is not revoked here.
-            let revocable = boot.held.iter().filter(|held| served.made.values.contains_key(&held.key));
+            // What a directory owns is not revoked here, and neither is what a service does not take any more.
+            let is_made =
+                |key: &HeldKey| matches!(key, HeldKey::Value(key) if served.made.values.contains_key(key));
+            let revocable = boot.held.iter().filter(|held| is_made(&held.key));
             book.counters(workspace, revocable)
         });
         let bounds = counters.iter().filter_map(|(id, counter)| {
@@ -325,9 +339,14 @@ impl Host {
         Err(Unheld::Revoked)
     }
 
-    /// Whether `edits` revoke a version.
+    /// Whether `edits` take away what boots are given: a version, or a service's credential. Whoever looks for
+    /// its holders after that finds all of them.
     pub(super) fn is_revoked_by(&self, edits: &[Edit]) -> bool {
-        edits.iter().any(|edit| matches!(edit, Edit::RevokeVersion { .. }))
+        edits.iter().any(|edit| match edit {
+            Edit::RevokeVersion { .. } => true,
+            Edit::Resource(ResourceEdit::PutService(change)) => change.has_another_credential(),
+            _ => false,
+        })
     }
 
     /// Who holds the versions that `edits` revoke.

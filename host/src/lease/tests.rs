@@ -4,6 +4,10 @@ fn acme() -> WorkspaceId {
     "acme".parse().unwrap()
 }
 
+fn credential() -> HeldKey {
+    HeldKey::Credential("orders".parse().unwrap(), "staging".parse().unwrap())
+}
+
 fn lease(number: u16, deployment: &str) -> Lease {
     let mut id = [0; 16];
     id[..2].copy_from_slice(&number.to_be_bytes());
@@ -20,7 +24,11 @@ fn lease(number: u16, deployment: &str) -> Lease {
         since: UnixSeconds(100 - i64::from(number)),
         seconds: 60,
         deadline: UnixSeconds(160),
-        held: [Held { key, version: 2, id: ValueId([2; 16]) }].into(),
+        held: [
+            Held { key: HeldKey::Value(key), version: 2, id: ValueId([2; 16]) },
+            Held { key: credential(), version: u64::from(number), id: ValueId([7; 16]) },
+        ]
+        .into(),
     }
 }
 
@@ -47,6 +55,12 @@ fn what_is_held_reads_back_from_its_records_with_its_whole_time() {
     let instances: Vec<_> = holders.leases.iter().filter_map(|one| one.instance.as_deref()).collect();
     assert_eq!((instances, holders.unproven), (vec!["web-3", "web-2", "web-1"], 8), "the oldest first");
     assert_eq!(holders.leases[0].deadline, UnixSeconds(560));
+    let (orders, [staging, production]) =
+        ("orders".parse().unwrap(), ["staging", "production"].map(|name| name.parse().unwrap()));
+    let by_version = again.of_credential(&acme(), (&orders, &staging));
+    let told: Vec<_> = by_version.iter().map(|(version, leases)| (*version, leases.len())).collect();
+    assert_eq!(told, [(1, 1), (2, 1), (3, 1)]);
+    assert!(again.of_credential(&acme(), (&orders, &production)).is_empty(), "another owner's is another");
     assert_eq!(again.holders(&acme(), ValueId([3; 16])), Holders::default());
     assert_eq!(again.of_deployment(&acme(), &"checkout".parse().unwrap()).len(), 2);
 

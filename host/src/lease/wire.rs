@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counter, Held, Lease, LeaseId, MAX_COUNT};
+use super::{Counter, Held, HeldKey, Lease, LeaseId, MAX_COUNT};
 use crate::{
     id::{UnixSeconds, ValueId, WorkspaceId},
     made::ValueKey,
@@ -37,8 +37,12 @@ struct WireLease {
 
 #[derive(Serialize, Deserialize)]
 struct WireHeld {
+    /// Of the credential of a service's instance, whose owner is the environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
     deployment: Option<String>,
     environment: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     name: String,
     version: u64,
     id: String,
@@ -99,25 +103,37 @@ fn lease(id: &str, content: &[u8], now: UnixSeconds) -> Option<Lease> {
 
 fn held(wire: &WireHeld) -> Option<Held> {
     let environment = wire.environment.as_deref().map(str::parse).transpose().ok()?;
+    let (version, id) = (wire.version, wire.id.parse().ok()?);
+    if let Some(service) = &wire.service {
+        let key = HeldKey::Credential(service.parse().ok()?, environment?);
+        return Some(Held { key, version, id });
+    }
     let place = match (wire.deployment.as_deref().map(str::parse).transpose().ok()?, environment) {
         (None, None) => Place::Workspace,
         (None, Some(environment)) => Place::Environment(environment),
         (Some(deployment), environment) => Place::Deployment(deployment, environment),
     };
-    let key = ValueKey { place, name: wire.name.parse().ok()? };
-    Some(Held { key, version: wire.version, id: wire.id.parse().ok()? })
+    let key = HeldKey::Value(ValueKey { place, name: wire.name.parse().ok()? });
+    Some(Held { key, version, id })
 }
 
 fn to_held(held: &Held) -> WireHeld {
-    let (deployment, environment) = match &held.key.place {
+    let (version, id) = (held.version, held.id.to_string());
+    let key = match &held.key {
+        HeldKey::Value(key) => key,
+        HeldKey::Credential(service, owner) => {
+            let (service, environment) = (Some(service.to_string()), Some(owner.to_string()));
+            return WireHeld { service, deployment: None, environment, name: String::new(), version, id };
+        }
+    };
+    let (deployment, environment) = match &key.place {
         Place::Workspace => (None, None),
         Place::Environment(environment) => (None, Some(environment.to_string())),
         Place::Deployment(deployment, environment) => {
             (Some(deployment.to_string()), environment.as_ref().map(ToString::to_string))
         }
     };
-    let (name, id) = (held.key.name.to_string(), held.id.to_string());
-    WireHeld { deployment, environment, name, version: held.version, id }
+    WireHeld { service: None, deployment, environment, name: key.name.to_string(), version, id }
 }
 
 pub(super) fn put(workspace: &WorkspaceId, lease: &Lease) -> Alteration {

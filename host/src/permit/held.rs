@@ -1,9 +1,10 @@
-//! Which versions of which secrets an outcome hands out, also by way of templates: names and numbers.
+//! Which versions of which secrets an outcome hands out, also by way of templates and of bindings' URLs: names
+//! and numbers.
 
 use std::collections::BTreeSet;
 
 use crate::{
-    lease::Held,
+    lease::{Held, HeldKey},
     made::ValueKey,
     model::{
         AddressKind, Piece, SealedValue,
@@ -21,7 +22,12 @@ pub(super) fn held(
 ) -> Vec<Held> {
     let mut reached = Reached { plan, choices, variables: BTreeSet::new(), candidates: BTreeSet::new() };
     given.for_each(|index| reached.variable(index));
-    reached.candidates.iter().filter_map(|candidate| version(plan, *candidate)).collect()
+    let mut held: Vec<_> =
+        reached.candidates.iter().filter_map(|candidate| version(plan, *candidate)).collect();
+    // One credential may be part of several URLs.
+    let mut ids = BTreeSet::new();
+    held.retain(|one| ids.insert(one.id));
+    held
 }
 
 /// What is reached from variables.
@@ -62,14 +68,26 @@ impl Reached<'_> {
     }
 }
 
-/// A variable's stored secret; a service's or a tool's credential has no versions that are revoked.
+/// A variable's stored secret, or the credential of a bound service. A tool's has no versions that anybody waits
+/// for.
 fn version(plan: &Plan<SealedValue>, candidate: u32) -> Option<Held> {
     let candidate = &plan.candidates[candidate as usize];
-    let What::Stored { address, value } = &candidate.what else { return None };
-    if address.kind != AddressKind::Variable || candidate.sensitivity != Sensitivity::Secret {
-        return None;
-    }
-    let variable = &plan.variables[candidate.variable as usize];
-    let key = ValueKey { place: plan.place_of(variable.provenance.layer), name: variable.name.clone() };
-    Some(Held { key, version: candidate.version, id: value.id })
+    let (key, id) = match &candidate.what {
+        What::Stored { address, value } => {
+            if address.kind != AddressKind::Variable || candidate.sensitivity != Sensitivity::Secret {
+                return None;
+            }
+            let variable = &plan.variables[candidate.variable as usize];
+            let place = plan.place_of(variable.provenance.layer);
+            (HeldKey::Value(ValueKey { place, name: variable.name.clone() }), value.id)
+        }
+        What::Endpoint(bound) => {
+            let (_, value) = bound.credential.as_ref()?;
+            let named = |source: u32| plan.sources.get(source as usize);
+            let (service, owner) = (named(candidate.source)?.parse(), named(candidate.owner)?.parse());
+            (HeldKey::Credential(service.ok()?, owner.ok()?), value.id)
+        }
+        What::Template(_) | What::Text(_) => return None,
+    };
+    Some(Held { key, version: candidate.version, id })
 }

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::{
     Args, canary,
     drain::{Held, Holder, drain},
+    listed,
     steps::Steps,
 };
 use crate::{
@@ -244,10 +245,4 @@ fn is_held(error: &anyhow::Error) -> bool {
     refusal.is_some_and(|refusal| {
         refusal.problem.more.get("leases").is_some_and(|leases| leases.as_u64() > Some(0))
     })
-}
-
-/// `version 1`, or `versions 1, 2`.
-fn listed(numbers: &[u64]) -> String {
-    let all: Vec<_> = numbers.iter().map(u64::to_string).collect();
-    format!("version{} {}", if all.len() == 1 { "" } else { "s" }, all.join(", "))
 }
