@@ -56,6 +56,7 @@ mod restart;
 mod rollback;
 mod rotate;
 mod rotation;
+mod rotation_due;
 mod rotation_live;
 mod rows;
 mod run;

@@ -27,7 +27,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 98] = [
+const ROUTES: [Route; 99] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -60,6 +60,7 @@ const ROUTES: [Route; 98] = [
     (Listener::Admin, "PATCH", "/api/v1/services/{id}"),
     (Listener::Admin, "DELETE", "/api/v1/services/{id}"),
     (Listener::Admin, "GET", "/api/v1/services/{id}/holders"),
+    (Listener::Admin, "GET", "/api/v1/rotations"),
     (Listener::Admin, "GET", "/api/v1/tools"),
     (Listener::Admin, "POST", "/api/v1/tools"),
     (Listener::Admin, "GET", "/api/v1/tools/{id}"),
@@ -184,6 +185,7 @@ impl Who {
             (_, "/v1/boot") => listener == Listener::Boot && matches!(self, Self::Instance(_)),
             // Only the pair's own instances renew a lease of it; nothing boots in development.
             (_, "/v1/lease/{id}") => self == Self::Instance(place),
+            ("GET", "/api/v1/rotations") => (operator || own) && self.sees(place),
             ("GET", "/api/v1/services/{id}/holders") => {
                 (operator || own) && self.sees(place) && place.environment != "development"
             }

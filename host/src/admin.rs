@@ -19,6 +19,7 @@ mod pinned;
 mod policies;
 mod query;
 mod reach;
+mod rotations;
 mod services;
 mod snapshot;
 mod tokens;
@@ -159,6 +160,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/promotions/{promotion}", get(promotions::show))
         .route("/api/v1/deployments/{id}/promotions/{promotion}/approvals", post(promotions::approve))
         .route("/api/v1/deployments/{id}/activations", get(activations::list))
+        .route("/api/v1/rotations", get(rotations::list))
         .route("/api/v1/services", get(services::list).post(services::create))
         .route("/api/v1/services/{id}/holders", get(services::holders::holders))
         .route("/api/v1/services/{id}", get(services::show).patch(services::patch).delete(services::delete))
@@ -315,6 +317,7 @@ async fn metrics(State(host): State<Arc<Host>>, headers: HeaderMap) -> Result<Re
     host.metrics.set_clock(host.clock.now());
     host.note_expiring();
     host.note_leases();
+    host.note_rotations();
     let text = host.metrics.render();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

@@ -67,6 +67,13 @@ pub enum Edit {
         /// Whether the version before it stays live beside it, and what was live beside that.
         keep: bool,
     },
+    /// A secret is to be rotated after so many days, or not any more; nothing of it is another.
+    RotateEvery {
+        /// Where and which.
+        key: ValueKey,
+        /// None for never.
+        days: Option<u32>,
+    },
     /// An environment comes to be.
     CreateEnvironment {
         /// What it is; its random id is drawn here.
@@ -281,7 +288,7 @@ impl Edit {
             Self::RevokeVersion { .. } => "revoked",
             Self::CreateEnvironment { .. } => "created",
             Self::CloneEnvironment { .. } => "cloned",
-            Self::PatchEnvironment { .. } => "patched",
+            Self::PatchEnvironment { .. } | Self::RotateEvery { .. } => "patched",
             Self::DeleteEnvironment { .. } => "deleted",
             Self::Resource(edit) => edit.verb(),
             Self::Activate { .. } => "activated",
@@ -293,7 +300,9 @@ impl Edit {
     #[must_use]
     pub fn subject(&self) -> String {
         match self {
-            Self::SetValue { key, .. } | Self::UnsetValue { key } => key.to_string(),
+            Self::SetValue { key, .. } | Self::UnsetValue { key } | Self::RotateEvery { key, .. } => {
+                key.to_string()
+            }
             Self::RevokeVersion { key, version, .. } => format!("version {version} of {key}"),
             Self::CreateEnvironment { wanted: Environment { name, .. }, .. }
             | Self::PatchEnvironment { name, .. }
@@ -389,6 +398,7 @@ impl<'a> Draft<'a> {
             Edit::RevokeVersion { key, version, accept_unproven } => {
                 revoke::apply(self, key, (*version, *accept_unproven), precondition)?;
             }
+            Edit::RotateEvery { key, days } => rotation::every(self, key, *days, precondition)?,
             Edit::CreateEnvironment { .. }
             | Edit::PatchEnvironment { .. }
             | Edit::DeleteEnvironment { .. } => {
@@ -484,6 +494,7 @@ impl<'a> Draft<'a> {
             inject: before.is_none_or(|before| before.inject),
             current,
             live: BTreeSet::new(),
+            rotate_every_days: before.and_then(|before| before.rotate_every_days),
             changed: self.stamp.clone(),
         })
     }

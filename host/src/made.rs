@@ -8,6 +8,7 @@
 mod laying;
 mod policy;
 mod resource;
+mod rotation;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ use crate::{
 pub use laying::{Displaced, Found, is_taken, layer_of, nothing_special};
 pub use policy::{MadePolicy, POLICY_VERSIONS, PolicyVersion};
 pub use resource::{MadeResource, Resource, ResourceKey};
+pub use rotation::MAX_ROTATE_EVERY_DAYS;
 pub use wire::MadeError;
 
 /// How many earlier versions of a value are kept, beside the one that is set.
@@ -120,6 +122,8 @@ pub struct MadeValue {
     /// The earlier versions that are live beside it until they are revoked: a policy may choose them.
     /// The others are history.
     pub live: BTreeSet<u64>,
+    /// After how many days a secret is to be rotated, for whoever is to be reminded.
+    pub rotate_every_days: Option<u32>,
     /// The last change, of the value or the description.
     pub changed: Stamp,
 }

@@ -56,6 +56,8 @@ pub struct Metrics {
     leases: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
     /// Those of them that were not renewed in time.
     leases_lost: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
+    /// Secrets of a workspace whose interval is over.
+    rotations_due: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
     /// Environments that expired and were deleted.
     pub environments_expired: Counter,
     /// Environments of a workspace that expire within a day.
@@ -126,6 +128,9 @@ impl Metrics {
         let leases_lost = Family::default();
         let help = "Boot leases that were not renewed in time and whose instance was not reported gone";
         registry.register("leases_lost", help, leases_lost.clone());
+        let rotations_due = Family::default();
+        let help = "Secrets of each workspace that are to be rotated by now";
+        registry.register("rotations_due", help, rotations_due.clone());
         let outcome = |outcome| boots.get_or_create(&OutcomeLabel { outcome }).clone();
         let (boots_allowed, boots_unchanged) = (outcome("allowed"), outcome("unchanged"));
         Self {
@@ -147,6 +152,7 @@ impl Metrics {
             lease_refusals,
             leases,
             leases_lost,
+            rotations_due,
             environments_expired,
             expiring,
             clock,
@@ -178,6 +184,12 @@ impl Metrics {
         let label = WorkspaceLabel { workspace: workspace.to_owned() };
         self.leases.get_or_create(&label).set(i64::try_from(all).unwrap_or(i64::MAX));
         self.leases_lost.get_or_create(&label).set(i64::try_from(lost).unwrap_or(i64::MAX));
+    }
+
+    /// Shows how many secrets of `workspace` are to be rotated by now.
+    pub fn set_rotations_due(&self, workspace: &str, many: usize) {
+        let label = WorkspaceLabel { workspace: workspace.to_owned() };
+        self.rotations_due.get_or_create(&label).set(i64::try_from(many).unwrap_or(i64::MAX));
     }
 
     /// Shows what time it is.

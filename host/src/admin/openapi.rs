@@ -24,7 +24,7 @@ use super::{
     idempotency::MAX_KEY_BYTES,
     leases, parity, policies,
     query::{MAX_PAGE, PAGE},
-    services, snapshot, tokens, tools, transfer, usage, values, what_if, workspaces,
+    rotations, services, snapshot, tokens, tools, transfer, usage, values, what_if, workspaces,
 };
 pub(crate) use refusals::{
     BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, TooLarge, Unauthenticated, Unavailable,
@@ -47,7 +47,7 @@ pub(crate) use refusals::{
         activations::list, releases::list, releases::register, rollback::rollback, rollback::unpin, checks::list, checks::report,
         promotions::list, promotions::show, promotions::promote, promotions::approve, pipeline::show,
         services::list, services::create, services::show, services::patch, services::delete,
-        services::holders::holders,
+        services::holders::holders, rotations::list,
         tools::list, tools::create, tools::show, tools::patch, tools::delete,
         environments::clone::clone,
         values::deployment::list, values::deployment::set, values::deployment::unset, values::deployment::versions,

@@ -44,7 +44,10 @@ impl About {
 
     fn edit(&mut self, edit: &Edit, configuration: Option<&Configuration<SealedValue>>) {
         match edit {
-            Edit::SetValue { key, .. } | Edit::UnsetValue { key } | Edit::RevokeVersion { key, .. } => {
+            Edit::SetValue { key, .. }
+            | Edit::UnsetValue { key }
+            | Edit::RevokeVersion { key, .. }
+            | Edit::RotateEvery { key, .. } => {
                 self.keys.insert(key.name.clone());
                 self.place(&key.place, configuration);
             }

@@ -240,6 +240,7 @@ fn taken_over(
         current: MadeVersion { number, sensitivity, content, set },
         // A clone begins with what is the default there.
         live: BTreeSet::new(),
+        rotate_every_days: None,
         changed: draft.stamp.clone(),
     })
 }

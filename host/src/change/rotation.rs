@@ -1,9 +1,13 @@
-//! New and old valid together: which versions of a value stay live beside one that is being set.
+//! New and old valid together: which versions of a value stay live beside one that is being set. And after which
+//! time the next one is to come.
 
 use std::collections::BTreeSet;
 
-use super::{EditError, Wanted};
-use crate::made::{LIVE_VERSIONS, Made, MadeContent, ValueKey};
+use super::{Draft, EditError, Precondition, Wanted};
+use crate::{
+    made::{LIVE_VERSIONS, MAX_ROTATE_EVERY_DAYS, Made, MadeContent, MadeValue, Subject, ValueKey},
+    model::question::Sensitivity,
+};
 
 /// The earlier versions that are live beside the next one.
 pub(super) fn beside(
@@ -39,4 +43,30 @@ pub(super) fn beside(
         ));
     }
     Ok(live)
+}
+
+/// Says after how many days a secret is to be rotated.
+pub(super) fn every(
+    draft: &mut Draft<'_>,
+    key: &ValueKey,
+    days: Option<u32>,
+    precondition: Precondition,
+) -> Result<(), EditError> {
+    if days.is_some_and(|days| !(1..=MAX_ROTATE_EVERY_DAYS).contains(&days)) {
+        let reason = format!("{key}: `rotate_every` is 1 to {MAX_ROTATE_EVERY_DAYS} days, or null for never");
+        return Err(EditError::Invalid(reason));
+    }
+    // What this very change has just set was looked at before.
+    let is_new = |value: &MadeValue| value.changed.revision == draft.stamp.revision;
+    let precondition =
+        if draft.made.values.get(key).is_some_and(is_new) { Precondition::Any } else { precondition };
+    draft.writable(key, precondition)?;
+    let value = draft.made.values.get(key).ok_or(EditError::Unknown)?;
+    if days.is_some() && value.current.sensitivity != Sensitivity::Secret {
+        return Err(EditError::Invalid(format!("{key}: only a secret is rotated")));
+    }
+    let value = MadeValue { rotate_every_days: days, changed: draft.stamp.clone(), ..value.clone() };
+    draft.made.values.insert(key.clone(), value);
+    draft.mark(Subject::Value(key.clone()));
+    Ok(())
 }

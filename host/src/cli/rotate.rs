@@ -3,6 +3,7 @@
 
 mod canary;
 mod drain;
+mod due;
 mod secret;
 mod service;
 mod steps;
@@ -36,6 +37,8 @@ Examples:
   bootlace rotate -d checkout -e production STRIPE_KEY --canary 10 --soak 30m < new.txt
   bootlace rotate -d checkout -e staging STRIPE_KEY --continue --accept-unproven
   bootlace rotate --all-deployments -e production SMTP_KEY --confirm production < new.txt
+  bootlace rotate -d checkout -e production STRIPE_KEY --every 90d            a reminder, and nothing now
+  bootlace rotate --due                                                       what is to be rotated by now
   bootlace rotate --service orders -e production --user orders_b --password --confirm production < new.txt")]
 pub struct Args {
     /// The secret
@@ -53,6 +56,14 @@ pub struct Args {
     /// Ask for the new password, or read it from standard input; so it does without saying so, too
     #[arg(long, requires = "service", conflicts_with = "go_on")]
     password: bool,
+
+    /// List what is to be rotated by now, everywhere or in a deployment or an environment, and do nothing
+    #[arg(long, conflicts_with_all = ["key", "service", "canary", "go_on", "all_deployments"])]
+    due: bool,
+
+    /// Say after how many days the secret is to be rotated, or never, and do nothing now
+    #[arg(long, value_name = "DAYS", requires = "key", conflicts_with_all = ["canary", "go_on", "from_file"], value_parser = due::days)]
+    every: Option<due::Every>,
 
     /// Go on with a rotation that was begun: nothing new is set
     #[arg(long = "continue", conflicts_with = "from_file")]
@@ -92,6 +103,9 @@ pub struct Args {
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
+        if self.due {
+            return due::list(&self, output);
+        }
         if let Some(service) = &self.service {
             let Some(environment) = self.target.place.environment() else {
                 let advice = "name the environment that owns the instance with --environment";
@@ -103,6 +117,9 @@ impl Args {
             return Err(Misuse("name the secret that is to be rotated".into()).into());
         };
         self.target.named()?.takes_secrets()?;
+        if let Some(due::Every(days)) = self.every {
+            return due::every(&self, key, days, output);
+        }
         secret::Rotation { key, args: &self, output }.run()
     }
 

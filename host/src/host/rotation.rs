@@ -87,6 +87,15 @@ fn listed(names: &[VariableName]) -> String {
 }
 
 impl Host {
+    /// Shows how many secrets are to be rotated by now.
+    pub fn note_rotations(&self) {
+        let now = self.clock.now();
+        for (workspace, served) in self.store.load().workspaces() {
+            let due = served.made.rotated().filter(|(_, value)| value.is_rotation_due(now)).count();
+            self.metrics.set_rotations_due(workspace.as_str(), due);
+        }
+    }
+
     /// Refuses to set another version beside one where a promotion is under way.
     pub(super) fn no_promotion_beside(
         &self,

@@ -95,6 +95,8 @@ struct WireValue {
     /// Earlier versions that are live.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     live: BTreeSet<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotate_every_days: Option<u32>,
     changed: WireStamp,
 }
 
@@ -237,14 +239,15 @@ fn read_value(workspace: &WorkspaceId, name: &str, content: &[u8], made: &mut Ma
     let (current, changed) = (version(wire.current)?, stamp(wire.changed));
     (value_name(workspace, &key) == name).then_some(())?;
     (!matches!(current.content, MadeContent::Revoked(_))).then_some(())?;
-    let WireValue { description, inject, live, .. } = wire;
+    let WireValue { description, inject, live, rotate_every_days, .. } = wire;
     // Their records were read before: "past" comes before "value".
     let is_there = |number: &u64| {
         let sealed = |one: &&MadeVersion| matches!(one.content, MadeContent::Sealed(_));
         made.earlier(&key).iter().filter(sealed).any(|one| one.number == *number)
     };
     live.iter().all(is_there).then_some(())?;
-    made.values.insert(key, MadeValue { sealed_for, description, inject, current, live, changed });
+    let read = MadeValue { sealed_for, description, inject, current, live, rotate_every_days, changed };
+    made.values.insert(key, read);
     Some(())
 }
 
@@ -399,6 +402,7 @@ impl Recorded<'_> {
                 inject: value.inject,
                 current: to_version(&value.current),
                 live: value.live.clone(),
+                rotate_every_days: value.rotate_every_days,
                 changed: to_stamp(&value.changed),
             }),
             Self::Past(key, version) => {
@@ -547,7 +551,9 @@ mod tests {
         let before = made.values.get(key).filter(|_| byte.is_multiple_of(3));
         let sealed = |one: &&MadeValue| matches!(one.current.content, MadeContent::Sealed(_));
         let live = before.filter(sealed).map(|before| before.current.number).into_iter().collect();
-        MadeValue { sealed_for, description: "for the tests".into(), inject, current, live, changed: set }
+        let rotate_every_days = byte.is_multiple_of(2).then_some(90);
+        let description = "for the tests".into();
+        MadeValue { sealed_for, description, inject, current, live, rotate_every_days, changed: set }
     }
 
     fn apply(records: &mut BTreeMap<String, Vec<u8>>, changes: Vec<Alteration>) {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::{
     Answer,
     at::At,
-    shown::{VersionEntry, Versions},
+    shown::{Every, VersionEntry, Versions},
 };
 use crate::{
     admin::{
@@ -47,7 +47,8 @@ pub(super) fn versions(host: &Host, at: &At<'_>, name: &str, query: Option<&str>
     let paging = Paging::asked(query, PAGE, MAX_PAGE)?;
     let (versions, next) = paging.of(listed, Ordering::Less, |one| one.version);
     let changed = made.values.get(&key).map_or(at.served.snapshot.revision, |value| value.changed.revision);
-    let body = Versions { name: key.name.to_string(), owned: at.owned(&key), versions, next };
+    let every = Every::of(made.values.get(&key));
+    let body = Versions { name: key.name.to_string(), every, owned: at.owned(&key), versions, next };
     Ok(tagged(changed.0, body))
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     Answer,
     at::At,
-    shown::{Owned, RequiredEntry, ValueEntry, Values},
+    shown::{Every, Owned, RequiredEntry, ValueEntry, Values},
 };
 use crate::{
     admin::{
@@ -109,6 +109,7 @@ fn planned(
                 Some(What::Template(template)) => told(template, variable.sensitivity, reveal),
                 _ => None,
             },
+            every: Every::of(at.served.made.values.get(&key_of(prepared, variable))),
             owned: at.owned(&key_of(prepared, variable)),
         }
     });
@@ -159,6 +160,7 @@ fn of_layer(
                 Content::Template(template) => planned.and_then(|known| told(template, known, reveal)),
                 Content::Versions { .. } => None,
             },
+            every: Every::of(at.served.made.values.get(&at.key(name))),
             owned: at.owned(&at.key(name)),
         }
     });

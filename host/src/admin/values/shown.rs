@@ -8,7 +8,7 @@ use crate::{
     clock::rfc3339,
     id::UnixSeconds,
     lease::Holders,
-    made::{Made, MadeContent, MadeVersion, Stamp, ValueKey},
+    made::{Made, MadeContent, MadeValue, MadeVersion, Stamp, ValueKey},
     model::question::Sensitivity,
 };
 
@@ -69,7 +69,29 @@ pub(in crate::admin) struct ValueEntry {
     /// Of a value that is put together at a boot, from what: told with `reveal=true`, and of no secret.
     pub(super) template: Option<String>,
     #[serde(flatten)]
+    pub(super) every: Every,
+    #[serde(flatten)]
     pub(super) owned: Owned,
+}
+
+/// How often a secret is to be rotated, and when it is the next time.
+#[derive(Serialize, ToSchema)]
+pub(in crate::admin) struct Every {
+    /// After how many days; of a secret of which that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    rotate_every: Option<u32>,
+    /// When that is over, since the version in use was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    rotation_due: Option<String>,
+}
+
+impl Every {
+    pub(in crate::admin) fn of(value: Option<&MadeValue>) -> Self {
+        let rotation_due = value.and_then(MadeValue::rotation_due).map(rfc3339);
+        Self { rotate_every: value.and_then(|value| value.rotate_every_days), rotation_due }
+    }
 }
 
 /// Whose a value is, and what made it what it is.
@@ -118,6 +140,8 @@ impl ValueChange {
 #[derive(Serialize, ToSchema)]
 pub(in crate::admin) struct Versions {
     pub(super) name: String,
+    #[serde(flatten)]
+    pub(super) every: Every,
     #[serde(flatten)]
     pub(super) owned: Owned,
     /// The newest first.

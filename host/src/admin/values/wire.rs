@@ -38,6 +38,11 @@ pub(in crate::admin) struct Wanted {
     /// it. While several are live, a value is only set with this.
     #[serde(default)]
     keep: bool,
+    /// After how many days the secret is to be rotated, for whoever is to be reminded; null for never. May be
+    /// said without a value.
+    #[serde(default, deserialize_with = "days")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 3650)]
+    rotate_every: Option<Option<u32>>,
     /// Whether no instance starts without it, from this layer on, and of which form: true for any text, false
     /// for not any more. Only an admin says this, and of a deployment's base it is said at the deployment.
     required: Option<WireRequired>,
@@ -64,13 +69,20 @@ fn said<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(from).map(Some)
 }
 
+/// The same of a number of days.
+#[allow(clippy::option_option, reason = "none is something that can be said")]
+fn days<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<u32>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
 /// Reads the body.
 pub(super) fn wanted(body: &[u8]) -> Result<Vec<Wanted>, Problem> {
     // What serde says of an untagged type quotes nothing, and helps nobody either.
     let refused = |_| {
         Problem::bad_request(
             "send {\"environment\", \"name\", \"value\" or \"template\", \"is_secret\", \"description\", \
-             \"keep\", \"required\"}, of which name and one of value, template and required are needed, or a list of these",
+             \"keep\", \"rotate_every\" (days), \"required\"}, of which name and one of value, template, rotate_every and \
+             required are needed, or a list of these",
         )
     };
     let wanted = match serde_json::from_slice(body).map_err(refused)? {
@@ -104,8 +116,9 @@ impl Wanted {
                     template.parse().map_err(|error: InvalidTemplate| invalid(error.to_string()))?;
                 Some(content::Wanted::Template(template))
             }
-            (None, None) if self.required.is_none() => {
-                return Err(invalid("say its value, a template, or what is required of it".to_owned()));
+            (None, None) if self.required.is_none() && self.rotate_every.is_none() => {
+                let reason = "say its value, a template, when it is to be rotated, or what is required of it";
+                return Err(invalid(reason.to_owned()));
             }
             (None, None) if self.is_secret.is_some() || self.description.is_some() || self.keep => {
                 let reason = "is_secret, description and keep are a value's; send it with them";
@@ -115,6 +128,7 @@ impl Wanted {
         };
         let required = self.required.map(|said| required(said, &key)).transpose()?;
         let kind = |secret| if secret { Sensitivity::Secret } else { Sensitivity::Plain };
+        let every = self.rotate_every.map(|days| Edit::RotateEvery { key: key.clone(), days });
         let set = content.map(|wanted| Edit::SetValue {
             key,
             wanted,
@@ -122,7 +136,7 @@ impl Wanted {
             description: self.description,
             keep: self.keep,
         });
-        Ok(set.into_iter().chain(required).collect())
+        Ok(set.into_iter().chain(every).chain(required).collect())
     }
 }
 

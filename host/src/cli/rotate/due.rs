@@ -1,0 +1,154 @@
+//! What is to be rotated by now, and how often a secret is to be.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Args;
+use crate::{
+    cli::{
+        change::report,
+        output::{Output, Page, Table},
+    },
+    client::Request,
+    id::VariableName,
+};
+
+/// `GET /api/v1/rotations`; members may be added.
+#[derive(Debug, Deserialize)]
+struct Rotations {
+    rotations: Vec<Rotation>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rotation {
+    name: String,
+    deployment: Option<String>,
+    environment: String,
+    version: u64,
+    set: String,
+    rotate_every: Option<u32>,
+    rotation_due: Option<String>,
+    live: Vec<u64>,
+    held: Vec<Held>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Held {
+    leases: usize,
+    unproven: u64,
+}
+
+/// Lists what is due, of a deployment or of all.
+pub(super) fn list(args: &Args, output: &Output) -> anyhow::Result<()> {
+    let place = &args.target.place;
+    let request = Request::get(&["api", "v1", "rotations"])
+        .query("due", "true")
+        .query_if("deployment", place.deployment())
+        .query_if("environment", place.environment());
+    let whole = place.host.list(request, "rotations")?;
+    if output.is_json() {
+        return Ok(output.json(&whole)?);
+    }
+    let mut page = output.page();
+    show(&serde_json::from_value(whole)?, &mut page);
+    Ok(output.show(&page)?)
+}
+
+fn show(Rotations { rotations }: &Rotations, page: &mut Page) {
+    let mut table = Table::new(&[
+        "KEY",
+        "DEPLOYMENT",
+        "ENVIRONMENT",
+        "VERSION",
+        "SET",
+        "EVERY",
+        "DUE",
+        "LIVE",
+        "HELD BY",
+    ]);
+    for one in rotations {
+        let every = one.rotate_every.map(|days| format!("{days} d")).unwrap_or_default();
+        let live: Vec<_> = one.live.iter().map(u64::to_string).collect();
+        let (leases, boots) = one
+            .held
+            .iter()
+            .fold((0, 0), |(leases, boots), held| (leases + held.leases, boots + held.unproven));
+        let held = match (leases, boots) {
+            (0, 0) => String::new(),
+            (leases, 0) => format!("{leases} leases"),
+            (leases, boots) => format!("{leases} leases, {boots} boots without"),
+        };
+        table.row(&[
+            &one.name,
+            one.deployment.as_deref().unwrap_or("(every)"),
+            &one.environment,
+            &one.version.to_string(),
+            &one.set,
+            &every,
+            one.rotation_due.as_deref().unwrap_or_default(),
+            &live.join(", "),
+            &held,
+        ]);
+    }
+    page.table(&table);
+}
+
+/// Says after how many days a secret is to be rotated; none for never.
+pub(super) fn every(
+    args: &Args,
+    key: &VariableName,
+    days: Option<u32>,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let place = &args.target.place;
+    let wanted = json!({ "environment": place.said(), "name": key.as_str(), "rotate_every": days });
+    let request = Request::post(&place.path()).body("application/json", serde_json::to_vec(&wanted)?);
+    let answer = args.target.ask(request)?;
+    let what = match days {
+        Some(days) => format!("{key} of {place} is to be rotated every {days} days"),
+        None => format!("{key} of {place} is not to be rotated at any time"),
+    };
+    report(&answer, &what, output)
+}
+
+/// Reads `90`, `90d` or `never`.
+pub(super) fn days(text: &str) -> Result<Every, &'static str> {
+    const HOW: &str = "write it like 90d, or never";
+    if text == "never" {
+        return Ok(Every(None));
+    }
+    let number: u32 = text.strip_suffix('d').unwrap_or(text).parse().map_err(|_| HOW)?;
+    if number == 0 { Err(HOW) } else { Ok(Every(Some(number))) }
+}
+
+/// After how many days; none for never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Every(pub(super) Option<u32>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::Layout;
+
+    #[test]
+    fn an_interval_is_in_days() {
+        assert_eq!(
+            (days("90d"), days("90"), days("never")),
+            (Ok(Every(Some(90))), Ok(Every(Some(90))), Ok(Every(None)))
+        );
+        for wrong in ["", "d", "0", "0d", "-1", "1.5d", "3h"] {
+            assert!(days(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_due_is_a_row() {
+        let answer = r#"{"rotations":[{"name":"KEY","layer":"environment","deployment":null,"environment":"staging",
+            "version":2,"set":"2026-08-01T00:00:00Z","rotate_every":90,"rotation_due":"2026-10-30T00:00:00Z","due":true,
+            "live":[1,2],"held":[{"version":1,"leases":2,"lost":0,"unproven":3,"holders":[]}]}],"next":null}"#;
+        let mut page = Page::new(Layout::Pipe);
+        show(&serde_json::from_str(answer).unwrap(), &mut page);
+        let row = "KEY\t(every)\tstaging\t2\t2026-08-01T00:00:00Z\t90 d\t2026-10-30T00:00:00Z\t1, 2\t2 leases, 3 boots without";
+        assert_eq!(page.as_str().lines().nth(1), Some(row));
+    }
+}
