@@ -111,7 +111,7 @@ impl Stage {
     /// What is to be known of it beside the release, in words.
     fn is(&self) -> Vec<String> {
         let all = [(self.protected, PROTECTED), (!self.takes_releases, "takes nothing new")];
-        let all = all.into_iter().filter_map(|(holds, word)| holds.then(|| word.to_owned()));
+        let all = all.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word.to_owned());
         all.chain(self.active.iter().filter_map(|active| Some(active.pin.as_ref()?.told()))).collect()
     }
 }
