@@ -86,7 +86,7 @@ next\tbootlace approve -d checkout {id}
     assert!(code == 1 && said.contains("no promotion of release 17 waits for production"), "{said}");
     let done = world.ok(&admin, "approve -d checkout -e production --release 18 --confirm production").await;
     assert!(done.starts_with("checkout release 18: staging -> production  done\n"), "{done}");
-    assert!(done.contains("approved by\tadmin of the tests (admin)\n"), "{done}");
+    assert!(done.contains("approved by\tadmin of the tests (releaser)\n"), "{done}");
     assert_eq!(world.boot("production").await.json()["release"], 18);
 
     let shown = world.json(&developer, &format!("promote show -d checkout {id}")).await;

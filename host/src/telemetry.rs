@@ -58,6 +58,8 @@ pub struct Metrics {
     leases_lost: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
     /// Secrets of a workspace whose interval is over.
     rotations_due: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
+    /// Deployments of a workspace that run with an earlier set somewhere.
+    pinned: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
     /// Environments that expired and were deleted.
     pub environments_expired: Counter,
     /// Environments of a workspace that expire within a day.
@@ -131,6 +133,9 @@ impl Metrics {
         let rotations_due = Family::default();
         let help = "Secrets of each workspace that are to be rotated by now";
         registry.register("rotations_due", help, rotations_due.clone());
+        let pinned = Family::default();
+        let help = "Deployments of each workspace that a rollback pinned to an earlier set, by environment";
+        registry.register("pinned", help, pinned.clone());
         let outcome = |outcome| boots.get_or_create(&OutcomeLabel { outcome }).clone();
         let (boots_allowed, boots_unchanged) = (outcome("allowed"), outcome("unchanged"));
         Self {
@@ -153,6 +158,7 @@ impl Metrics {
             leases,
             leases_lost,
             rotations_due,
+            pinned,
             environments_expired,
             expiring,
             clock,
@@ -190,6 +196,12 @@ impl Metrics {
     pub fn set_rotations_due(&self, workspace: &str, many: usize) {
         let label = WorkspaceLabel { workspace: workspace.to_owned() };
         self.rotations_due.get_or_create(&label).set(i64::try_from(many).unwrap_or(i64::MAX));
+    }
+
+    /// Shows how many pairs of `workspace` run with an earlier set.
+    pub fn set_pinned(&self, workspace: &str, many: usize) {
+        let label = WorkspaceLabel { workspace: workspace.to_owned() };
+        self.pinned.get_or_create(&label).set(i64::try_from(many).unwrap_or(i64::MAX));
     }
 
     /// Shows what time it is.

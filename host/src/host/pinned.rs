@@ -62,6 +62,13 @@ impl Host {
         Ok(Some(Arc::new(prepared.map_err(invalid)?)))
     }
 
+    /// Shows how many run with an earlier set.
+    pub fn note_pinned(&self) {
+        for (workspace, served) in self.store.load().workspaces() {
+            self.metrics.set_pinned(workspace.as_str(), served.sets.len());
+        }
+    }
+
     /// What a pair is pinned to, if it is.
     #[must_use]
     pub fn pinned(
