@@ -1,5 +1,5 @@
 //! The README's script, block by block in one shell: from an empty data directory to a `psql` in production, by
-//! command line alone, then a release's way there and back. It is run as it stands there, but for the addresses
+//! command line alone, then a release's way there and back, then another password for an application at work. It is run as it stands there, but for the addresses
 //! that the host listens on.
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
@@ -14,6 +14,7 @@ use crate::world::{
 
 const STAGING: &str = "staging's own: p@ss/w%rd";
 const PRODUCTION: &str = "production's own: ?x=1&y#z";
+const NEXT: &str = "production's next: %41/@";
 /// What the shell says between the blocks.
 const END: &str = "== the block is done ==";
 
@@ -23,6 +24,8 @@ async fn the_readmes_script_does_what_the_readme_says() {
         let postgres = Postgres::start()?;
         postgres.create("orders_staging", "staging_role", STAGING);
         postgres.create("orders", "orders_role", PRODUCTION);
+        postgres.create_role("orders_next", NEXT);
+        postgres.does("grant orders_role to orders_next");
         Some(postgres)
     });
     let Some(postgres) = postgres.await else { return };
@@ -32,7 +35,7 @@ async fn the_readmes_script_does_what_the_readme_says() {
     fs::create_dir(&bin).unwrap();
     symlink(BOOTLACE, bin.join("bootlace")).unwrap();
     symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies"), path.join("policies")).unwrap();
-    for (name, password) in [("staging", STAGING), ("production", PRODUCTION)] {
+    for (name, password) in [("staging", STAGING), ("production", PRODUCTION), ("next", NEXT)] {
         fs::write(path.join(format!("{name}.password")), password).unwrap();
     }
 
@@ -42,12 +45,15 @@ async fn the_readmes_script_does_what_the_readme_says() {
     let script = blocks.concat().replace("bootlace serve ", &listening);
     // What the host logs is its own; all else is in the order in which somebody would see it.
     let script = script.replace("root.key &\n", "root.key 2> serve.log & host=$!\n");
-    let script = format!("set -eu\nexec 2>&1\ntrap 'kill $host; wait' EXIT\n{script}");
+    let script = format!(
+        "set -eu\nexec 2>&1\napp=\ntrap 'kill $host; kill $app 2> kill.log || :; wait' EXIT\n{script}"
+    );
     let mut command = Command::new("sh");
     command.args(["-c", &script]).current_dir(&path);
     let paths = std::env::var("PATH").unwrap();
     command.env("PATH", format!("{}:{}:{paths}", bin.display(), postgres.programs().display()));
     command.env("PGPORT", postgres.port.to_string());
+    command.env("DBA_URL", postgres.superuser_url());
     command.env("BOOTLACE_URL", format!("http://127.0.0.1:{boot}"));
     command.env("BOOTLACE_ADMIN_URL", format!("http://127.0.0.1:{admin}"));
     let ended = blocking(move || finish(command)).await;
@@ -55,7 +61,7 @@ async fn the_readmes_script_does_what_the_readme_says() {
     let said = String::from_utf8_lossy(&ended.stdout).into_owned();
     let logged = fs::read_to_string(path.join("serve.log")).unwrap_or_default();
     assert!(ended.status.success(), "{said}\n{logged}");
-    for secret in [STAGING, PRODUCTION, "p%40ss", "%3Fx%3D1"] {
+    for secret in [STAGING, PRODUCTION, NEXT, "p%40ss", "%3Fx%3D1", "%2541"] {
         assert!(!said.contains(secret) && !logged.contains(secret), "{said}\n{logged}");
     }
     let parts: Vec<_> = said.split(&format!("{END}\n")).collect();
@@ -70,7 +76,7 @@ async fn the_readmes_script_does_what_the_readme_says() {
 }
 
 /// What is seen of each block, in this order.
-const SEEN: [&[&str]; 2] = [
+const SEEN: [&[&str]; 3] = [
     &["region-affinity", "preview/pr-7", "DATABASE_URL", "LOG_LEVEL", "orders|orders_role\n"],
     &[
         // Registered, and in staging.
@@ -105,6 +111,12 @@ const SEEN: [&[&str]; 2] = [
         "orders_role\npays at https://pay.example\n",
         "checkout\tproduction\t1\t",
         "\tada\trollback\t",
+    ],
+    &[
+        "the credential of orders in production, of role orders_next",
+        "role orders_role can be dropped now",
+        "orders_next\norders_next\norders_next\n",
+        "never without a database\n",
     ],
 ];
 

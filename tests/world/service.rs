@@ -85,6 +85,12 @@ impl Postgres {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// How its superuser connects.
+    pub(crate) fn superuser_url(&self) -> String {
+        let password = SUPERPASSWORD.replace('\'', "%27").replace(' ', "%20");
+        format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{}/postgres", self.port)
+    }
+
     /// Where `psql` is.
     pub(crate) fn programs(&self) -> &Path {
         self.psql.parent().unwrap()
