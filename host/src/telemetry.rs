@@ -60,6 +60,8 @@ pub struct Metrics {
     rotations_due: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
     /// Deployments of a workspace that run with an earlier set somewhere.
     pinned: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
+    /// Promotions that wait.
+    promotions_waiting: Family<WorkspaceLabel, Gauge<i64, AtomicI64>>,
     /// Environments that expired and were deleted.
     pub environments_expired: Counter,
     /// Environments of a workspace that expire within a day.
@@ -136,6 +138,9 @@ impl Metrics {
         let pinned = Family::default();
         let help = "Deployments of each workspace that a rollback pinned to an earlier set, by environment";
         registry.register("pinned", help, pinned.clone());
+        let promotions_waiting = Family::default();
+        let help = "Promotions of each workspace that wait for approvals, checks or their time";
+        registry.register("promotions_waiting", help, promotions_waiting.clone());
         let outcome = |outcome| boots.get_or_create(&OutcomeLabel { outcome }).clone();
         let (boots_allowed, boots_unchanged) = (outcome("allowed"), outcome("unchanged"));
         Self {
@@ -159,6 +164,7 @@ impl Metrics {
             leases_lost,
             rotations_due,
             pinned,
+            promotions_waiting,
             environments_expired,
             expiring,
             clock,
@@ -202,6 +208,12 @@ impl Metrics {
     pub fn set_pinned(&self, workspace: &str, many: usize) {
         let label = WorkspaceLabel { workspace: workspace.to_owned() };
         self.pinned.get_or_create(&label).set(i64::try_from(many).unwrap_or(i64::MAX));
+    }
+
+    /// Shows how many promotions of `workspace` wait.
+    pub fn set_promotions_waiting(&self, workspace: &str, many: usize) {
+        let label = WorkspaceLabel { workspace: workspace.to_owned() };
+        self.promotions_waiting.get_or_create(&label).set(i64::try_from(many).unwrap_or(i64::MAX));
     }
 
     /// Shows what time it is.

@@ -188,6 +188,17 @@ impl Host {
         }
     }
 
+    /// Shows how many promotions wait.
+    pub fn note_promotions(&self) {
+        let live = self.store.load_full();
+        for workspace in live.workspaces().keys() {
+            // What cannot be read now is shown as it was.
+            if let Ok(waiting) = self.waiting(workspace, None) {
+                self.metrics.set_promotions_waiting(workspace.as_str(), waiting.len());
+            }
+        }
+    }
+
     /// Whether there is something new to say of one that waits: who approves or reports carries it on anyway.
     fn is_due(&self, waits: &Promotion, workspace: &WorkspaceId, revision: Revision) -> bool {
         let now = self.clock.now();
