@@ -167,10 +167,14 @@ async fn a_canary_is_watched_before_all_are_given_the_new_version() {
     let shares = world.shares().await;
     assert!(shares.len() == 2 && (15..45).contains(&shares[0].1), "about a third: {shares:?}");
 
+    // What is refused changes no share.
+    world.rotated_to(1, &["--canary", "90"], Some("another one")).await;
+    assert_eq!(world.canary_settings().await, settings);
+
     // A greater share first, then all of them. Boots without a lease want a word.
     world.rotated_to(0, &["--canary", "60", "--continue"], None).await;
     let (said, complaints) = world.rotated_to(1, &["--continue"], None).await;
-    assert!(said.contains("all\tevery instance that boots is given version 2\n"), "{said}");
+    assert!(said.contains("all\tevery instance that boots and says its name is given version 2; "), "{said}");
     assert!(complaints.contains("--continue --accept-unproven"), "{complaints}");
     assert_eq!(world.shares().await, [("the new one".to_owned(), 100)]);
     world.rotated_to(0, &["--continue", "--accept-unproven"], None).await;

@@ -121,6 +121,9 @@ async fn an_interval_is_said_by_itself_and_of_secrets_alone() {
         assert_eq!(answer.status, 404, "{wrong}");
     }
     assert_eq!(world.by("viewer", "GET", "/rotations?due=soon", Value::Null).await.status, 400);
+    world.var("set", &["SIGNING_KEY", "--rotate-every", "30d"], "v2").await;
+    let said = world.var("versions", &["SIGNING_KEY"], "").await;
+    assert!(said.contains("to be rotated by 2026-12-22T12:00:00Z"), "{said}");
     assert_eq!(world.post("developer", secret(json!({ "rotate_every": null }))).await.0, 200);
     assert_eq!(world.rotations("").await, json!([]));
 }

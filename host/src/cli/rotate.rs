@@ -3,7 +3,7 @@
 
 mod canary;
 mod drain;
-mod due;
+pub(super) mod due;
 mod secret;
 mod service;
 mod steps;

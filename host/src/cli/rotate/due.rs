@@ -112,7 +112,7 @@ pub(super) fn every(
 }
 
 /// Reads `90`, `90d` or `never`.
-pub(super) fn days(text: &str) -> Result<Every, &'static str> {
+pub(in crate::cli) fn days(text: &str) -> Result<Every, &'static str> {
     const HOW: &str = "write it like 90d, or never";
     if text == "never" {
         return Ok(Every(None));
@@ -123,7 +123,7 @@ pub(super) fn days(text: &str) -> Result<Every, &'static str> {
 
 /// After how many days; none for never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Every(pub(super) Option<u32>);
+pub(in crate::cli) struct Every(pub(in crate::cli) Option<u32>);
 
 #[cfg(test)]
 mod tests {

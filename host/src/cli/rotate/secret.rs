@@ -77,11 +77,15 @@ impl Rotation<'_> {
             self.output,
             json!({ "deployment": place.deployment(), "environment": place.environment(), "name": self.key.as_str() }),
         );
-        if let Some(percent) = *canary {
-            canary::needed(self)?.set(self, percent)?;
+        // All that may be refused comes first: nothing is changed by half.
+        let share =
+            canary.map(|percent| Ok::<_, anyhow::Error>((canary::needed(self)?, percent))).transpose()?;
+        let next = if self.goes_on(&before)? { None } else { Some(self.read()?) };
+        if let Some((canary, percent)) = share {
+            canary.set(self, percent)?;
         }
-        if !self.goes_on(&before)? {
-            self.set(&before)?;
+        if let Some(value) = next {
+            self.set(&before, &value)?;
         }
         let now = self.versions()?;
         let (new, old) = (now.current(), listed(&now.old_numbers()));
@@ -97,11 +101,19 @@ impl Rotation<'_> {
             };
             thread::sleep(soak);
         }
-        if let Some(canary) = canary::find(self)? {
-            canary.set(self, 100)?;
-        }
         steps.note("percent", 100);
-        steps.say("all", &format!("every instance that boots is given version {new}"))?;
+        let all = match canary::find(self)? {
+            None => format!("every instance that boots is given version {new}"),
+            Some(canary) => {
+                canary.set(self, 100)?;
+                // What the policy does at any share.
+                format!(
+                    "every instance that boots and says its name is given version {new}; one that does not is given \
+                     the version before for as long as that is live"
+                )
+            }
+        };
+        steps.say("all", &all)?;
         let revoked = self.drain_and_revoke(&steps)?;
         steps.note("revoked", revoked);
         steps.end("done", &format!("version {new} of {} of {place} is the only one", self.key))
@@ -144,8 +156,7 @@ impl Rotation<'_> {
         Ok(())
     }
 
-    /// The new version, beside those that are live; only if nobody else set one meanwhile.
-    fn set(&self, before: &Versions) -> anyhow::Result<()> {
+    fn read(&self) -> anyhow::Result<Zeroizing<String>> {
         let Args { target, from_file, keep_newline, .. } = self.args;
         let what = format!("the new {} of {}", self.key, target.place);
         let read = value::read(from_file.as_deref(), *keep_newline, &what, "--from-file")?;
@@ -155,6 +166,12 @@ impl Rotation<'_> {
                 self.key
             ))
         })?;
+        Ok(Zeroizing::new(text.to_owned()))
+    }
+
+    /// The new version, beside those that are live; only if nobody else set one meanwhile.
+    fn set(&self, before: &Versions, text: &str) -> anyhow::Result<()> {
+        let target = &self.args.target;
         let wanted = json!({
             "environment": target.place.said(), "name": self.key.as_str(), "value": text, "is_secret": true, "keep": true,
         });
@@ -226,7 +243,8 @@ impl Rotation<'_> {
     /// What goes on with this.
     fn next(&self) -> String {
         let all = if self.args.target.place.deployment().is_none() { "--all-deployments " } else { "" };
-        format!("bootlace rotate {all}{} {} --continue", self.where_it_is(), self.key)
+        let confirm = self.args.target.confirm_words();
+        format!("bootlace rotate {all}{} {} --continue{confirm}", self.where_it_is(), self.key)
     }
 }
 

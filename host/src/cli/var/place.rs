@@ -61,6 +61,12 @@ impl Target {
         request.query_if("confirm", (!names.is_empty()).then(|| names.join(",")).as_deref())
     }
 
+    /// What confirms the same on the command line, behind other words; nothing where nothing was confirmed.
+    pub(in crate::cli) fn confirm_words(&self) -> String {
+        let names: Vec<_> = self.confirm.iter().map(EnvironmentName::as_str).collect();
+        if names.is_empty() { String::new() } else { format!(" --confirm {}", names.join(",")) }
+    }
+
     /// Asks for a change.
     pub(in crate::cli) fn ask(&self, request: Request) -> anyhow::Result<Answer> {
         self.place.host.ask(self.confirmed(request))

@@ -17,6 +17,7 @@ use crate::{
         exit::Misuse,
         hardening::forbid_dumps,
         output::Output,
+        rotate::due::{Every, days},
         value,
     },
     client::Request,
@@ -60,6 +61,10 @@ pub struct Args {
     /// The version before it stays live beside it, for a policy to choose, until it is revoked
     #[arg(long, conflicts_with = "template")]
     keep: bool,
+
+    /// After how many days the secret is to be rotated, or never: a reminder
+    #[arg(long, value_name = "DAYS", value_parser = days, conflicts_with = "template")]
+    rotate_every: Option<Every>,
 
     /// Keep the newline at the end of what is read
     #[arg(long)]
@@ -190,6 +195,9 @@ impl Args {
         });
         if self.keep {
             wanted["keep"] = true.into();
+        }
+        if let Some(Every(days)) = self.rotate_every {
+            wanted["rotate_every"] = json!(days);
         }
         wanted
     }

@@ -31,6 +31,9 @@ struct Versions {
     name: String,
     #[serde(default)]
     owner: String,
+    /// Of a secret with an interval.
+    #[serde(default)]
+    rotation_due: Option<String>,
     versions: Vec<Version>,
 }
 
@@ -71,7 +74,8 @@ impl Args {
 }
 
 fn list(told: &Versions, page: &mut Page) {
-    page.heading(&told.name, &format!("owned by the {}", told.owner));
+    let due = told.rotation_due.as_ref().map(|at| format!(", to be rotated by {at}")).unwrap_or_default();
+    page.heading(&told.name, &format!("owned by the {}{due}", told.owner));
     let mut table = Table::new(&["CURRENT", "VERSION", "KIND", "REVISION", "SET", "BY", "REVOKED", "BY"]);
     for one in &told.versions {
         let current = match (one.current, one.live) {
@@ -96,14 +100,15 @@ mod tests {
 
     #[test]
     fn the_current_one_is_marked_and_a_directorys_says_nothing_of_who() {
-        let answer = r#"{"name":"KEY","owner":"api","etag":"\"5\"","versions":[
+        let answer = r#"{"name":"KEY","owner":"api","etag":"\"5\"","rotate_every":90,
+            "rotation_due":"2027-02-20T12:00:00Z","versions":[
             {"version":2,"current":true,"is_secret":true,"set":{"revision":5,"at":"2026-11-22T12:00:00Z","by":"ada"}},
             {"version":1,"current":false,"is_secret":false,"set":null,
              "revoked":{"revision":6,"at":"2026-11-22T13:00:00Z","by":"eve"}}]}"#;
         let mut page = Page::new(Layout::Pipe);
         list(&serde_json::from_str(answer).unwrap(), &mut page);
         let expected = "\
-KEY  owned by the api
+KEY  owned by the api, to be rotated by 2027-02-20T12:00:00Z
 CURRENT\tVERSION\tKIND\tREVISION\tSET\tBY\tREVOKED\tBY
 *\t2\tsecret\t5\t2026-11-22T12:00:00Z\tada\t\t
 \t1\tplain\t\t\t\t2026-11-22T13:00:00Z\teve
