@@ -221,3 +221,36 @@ checkout  newest release 19
     );
     assert_eq!((code, seen.replace("\r\n", "\n")), (0, expected));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pipeline_shows_what_a_pin_holds_back_and_which_secrets_are_due() {
+    let world = World::start().await;
+    let [admin, releaser] = ["admin", "releaser"].map(|who| world.site.token(who).to_owned());
+    let secret = json!({
+        "environment": "staging", "name": "SIGNING_KEY", "value": "v1", "is_secret": true,
+        "description": "signs", "rotate_every": 1,
+    });
+    let level = json!({ "environment": "production", "name": "EXTRA_LEVEL", "value": "1" });
+    for body in [secret, level] {
+        assert_eq!(world.by("admin", "POST", "/deployments/checkout/env", body).await.status, 200);
+    }
+    let plain = world.ok(&releaser, "status").await;
+    assert!(!plain.contains("pinned") && !plain.contains("rotated"), "{plain}");
+
+    world.ok(&releaser, TO_PRODUCTION).await;
+    world.ok(&admin, "approve -d checkout -e production --release 18 --confirm production").await;
+    let back = json!({ "environment": "production", "configuration": true });
+    let back = world.by("admin", "POST", "/deployments/checkout/rollback", back).await;
+    assert_eq!(back.status, 200, "{}", back.text());
+    world.clock.advance(UnixSeconds(NOON.0 + 86_400));
+    let lines = world.ok(&releaser, "status -d checkout").await;
+    let of = |environment: &str| lines.lines().find(|line| line.contains(environment)).unwrap().to_owned();
+    let pinned = "\tprotected; pinned to the set of activation 1; held back: EXTRA_LEVEL";
+    assert!(of("\tproduction\t17\t").contains(pinned), "{lines}");
+    assert!(
+        of("\tstaging\t18\t").contains("\tSIGNING_KEY is to be rotated since 2026-11-23T12:00:00Z\t"),
+        "{lines}"
+    );
+    let told = world.json(&releaser, "status -d checkout").await;
+    assert_eq!(told["rotations"][0]["name"], "SIGNING_KEY");
+}

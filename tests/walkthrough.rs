@@ -1,6 +1,6 @@
 //! The README's script, block by block in one shell: from an empty data directory to a `psql` in production, by
-//! command line alone, then a release's way there and back, then another password for an application at work. It is run as it stands there, but for the addresses
-//! that the host listens on.
+//! command line alone, then a release's way there and back, then another password for an application at work. It
+//! is run as it stands there, but for the addresses that the host listens on.
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 

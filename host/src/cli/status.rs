@@ -18,7 +18,8 @@ const PROTECTED: &str = "protected";
 /// Show who is where on its way to production, and what waits for whom
 ///
 /// Each deployment's environments in the order of their chains: which release is active in each, since when, by
-/// whom and why, and which promotion is under way, with what it waits for and what to type next.
+/// whom and why, which promotion is under way, with what it waits for and what to type next, what a pin holds
+/// back, and which secrets are to be rotated by now.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -39,6 +40,18 @@ pub struct Args {
 #[derive(Deserialize)]
 struct Pipelines {
     pipelines: Vec<Pipeline>,
+    /// Of `GET /api/v1/rotations`: what is due.
+    rotations: Vec<Due>,
+}
+
+/// A secret that is to be rotated.
+#[derive(Deserialize)]
+struct Due {
+    name: String,
+    /// Null where it is every deployment's.
+    deployment: Option<String>,
+    environment: String,
+    rotation_due: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +70,9 @@ struct Stage {
     promotes_to: Option<String>,
     active: Option<Active>,
     promotion: Option<Promotion>,
+    /// What is to be rotated here, in words.
+    #[serde(skip)]
+    due: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -72,17 +88,32 @@ impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         let deployment = self.deployment.as_ref().map(DeploymentId::as_str);
         let request = Request::get(&["api", "v1", "pipeline"]).query_if("deployment", deployment);
-        let answer = self.host.list(request, "pipelines")?;
+        let mut answer = self.host.list(request, "pipelines")?;
+        let due = Request::get(&["api", "v1", "rotations"]).query("due", "true");
+        let mut due = self.host.list(due.query_if("deployment", deployment), "rotations")?;
+        answer["rotations"] = due["rotations"].take();
         if output.is_json() {
             return Ok(output.json(&answer)?);
         }
         let mut page = output.page();
-        serde_json::from_value::<Pipelines>(answer)?.render(&mut page);
+        serde_json::from_value::<Pipelines>(answer)?.reminded().render(&mut page);
         Ok(output.show(&page)?)
     }
 }
 
 impl Pipelines {
+    /// With what is due at its stage.
+    fn reminded(mut self) -> Self {
+        let of = self.pipelines.iter_mut();
+        for (id, stage) in of.flat_map(|one| one.stages.iter_mut().map(|stage| (&one.deployment, stage))) {
+            let here = |due: &&Due| {
+                due.environment == stage.environment && due.deployment.as_ref().is_none_or(|only| only == id)
+            };
+            stage.due = self.rotations.iter().filter(here).map(Due::told).collect();
+        }
+        self
+    }
+
     fn render(&self, page: &mut Page) {
         match page.layout() {
             Layout::Terminal => self.pipelines.iter().for_each(|one| picture::draw(one, page)),
@@ -112,7 +143,15 @@ impl Stage {
     fn is(&self) -> Vec<String> {
         let all = [(self.protected, PROTECTED), (!self.takes_releases, "takes nothing new")];
         let all = all.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word.to_owned());
-        all.chain(self.active.iter().filter_map(|active| Some(active.pin.as_ref()?.told()))).collect()
+        let pinned = self.active.iter().filter_map(|active| Some(active.pin.as_ref()?.told()));
+        all.chain(pinned).chain(self.due.iter().cloned()).collect()
+    }
+}
+
+impl Due {
+    fn told(&self) -> String {
+        let since = self.rotation_due.as_ref().map(|due| format!(" since {due}")).unwrap_or_default();
+        format!("{} is to be rotated{since}", self.name)
     }
 }
 

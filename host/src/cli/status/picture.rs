@@ -134,12 +134,14 @@ mod tests {
         ];
         let answer = format!(
             r#"{{"pipelines":[{{"deployment":"checkout","newest":3,"stages":[{}]}},
-                {{"deployment":"search","newest":null,"stages":[]}}],"next":null}}"#,
+                {{"deployment":"search","newest":null,"stages":[]}}],"next":null,"rotations":[
+                {{"name":"KEY","deployment":null,"environment":"hotfix","rotation_due":"2026-11-01T00:00:00Z"}},
+                {{"name":"OTHER","deployment":"search","environment":"hotfix","rotation_due":null}}]}}"#,
             stages.join(",")
         );
         let told: Pipelines = serde_json::from_str(&answer).unwrap();
         let mut page = Page::new(Layout::Terminal);
-        told.render(&mut page);
+        told.reminded().render(&mut page);
         let expected = "\
 checkout  newest release 3
   ┊ release 3 waits, asked for by ada
@@ -155,7 +157,7 @@ checkout  newest release 3
   ▼ manual
   ○ production    no release
 
-  ● hotfix        release 1  since 2026-11-22T12:00:00Z by ada (begun)  [takes nothing new]
+  ● hotfix        release 1  since 2026-11-22T12:00:00Z by ada (begun)  [takes nothing new; KEY is to be rotated since 2026-11-01T00:00:00Z]
   └▶ production
 
   ○ preview/pr-7  no release
