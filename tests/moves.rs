@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Instant};
 
-use bootlace::{id::Revision, transfer::MAX_TRANSFER_BYTES};
+use bootlace::{id::Revision, state::Alteration, transfer::MAX_TRANSFER_BYTES};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -394,4 +394,23 @@ async fn what_is_pinned_on_one_host_is_pinned_on_the_other() {
         world.by("releaser", "POST", "/deployments/checkout/unpin", unpin).await.done();
         assert_eq!(world.environment("staging").await["SUPPORT_EMAIL"], "other@acme.example");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promotion_that_was_carried_on_there_holds_nothing_here() {
+    let first = World::start().await;
+    let first = first
+        .restart_after(Some(|control| {
+            let name = "workspace/acme/promoting/checkout/production".to_owned();
+            control.change(&[], &[Alteration::Put { name, content: b"{}".to_vec() }]).unwrap();
+        }))
+        .await;
+    let wanted = json!({ "from": "staging", "to": "production" });
+    let promotions = "/deployments/checkout/promotions";
+    let held = first.by("releaser", "POST", promotions, wanted.clone()).await;
+    assert_eq!((held.status, held.code()), (409, "conflict".into()), "{}", held.text());
+    let second = vacant(&first.site).await;
+    import(&second, export(&first).await).await.done();
+    let waits = second.by("releaser", "POST", promotions, wanted).await;
+    assert_eq!((waits.status, waits.json()["status"].as_str()), (202, Some("deferred")), "{}", waits.text());
 }

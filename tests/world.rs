@@ -23,15 +23,16 @@ use std::{
 use bootlace::{
     bundle::BundleLimits,
     clock::Clock,
-    control::ControlError,
+    control::{Control, ControlError},
     host::{Host, HostSettings, StartError},
     id::{Revision, UnixSeconds},
     ledger::LedgerOpenError,
     policy::{Limits, lanes::LaneSettings},
     serve::listener::ListenerLimits,
     server::{Server, ServerSettings},
-    slots::DirectoryError,
+    slots::{DataDirectory, DirectoryError},
     state::State,
+    system::entropy,
     upload::Compiler,
 };
 use tempfile::TempDir;
@@ -85,10 +86,26 @@ impl World {
 
     /// Stops the host and starts another on the same data.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_after(None).await
+    }
+
+    /// The same, with something done to the ledger in between.
+    pub(crate) async fn restart_after(self, meanwhile: Option<fn(&Control)>) -> Self {
         let Self { site, host, clock, data, operator, server } = self;
         server.stop(Duration::ZERO).await;
         drop(host);
         let (host, site, data, clock) = blocking(move || {
+            if let Some(meanwhile) = meanwhile {
+                program::until("the host is gone", || match DataDirectory::open(data.path()) {
+                    Err(DirectoryError::InUse { .. }) => false,
+                    opened => {
+                        let keys = opened.unwrap().host_keys(&site.roots(), &site.root_key(), &mut entropy);
+                        let control = Control::open(data.path(), keys.unwrap().floor.record_key());
+                        meanwhile(&control.unwrap());
+                        true
+                    }
+                });
+            }
             let mut host = None;
             // Whatever a request left at work has the host, and its locks, until it is done.
             program::until("the host is gone", || {

@@ -34,6 +34,9 @@ pub enum AuthError {
     /// The token works, and its workspace has no snapshot yet.
     #[error("the workspace has no snapshot yet")]
     NotReady,
+    /// The token works, and what its deployment is pinned to cannot be put together on this host.
+    #[error("what the deployment is pinned to cannot be put together")]
+    Unset,
 }
 
 /// An instance that may boot. It borrows from the generation that its request holds: counting
@@ -61,7 +64,10 @@ pub fn instance<'a>(
         return Err(AuthError::Unauthenticated);
     };
     let served = live.workspace(workspace).ok_or(AuthError::NotReady)?;
-    let prepared = served.prepared(deployment, environment).ok_or(AuthError::NotFound)?;
+    let prepared = served.prepared(deployment, environment).ok_or_else(|| {
+        let is_pinned = served.is_pinned(deployment, environment);
+        if is_pinned { AuthError::Unset } else { AuthError::NotFound }
+    })?;
     if let Some(at) = prepared.plan.environment.expires.filter(|at| *at <= now) {
         return Err(AuthError::Expired { environment: environment.clone(), at });
     }

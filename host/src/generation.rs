@@ -92,8 +92,8 @@ pub struct Set {
     pub policies: BTreeMap<PolicyName, Arc<Loaded>>,
 }
 
-/// The sets of the pairs that are pinned.
-pub type Sets = BTreeMap<Pair, Arc<Set>>;
+/// The sets of the pairs that are pinned; why where one cannot be put together, and the pair is not served.
+pub type Sets = BTreeMap<Pair, Result<Arc<Set>, String>>;
 
 impl Set {
     /// What the pair runs with. How long its environment lives, and who may change it, is as it is now.

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use bootlace::{host::Author, id::Revision, state::Why};
+use bootlace::{
+    host::Author,
+    id::Revision,
+    state::{Alteration, Why},
+};
 use serde_json::{Value, json};
 
 use crate::world::{Answer, Site, World, blocking};
@@ -244,4 +248,40 @@ async fn row_12_a_promotion_to_what_is_pinned_is_judged_by_what_the_layers_make(
         given["NEW_KEY"], "here",
         "it has the key that it declares, now that it is given what was held back"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_12_a_set_that_is_lost_costs_its_own_pair_until_it_is_unpinned_and_nobody_else() {
+    let world = World::with(site()).await;
+    let (_, second) = world.two_releases().await;
+    world.rolled_back(None).await.ok();
+    let elsewhere = world.boot("production").await.json()["digest"].clone();
+    // Its record names a tree that is not there: as where a part of the ledger was damaged.
+    let world = world
+        .restart_after(Some(|control| {
+            let name = "workspace/acme/active/checkout/staging";
+            let record = control.read(name).unwrap().remove(name).unwrap();
+            let mut record: Value = serde_json::from_slice(&record).unwrap();
+            record["pinned"]["set"] = json!(format!("sha256:{}", "00".repeat(32)));
+            let content = record.to_string().into_bytes();
+            control.change(&[], &[Alteration::Put { name: name.into(), content }]).unwrap();
+        }))
+        .await;
+    let boot = world.boot("staging").await;
+    assert_eq!((boot.status, boot.code()), (503, "not-ready".into()), "never the layers in its place");
+    assert!(boot.text().contains("pinned"), "{}", boot.text());
+    assert_eq!(world.boot("production").await.ok().json()["digest"], elsewhere);
+    assert!(world.host.degraded().unwrap().contains("checkout in staging is not served"));
+    let pinned = world.read(APP).await["pinned"]["staging"].to_string();
+    assert!(pinned.contains("unpin it"), "{pinned}");
+    // Changes and pushes go on, and so does the way out.
+    world.token_is("the-third").await;
+    let revision = world.boot("production").await.json()["revision"].as_u64().unwrap();
+    world.push(&world.site.bundle(Revision(revision)), revision).await.ok();
+    assert_eq!(world.boot("staging").await.status, 503);
+    world.unpinned().await.ok();
+    assert_eq!(world.boot("staging").await.ok().json()["release"], 20);
+    assert_eq!(world.host.degraded(), None);
+    world.promoted(21).await;
+    assert_eq!(world.running().await.0, second.0);
 }

@@ -18,7 +18,8 @@ pub(super) struct ShownPin {
     held_back: Vec<String>,
     /// Whether policies, their settings or their order are held back, too.
     policies: bool,
-    /// Why the layers make no plan by now; it has to be mended before `unpin`.
+    /// What is wrong: the layers make no plan by now, which has to be mended before `unpin`; or the set cannot be put
+    /// together on this host, and nothing is served here until `unpin`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     problem: Option<String>,

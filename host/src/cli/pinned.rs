@@ -17,8 +17,8 @@ impl Pinned {
         let Self { activation, held_back, policies, problem } = self;
         let mut held_back = held_back.clone();
         held_back.extend(policies.then(|| "policies".to_owned()));
-        held_back.extend(problem.as_ref().map(|problem| format!("what makes no plan: {problem}")));
+        let problem = problem.as_ref().map(|problem| format!("; {problem}")).unwrap_or_default();
         let what = if held_back.is_empty() { "nothing".to_owned() } else { held_back.join(", ") };
-        format!("pinned to the set of activation {activation}; held back: {what}")
+        format!("pinned to the set of activation {activation}; held back: {what}{problem}")
     }
 }

@@ -13,7 +13,7 @@ use super::{
     noted::ALONG,
     prepare::Ingredients,
     push::{changed, validated_in},
-    sets::{held_back_warning, opens, pinned_among, revoked_by},
+    sets::{held_back_warning, opens, pinned_among, revoked_by, unset},
     tokens,
 };
 use crate::{
@@ -166,7 +166,7 @@ impl Host {
             .then(|| Keyring::unwrap(snapshot.configuration.uid, &draft.keys, &workshop.roots));
         let made = Arc::new(draft.made);
         self.nothing_pinned(served, &served.made, edits)?;
-        let sets = self.sets_after(&workshop, &draft.configuration, &pinned, Some(served))?;
+        let sets = self.sets_after(&workshop, &draft.configuration, &pinned, Some(served));
         self.nothing_revoked(&draft.configuration, edits, &sets)?;
         let ingredients = Ingredients {
             configuration: draft.configuration,
@@ -242,6 +242,15 @@ impl Host {
             writer.state = state;
         }
         self.store.publish(Arc::new(generation));
+        if unset(&served.sets).is_some() {
+            // It may have been unpinned.
+            let doubt = self.store.load().workspace(workspace).and_then(|next| unset(&next.sets));
+            match doubt {
+                Some(doubt) => self.doubts.write().workspaces.insert(workspace.clone(), doubt),
+                None => self.doubts.write().workspaces.remove(workspace),
+            };
+            self.note_degraded();
+        }
         self.forget_revoked(workspace, &served.made, edits);
         if draft.reach == Reach::Policies {
             self.watch.forget(workspace);

@@ -158,9 +158,14 @@ impl Writer {
     pub(super) fn history_blobs(&self) -> Result<BTreeSet<Digest>, LookBackError> {
         let (mut live, mut trees) = (BTreeSet::new(), Trees::default());
         for (name, content) in self.control.read("workspace/")? {
-            let roots = root_of(&name, &content).into_iter().chain(state::sets_in(&name, &content));
-            for root in roots {
+            if let Some(root) = root_of(&name, &content) {
                 live.extend(self.blobs_of(root, &mut trees)?);
+            }
+            for set in state::sets_in(&name, &content) {
+                // One that an export left behind keeps nothing else from being swept.
+                if self.control.has_blob(set)? {
+                    live.extend(self.blobs_of(set, &mut trees)?);
+                }
             }
         }
         Ok(live)

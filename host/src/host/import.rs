@@ -266,6 +266,8 @@ impl Moved {
         }
         let current = current.ok_or_else(|| unfit("no configuration"))?;
         records.entry(BEGUN.to_owned()).or_default();
+        // What was carried on there when it was exported waits for nobody here.
+        records.retain(|name, _| !name.starts_with("promoting/"));
         let full = |(name, content): (&String, &Vec<u8>)| {
             (format!("workspace/{}/{name}", header.workspace), content.clone())
         };

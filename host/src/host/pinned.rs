@@ -18,7 +18,7 @@ pub struct Pinned {
     /// The activation that began with that set.
     pub activation: u64,
     /// What the layers make otherwise by now, and apply at the next promotion or `unpin`; the reason where
-    /// they make no plan.
+    /// they make no plan, or the set cannot be put together.
     pub held_back: Result<PlanDifference, String>,
 }
 
@@ -31,10 +31,9 @@ impl Served {
         &self,
         deployment: &DeploymentId,
         environment: &EnvironmentName,
+        release: u64,
     ) -> Result<Plan<SealedValue>, PlanError> {
-        let configuration = &self.snapshot.configuration;
-        let release = self.prepared(deployment, environment).and_then(|one| one.plan.release.as_ref());
-        let release = release.map(|release| release.number);
+        let (configuration, release) = (&self.snapshot.configuration, Some(release));
         Plan::merge_with(configuration, &Chains::of(configuration), deployment, environment, release)
     }
 }
@@ -54,7 +53,11 @@ impl Host {
         let invalid = |error: String| {
             ChangeError::Invalid(vec![format!("what is held back of {deployment} in {environment}: {error}")])
         };
-        let plan = served.merged(deployment, environment).map_err(|error| invalid(error.to_string()))?;
+        let workspace = &served.snapshot.configuration.workspace;
+        let release =
+            self.activation(workspace, deployment, environment).ok_or(ChangeError::Unknown)?.release;
+        let plan = served.merged(deployment, environment, release);
+        let plan = plan.map_err(|error| invalid(error.to_string()))?;
         let workshop = self.workshop.lock();
         let snapshot = &served.snapshot;
         let keyring = Keyring::unwrap(snapshot.configuration.uid, &snapshot.keys, &workshop.roots);
@@ -80,11 +83,17 @@ impl Host {
         if !served.is_pinned(deployment, environment) {
             return None;
         }
-        let now = &served.prepared(deployment, environment)?.plan;
         let workspace = &served.snapshot.configuration.workspace;
-        let activation = self.activation(workspace, deployment, environment)?.pinned?.activation;
-        let merged = served.merged(deployment, environment);
-        let held_back = merged.map(|merged| PlanDifference::between(now, &merged));
-        Some(Pinned { activation, held_back: held_back.map_err(|error| error.to_string()) })
+        let active = self.activation(workspace, deployment, environment)?;
+        let activation = active.pinned?.activation;
+        let Some(now) = served.prepared(deployment, environment) else {
+            let problem =
+                "what it is pinned to cannot be put together on this host, and is not served; unpin it";
+            return Some(Pinned { activation, held_back: Err(problem.to_owned()) });
+        };
+        let merged = served.merged(deployment, environment, active.release);
+        let held_back = merged.map(|merged| PlanDifference::between(&now.plan, &merged));
+        let held_back = held_back.map_err(|error| format!("the layers make no plan: {error}"));
+        Some(Pinned { activation, held_back })
     }
 }

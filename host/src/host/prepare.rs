@@ -103,6 +103,7 @@ impl Workshop {
             }
             let place = format!("{} in {}", plan.deployment, plan.environment.name);
             let set = from.sets.get(&(plan.deployment.clone(), plan.environment.name.clone()));
+            let set = set.and_then(|set| set.as_ref().ok());
             let policies = set.map_or(&*policies, |set| &set.policies);
             let one = self.prepare_plan(plan, policies, from.keyring, engine).and_then(|one| {
                 if !from.certified {
@@ -235,7 +236,9 @@ fn plans(from: &Ingredients<'_>, errors: &mut Vec<String>) -> Vec<Plan<SealedVal
     for (id, environment) in wanted {
         let running = active.get(id).and_then(|environments| environments.get(environment));
         let merged = match from.sets.get(&(id.clone(), environment.clone())) {
-            Some(set) => set.plan(configuration, (id, environment)),
+            Some(Ok(set)) => set.plan(configuration, (id, environment)),
+            // Never the layers in its place: whoever pinned it meant these not to run.
+            Some(Err(_)) => continue,
             None => {
                 let release = running.map(|running| running.release);
                 Plan::merge_with(configuration, &chains, id, environment, release)

@@ -383,7 +383,7 @@ impl Host {
         warnings.extend(displaced.values.iter().map(displaced_warning));
         let made = Arc::clone(&ingredients.made);
         let Ingredients { configuration, active, parent: before, .. } = &ingredients;
-        ingredients.sets = self.sets_after(workshop, configuration, active, *before)?;
+        ingredients.sets = self.sets_after(workshop, configuration, active, *before);
         let before = ingredients.parent.filter(|_| pushed.is_some());
         let served = workshop.prepare(ingredients, &self.engine)?;
         if let Some(before) = before {

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{
-    Doubts, Host, HostSettings, LookBackError, Minted, Workshop, Writer,
+    Doubts, Host, HostSettings, Minted, Workshop, Writer,
     components::sweep_artefacts,
     history::fetched,
     kept::Kept,
@@ -24,6 +24,7 @@ use super::{
     push::{ChangeError, closed_warning},
     quarantine::Watch,
     replay::LOOKS_BACK,
+    sets::unset,
     tokens,
 };
 use crate::{
@@ -254,6 +255,9 @@ impl Writer {
                     if let Err(error) = self.keep(&one) {
                         doubts.ledger.get_or_insert(error.to_string());
                     }
+                    if let Some(doubt) = unset(&one.sets) {
+                        doubts.workspaces.insert(name.clone(), doubt);
+                    }
                     served.insert(name, Arc::new(one));
                 }
                 Err(error) => {
@@ -304,7 +308,7 @@ impl Workshop {
         let keyring = Keyring::unwrap(configuration.uid, &keys, &self.roots);
         let closed = closed_environments(&configuration, &keyring);
         let active = state.active_in(&configuration);
-        let sets = self.sets(&configuration, &active, None, fetch)?;
+        let sets = self.sets(&configuration, &active, None, fetch);
         let ingredients = Ingredients {
             configuration,
             keys,
@@ -347,8 +351,6 @@ pub(super) enum LoadWorkspaceError {
     Bundle(#[from] BundleError),
     #[error(transparent)]
     Prepare(#[from] PrepareError),
-    #[error("what is pinned cannot be put together")]
-    Set(#[from] LookBackError),
     #[error(
         "the component of policy {0}, which was made by API, is not in the ledger: restore the data directory \
          from a backup, or push a directory that names the policy"

@@ -114,8 +114,9 @@ impl Host {
         let configuration = &served.snapshot.configuration;
         let one = configuration.deployments.get(&pair.0).ok_or(ChangeError::Unknown)?;
         let environment = configuration.environments.get(&pair.1).ok_or(ChangeError::Unknown)?;
+        let uids = (one.uid, environment.uid);
         if let Some(pin) = to.pinned {
-            return Ok(pin);
+            return Ok(Pin { uids, ..pin });
         }
         let set = match to.set {
             Some(set) => Some(set),
@@ -127,7 +128,7 @@ impl Host {
                 "the set of activation {number} is not kept; roll back without the configuration"
             ))
         })?;
-        Ok(Pin { activation: to.number, set, uids: (one.uid, environment.uid) })
+        Ok(Pin { activation: to.number, set, uids })
     }
 }
 

@@ -32,20 +32,26 @@ impl Workshop {
         runs: &Runs,
         known: Option<&Served>,
         fetch: &mut Fetch<'_>,
-    ) -> Result<Sets, LookBackError> {
+    ) -> Sets {
         let mut sets = Sets::new();
         for (id, names) in runs {
             for (name, root) in names.iter().filter_map(|(name, running)| Some((name, running.set?))) {
                 let pair = (id.clone(), name.clone());
-                let same = known.and_then(|served| served.sets.get(&pair)).filter(|set| set.root == root);
+                let same = known.and_then(|served| served.sets.get(&pair)?.as_ref().ok());
+                let same = same.filter(|set| set.root == root);
                 let set = match same {
-                    Some(same) => Arc::clone(same),
-                    None => Arc::new(self.set(configuration, &pair, root, known, fetch)?),
+                    Some(same) => Ok(Arc::clone(same)),
+                    None => self.set(configuration, &pair, root, known, fetch).map(Arc::new),
                 };
+                let set = set.map_err(|error| {
+                    let chain =
+                        std::iter::successors(Some(&error as &dyn std::error::Error), |one| one.source());
+                    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+                });
                 sets.insert(pair, set);
             }
         }
-        Ok(sets)
+        sets
     }
 
     fn set(
@@ -124,12 +130,9 @@ impl Host {
         configuration: &Configuration<SealedValue>,
         runs: &Runs,
         known: Option<&Served>,
-    ) -> Result<Sets, ChangeError> {
+    ) -> Sets {
         let mut fetch = |digest| fetched(&self.writer.lock().control, digest);
-        workshop.sets(configuration, runs, known, &mut fetch).map_err(|error| {
-            let reason = format!("what is pinned cannot be put together: {error}; unpin it");
-            ChangeError::NotNow { reason, current: None }
-        })
+        workshop.sets(configuration, runs, known, &mut fetch)
     }
 
     /// Refuses to pin to what needs a version that was revoked.
@@ -142,7 +145,11 @@ impl Host {
         for edit in edits {
             let Edit::Activate { deployment, environment, pin: Some(_), .. } = edit else { continue };
             let pair = (deployment.clone(), environment.clone());
-            let Some(set) = sets.get(&pair) else { continue };
+            let set = match sets.get(&pair) {
+                Some(Ok(set)) => set,
+                Some(Err(reason)) => return Err(not_kept(&pair, reason)),
+                None => continue,
+            };
             let plan = set.plan(configuration, (deployment, environment)).map_err(unplanned(&pair))?;
             let revoked = self.writer.lock().revoked(&configuration.workspace)?;
             let needed: std::collections::BTreeSet<&str> = stored(&plan)
@@ -214,6 +221,19 @@ pub(super) fn held_back_warning((deployment, environment): &Pair) -> String {
     )
 }
 
+/// What a host says of what it does not serve.
+pub(super) fn unset(sets: &Sets) -> Option<String> {
+    let unset = |(pair, set): (&Pair, &Result<_, String>)| {
+        let reason = set.as_ref().err()?;
+        Some(format!(
+            "{} in {} is not served: what it is pinned to cannot be put together ({reason}); unpin it",
+            pair.0, pair.1
+        ))
+    };
+    let all: Vec<_> = sets.iter().filter_map(unset).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
 /// Refuses to pin to what does not open any more.
 pub(super) fn opens(next: &Served, edits: &[Edit]) -> Result<(), ChangeError> {
     for edit in edits {
@@ -267,7 +287,7 @@ fn stored(plan: &Plan<SealedValue>) -> impl Iterator<Item = (&str, ValueId)> {
     })
 }
 
-fn not_kept(pair: &Pair, error: &LookBackError) -> ChangeError {
+fn not_kept(pair: &Pair, error: &dyn std::fmt::Display) -> ChangeError {
     let reason = format!(
         "the set that {} ran with in {} cannot be put together any more: {error}; roll back without the configuration",
         pair.0, pair.1

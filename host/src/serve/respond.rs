@@ -303,6 +303,9 @@ impl From<AuthError> for Problem {
                 format!("{expired}; nothing boots there any more"),
             ),
             AuthError::NotReady => Self::not_ready("this host has no snapshot of your workspace yet"),
+            AuthError::Unset => Self::not_ready(
+                "what your deployment is pinned to here cannot be put together on this host; its team can unpin it",
+            ),
         }
     }
 }
