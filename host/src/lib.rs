@@ -17,15 +17,15 @@
 //! [`render`] writes endpoints as URLs; a [`snapshot`] is a configuration at one revision.
 //!
 //! **L2, in and out, still without IO.** [`source`] reads a workspace directory, [`bundle`] signed
-//! bytes, [`state`] what a push never touches, a [`lease`] who was given what, [`made`] what was made by API; [`chunks`] share what did not change; [`policy`] asks
-//! components, [`resolve`] settles what becomes of each variable, [`manifest`] compares without values,
+//! bytes, [`state`] what a push never touches, a [`lease`] who was given what, [`made`] what was made by
+//! API; [`chunks`] share what did not change; [`policy`] asks components, [`resolve`] settles what becomes of each variable, [`manifest`] compares without values,
 //! [`format`](mod@format) writes environments, [`dotenv`] reads files of them.
 //!
 //! **L3, a running host.** [`host`] starts, pushes, rolls back, mints; [`upload`] is a policy's way
 //! in, [`slots`] the last known good on disk, [`ledger`] control state in transactions and [`control`] the
 //! host's own records there, [`reseal`] and [`prepared`] make a generation, a [`change`] is made of edits,
-//! a [`history`] keeps what each was made of, a [`transfer`] is a workspace as one file, [`auth`] finds the caller, a [`permit`] is the right to values, [`audit`] writes down who was given
-//! what, [`usage`] counts it, [`questions`] keeps what they said, [`preview`] shows a glimpse of plain values, a
+//! a [`history`] keeps what each was made of, a [`transfer`] is a workspace as one file, [`auth`] finds the
+//! caller, a [`permit`] is the right to values, [`audit`] writes down who was given what, [`usage`] counts it, [`questions`] keeps what they said, [`preview`] shows a glimpse of plain values, a
 //! [`fingerprint`] tells whether two environments share a secret. [`clock`],
 //! `durable` files, [`system`] and [`telemetry`] are the world outside.
 //!
@@ -34,10 +34,12 @@
 //!
 //! **L5.** [`cli`], one file for each verb.
 //!
-//! # Two walkthroughs
+//! # Three walkthroughs
 //! A boot is [`serve::boot::boot`], one function. A push is [`host::Host::push`], the other way
 //! through the house: size, signature, expiry, parent, digest, decode, validate, seal, policies,
-//! dry run, durable, published.
+//! dry run, durable, published. A promotion is [`host::Host::promote`]: its target held, judged by the host's
+//! rules and the tenant's policies, then one transaction with the activation, or a record that waits; what an
+//! activation runs with, and goes back to, is a set ([`generation::Set`]).
 
 pub mod canonical;
 pub mod entropy;
