@@ -54,6 +54,8 @@ async fn row_10_a_release_is_registered_once_and_runs_at_once_where_that_is_auto
         json!({}),
         json!({"digest": ""}),
         json!({"digest": "x", "number": 0}),
+        json!({"digest": "x", "number": 1_u64 << 53}),
+        json!({"digest": "x", "number": u64::MAX}),
         json!({"digest": "x", "keys": ["a b"]}),
     ] {
         assert!([400, 422].contains(&registered(&world, "developer", wrong.clone()).await.0), "{wrong}");

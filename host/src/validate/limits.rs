@@ -52,5 +52,7 @@ pub const SETTINGS: usize = 64;
 pub const SETTING_BYTES: usize = 4 << 10;
 /// Releases of one deployment.
 pub const RELEASES: usize = 1_000;
+/// A release's number: all that a JSON number can say exactly (RFC 8259, section 6).
+pub const RELEASE_NUMBER: u64 = (1 << 53) - 1;
 /// Keys that one release declares.
 pub const KEYS_PER_RELEASE: usize = 4_000;

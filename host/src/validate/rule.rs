@@ -118,7 +118,7 @@ pub enum Rule {
     VersionOrder,
     #[error("version {0} is current, but not among the versions; name one that is")]
     NoCurrentVersion(u64),
-    #[error("releases are counted from 1, each once, and kept under their number")]
+    #[error("releases are counted from 1 to 9007199254740991, each once, and kept under their number")]
     ReleaseNumber,
     #[error("{count} {what} are too many; at most {limit}")]
     TooMany { what: &'static str, count: usize, limit: usize },

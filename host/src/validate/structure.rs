@@ -181,7 +181,7 @@ fn one_deployment<V>(
 }
 
 fn one_release(number: u64, release: &Release, path: &Path, found: &mut Findings) {
-    if number == 0 || number != release.number {
+    if number == 0 || number > limits::RELEASE_NUMBER || number != release.number {
         found.add(path.clone(), Rule::ReleaseNumber);
     }
     labels(&release.labels, path, found);

@@ -46,7 +46,7 @@ type Answer = Result<Response, Problem>;
 #[serde(deny_unknown_fields)]
 pub(in crate::admin) struct WireRelease {
     /// The next number, where none is given.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     number: Option<u64>,
     /// The digest of what was released, such as an image's; not interpreted.
     #[schema(min_length = 1)]
