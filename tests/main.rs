@@ -12,6 +12,7 @@ mod audit_changes;
 mod authority;
 mod blind;
 mod boots;
+mod chains;
 mod cli_env;
 mod cli_import;
 mod cli_layers;

@@ -5,6 +5,7 @@ mod attachments;
 mod audit;
 mod body;
 mod caller;
+mod chains;
 mod compare;
 mod deployments;
 mod diff;

@@ -14,6 +14,7 @@ use axum::{
 use super::{
     Caller, Named,
     body::{json, named as parsed},
+    chains,
     openapi::{
         BadRequest, Confirmed, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NewRevision,
         NotFound, TooLarge, Unauthenticated, Unavailable, Unchanged,
@@ -207,6 +208,7 @@ async fn put(
 ) -> Answer {
     let served = caller.served(query)?;
     Reached { named, others: differing(before, &next) }.may_be_changed(caller, served, query)?;
+    chains::may_be_chained(caller, served, before, &next)?;
     let precondition = match (precondition(headers)?, made(served, before)) {
         (Precondition::Any, Some(made)) => Precondition::ChangedBy(made.changed.revision),
         (precondition, _) => precondition,

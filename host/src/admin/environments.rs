@@ -23,6 +23,7 @@ use utoipa::ToSchema;
 use super::{
     Caller, Named,
     body::{self, named},
+    chains,
     openapi::{
         BadRequest, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NewRevision, NotFound,
         TooLarge, Unauthenticated, Unavailable, Unchanged,
@@ -209,7 +210,7 @@ pub(super) async fn create(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     caller.role(Role::Developer)?;
-    caller.served(query.as_deref())?;
+    let served = caller.served(query.as_deref())?;
     if caller.is_limited() {
         return Err(Problem::forbidden("your token is limited to some environments, and makes no others"));
     }
@@ -236,6 +237,7 @@ pub(super) async fn create(
         trigger: wire.trigger.as_deref().map(named).transpose()?,
         labels: wire.labels.unwrap_or_default(),
     };
+    chains::may_promote_to(&caller, served, None, wanted.promotes_to.as_ref())?;
     let deployments = wire.deployments.map(chosen).transpose()?.unwrap_or_default();
     let edits = vec![Edit::CreateEnvironment { wanted, deployments }];
     changed(host, &caller, query.as_deref(), edits, precondition(&headers)?).await
@@ -277,7 +279,15 @@ pub(super) async fn patch(
         Some(Some(trigger)) => Some(Some(named(&trigger)?)),
         other => other.map(|_| None),
     };
-    let before = visible(&caller, caller.served(query.as_deref())?, name.as_str())?;
+    let served = caller.served(query.as_deref())?;
+    let before = visible(&caller, served, name.as_str())?;
+    if let Some(next) = &promotes_to {
+        chains::may_promote_to(&caller, served, before.promotes_to.as_ref(), next.as_ref())?;
+    }
+    if wire.expires.is_some() {
+        // What expires goes out of its chain by itself.
+        chains::may_lead_to(&caller, served, &before.promotes_to)?;
+    }
     let mut after = Environment { kind: kind.unwrap_or(before.kind), ..before.clone() };
     after.trigger = trigger.unwrap_or(before.trigger);
     if after.trigger() < before.trigger() {
@@ -319,6 +329,8 @@ pub(super) async fn delete(
 ) -> Answer {
     let caller = Caller::of(&host, &headers)?;
     let name = changeable(&caller, query.as_deref(), &name)?;
+    let served = caller.served(query.as_deref())?;
+    chains::may_lead_to(&caller, served, &visible(&caller, served, name.as_str())?.promotes_to)?;
     let edits = vec![Edit::DeleteEnvironment { name, expired: false }];
     changed(host, &caller, query.as_deref(), edits, precondition(&headers)?).await
 }

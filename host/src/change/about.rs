@@ -53,13 +53,22 @@ impl About {
             }
             Edit::CreateEnvironment { wanted, deployments } => {
                 self.environments.insert(wanted.name.clone());
+                self.environments.extend(wanted.promotes_to.clone());
                 self.deployments.extend(deployments.iter().cloned());
             }
             Edit::CloneEnvironment { source, wanted, .. } => {
                 self.environments.extend([source.clone(), wanted.name.clone()]);
             }
-            Edit::PatchEnvironment { name, .. } | Edit::DeleteEnvironment { name, .. } => {
+            Edit::PatchEnvironment { name, patch } => {
                 self.environments.insert(name.clone());
+                if let Some(next) = &patch.promotes_to {
+                    self.environments.extend(next.clone());
+                    self.chain(name, configuration);
+                }
+            }
+            Edit::DeleteEnvironment { name, .. } => {
+                self.environments.insert(name.clone());
+                self.chain(name, configuration);
             }
             Edit::Resource(edit) => self.resource(edit, configuration),
             Edit::Activate { deployment, environment, .. } => {
@@ -67,6 +76,12 @@ impl About {
             }
             Edit::Expect(_) | Edit::ExpectActive { .. } => {}
         }
+    }
+
+    /// What an environment promotes to has another source without it.
+    fn chain(&mut self, name: &EnvironmentName, configuration: Option<&Configuration<SealedValue>>) {
+        let found = configuration.and_then(|one| one.environments.get(name));
+        self.environments.extend(found.and_then(|found| found.promotes_to.clone()));
     }
 
     fn resource(&mut self, edit: &ResourceEdit, configuration: Option<&Configuration<SealedValue>>) {

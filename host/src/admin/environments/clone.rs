@@ -88,7 +88,8 @@ pub(in crate::admin) async fn clone(
         protected,
         deprecated: false,
         expires: preview::expiry(&name, found, wire.expires.as_ref(), now)?,
-        promotes_to: found.promotes_to.clone(),
+        // It is in nobody's chain: what runs in it is no evidence of the source's.
+        promotes_to: None,
         trigger: found.trigger,
         labels: wire.labels.unwrap_or_else(|| preview::labels(found)),
         name,
