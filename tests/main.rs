@@ -40,6 +40,7 @@ mod leaks;
 mod limits;
 mod lists;
 mod look_back;
+mod many_releases;
 mod metrics;
 mod moves;
 mod openapi;

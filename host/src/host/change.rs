@@ -115,7 +115,7 @@ impl Host {
         precondition: Precondition,
     ) -> Result<Changed, ChangeError> {
         if edits.len() > MAX_EDITS {
-            let rule = format!("a change is at most {MAX_EDITS} values; these are {}", edits.len());
+            let rule = format!("a change is at most {MAX_EDITS} edits; these are {}", edits.len());
             return Err(ChangeError::Invalid(vec![rule]));
         }
         self.try_change_along(author, workspace, edits, precondition, &Along::default())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Author, ChangeError, Changed, Host, rotation};
 use crate::{
-    change::{Edit, Precondition, ResourceEdit},
+    change::{Edit, MAX_EDITS, Precondition, ResourceEdit},
     generation::Served,
     id::{DeploymentId, EnvironmentName, VariableName, WorkspaceId},
     made::ResourceKey,
@@ -87,20 +87,35 @@ impl Host {
         }
         let gone = self.outdated(served, deployment);
         let put = ResourceEdit::PutRelease { deployment: deployment.clone(), release: release.clone(), gone };
-        let mut edits = vec![Edit::Resource(put)];
-        let (mut activated, mut not_activated) = (Vec::new(), Vec::new());
+        let (mut taking, mut not_activated) = (Vec::new(), Vec::new());
         for environment in automatic(served, deployment) {
             match may_activate(&environment)
                 .and_then(|()| self.takes(served, deployment, &environment, &release))
             {
-                Ok(()) => {
-                    edits.push(activation(deployment, &environment, number, Why::Registered));
-                    activated.push(environment);
-                }
+                Ok(()) => taking.push(environment),
                 Err(reason) => not_activated.push(NotActivated { environment, reason }),
             }
         }
-        let changed = self.change(author, workspace, &edits, Precondition::Any)?;
+        let activating = |environment| activation(deployment, environment, number, Why::Registered);
+        let (first, rest) = taking.split_at(taking.len().min(MAX_EDITS - 1));
+        let edits: Vec<_> = [Edit::Resource(put)].into_iter().chain(first.iter().map(activating)).collect();
+        let mut changed = self.change(author, workspace, &edits, Precondition::Any)?;
+        let mut activated = first.to_vec();
+        // It is registered; whatever one change does not hold follows.
+        for some in rest.chunks(MAX_EDITS) {
+            let edits: Vec<_> = some.iter().map(activating).collect();
+            match self.change(author, workspace, &edits, Precondition::Any) {
+                Ok(Changed { revision, digest, warnings, .. }) => {
+                    (changed.revision, changed.digest) = (revision, digest);
+                    changed.warnings.extend(warnings);
+                    activated.extend_from_slice(some);
+                }
+                Err(error) => not_activated.extend(some.iter().map(|environment| {
+                    let (environment, reason) = (environment.clone(), error.to_string());
+                    NotActivated { environment, reason }
+                })),
+            }
+        }
         Ok(Registered { release, changed: Some(changed), activated, not_activated })
     }
 
@@ -125,7 +140,7 @@ impl Host {
             }
         }
         let mut changed = pushed;
-        for some in edits.chunks(crate::change::MAX_EDITS) {
+        for some in edits.chunks(MAX_EDITS) {
             match self.change(author, &changed.workspace.clone(), some, Precondition::Any) {
                 Ok(Changed { revision, digest, warnings: more, .. }) => {
                     (changed.revision, changed.digest) = (revision, digest);
