@@ -113,6 +113,7 @@ fn a_holder_that_is_killed_frees_the_target_at_the_leases_end_with_nothing_half_
                 id: format!("killed{run}"),
                 deployment: (checkout, uid),
                 release: 18,
+                digest: None,
                 from: Some(place("staging")),
                 to: place("production"),
                 by: "ada".into(),

@@ -311,6 +311,7 @@ impl Host {
             id: format!("{:010x}{}", now.0, hex::encode(suffix)),
             deployment: (one.id.clone(), one.uid),
             release,
+            digest: one.releases.get(&release).map(|release| release.digest.clone()),
             from,
             to,
             by: author.principal().to_owned(),

@@ -3,19 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Author, ChangeError, Changed, Host, rotation};
+use super::{Author, ChangeError, Changed, Host, Writer, rotation};
 use crate::{
     change::{Edit, MAX_EDITS, Precondition, ResourceEdit},
+    control::ControlError,
     generation::Served,
     id::{DeploymentId, EnvironmentName, VariableName, WorkspaceId},
     made::ResourceKey,
     model::{Configuration, Release, SealedValue, Trigger},
     plan::Plan,
-    state::Why,
+    state::{Alteration, Promotion, Why},
 };
 
-/// The most releases of a deployment that are kept of those registered by API. The oldest that is active
-/// nowhere makes room for the next.
+/// The most releases of a deployment that are kept of those registered by API, and all that a kept activation
+/// or a promotion under way names. The oldest of the others makes room for the next.
 pub const MADE_RELEASES: usize = 500;
 
 /// A release that is to be registered.
@@ -70,7 +71,9 @@ impl Host {
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
         let one = served.snapshot.configuration.deployments.get(deployment).ok_or(ChangeError::Unknown)?;
-        let next = one.releases.keys().last().map_or(1, |last| last.saturating_add(1));
+        let mark = self.writer.lock().last_gone(workspace, deployment)?;
+        let last = one.releases.keys().last().copied().max(mark);
+        let next = last.map_or(1, |last| last.saturating_add(1));
         let number = wanted.number.unwrap_or(next);
         let created_at = u64::try_from(self.clock.now().0).unwrap_or_default();
         let Wanted { digest, labels, keys, .. } = wanted;
@@ -85,7 +88,14 @@ impl Host {
             let (release, activated) = (known.clone(), Vec::new());
             return Ok(Registered { release, changed: None, activated, not_activated: Vec::new() });
         }
-        let gone = self.outdated(served, deployment);
+        let gone = self.outdated(served, workspace, deployment)?;
+        // What somebody approved, or goes back to, is not another release of the same number.
+        if mark.max(gone.iter().max().copied()).is_some_and(|mark| number <= mark) {
+            let what = format!(
+                "release {number} of {deployment} is older than those that are kept, and may have been another once; register the next number"
+            );
+            return Err(ChangeError::Taken { what });
+        }
         let put = ResourceEdit::PutRelease { deployment: deployment.clone(), release: release.clone(), gone };
         let (mut taking, mut not_activated) = (Vec::new(), Vec::new());
         for environment in automatic(served, deployment) {
@@ -175,17 +185,62 @@ impl Host {
     }
 
     /// What of a deployment's releases goes, so that there is room for one more.
-    fn outdated(&self, served: &Served, deployment: &DeploymentId) -> Vec<u64> {
+    fn outdated(
+        &self,
+        served: &Served,
+        workspace: &WorkspaceId,
+        deployment: &DeploymentId,
+    ) -> Result<Vec<u64>, ChangeError> {
         let made = served.made.resources.keys().filter_map(|key| match key {
             ResourceKey::Release(of, number) if of == deployment => Some(*number),
             _ => None,
         });
         let made: Vec<_> = made.collect();
         let surplus = (made.len() + 1).saturating_sub(MADE_RELEASES);
+        if surplus == 0 {
+            return Ok(Vec::new());
+        }
         let active = served.pairs().filter(|pair| pair.plan.deployment == *deployment);
-        let active: BTreeSet<_> =
+        let mut named: BTreeSet<_> =
             active.filter_map(|pair| Some(pair.plan.release.as_ref()?.number)).collect();
-        made.into_iter().filter(|number| !active.contains(number)).take(surplus).collect()
+        named.extend(self.activations(workspace, deployment)?.iter().map(|one| one.activation.release));
+        let writer = self.writer.lock();
+        for prefix in [Promotion::all_running(workspace), Promotion::open_records(workspace)] {
+            let found = writer.control.read(&format!("{prefix}{deployment}/"))?;
+            let found = found.values().filter_map(|content| Promotion::from_bytes(content));
+            named.extend(found.map(|promotion| promotion.release));
+        }
+        Ok(made.into_iter().filter(|number| !named.contains(number)).take(surplus).collect())
+    }
+}
+
+/// The record of the highest number of a deployment's releases that made room: what is not kept up to there is
+/// not registered again.
+pub(super) fn mark_record(workspace: &WorkspaceId, deployment: &DeploymentId) -> String {
+    format!("workspace/{workspace}/outdated/{deployment}/release")
+}
+
+impl Writer {
+    fn last_gone(
+        &self,
+        workspace: &WorkspaceId,
+        deployment: &DeploymentId,
+    ) -> Result<Option<u64>, ControlError> {
+        let found = self.control.read(&mark_record(workspace, deployment))?;
+        let read = |content: &Vec<u8>| std::str::from_utf8(content).ok()?.parse().ok();
+        Ok(found.values().filter_map(read).max())
+    }
+
+    /// The mark, where releases of these numbers go; none where none does.
+    pub(super) fn mark(
+        &self,
+        workspace: &WorkspaceId,
+        deployment: &DeploymentId,
+        gone: &[u64],
+    ) -> Result<Option<Alteration>, ControlError> {
+        let highest = self.last_gone(workspace, deployment)?.max(gone.iter().max().copied());
+        let name = mark_record(workspace, deployment);
+        Ok(highest.map(|number| Alteration::Put { name, content: number.to_string().into_bytes() }))
     }
 }
 

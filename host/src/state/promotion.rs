@@ -31,6 +31,8 @@ pub struct Promotion {
     pub deployment: (DeploymentId, Uid),
     /// The release's number.
     pub release: u64,
+    /// The digest of what was released; none where nobody wrote it down.
+    pub digest: Option<String>,
     /// Where it comes from; none where nothing promotes to the target, the first of its chain.
     pub from: Option<EnvironmentName>,
     /// Where it goes.
@@ -215,6 +217,7 @@ impl Promotion {
             deployment: self.deployment.0.to_string(),
             uid: self.deployment.1.to_string(),
             release: self.release,
+            digest: self.digest.clone(),
             from: self.from.as_ref().map(ToString::to_string),
             to: self.to.to_string(),
             by: self.by.clone(),
@@ -247,6 +250,7 @@ impl Promotion {
             id: wire.id,
             deployment: (wire.deployment.parse().ok()?, wire.uid.parse().ok()?),
             release: wire.release,
+            digest: wire.digest,
             from: wire.from.map(|from| from.parse()).transpose().ok()?,
             to: wire.to.parse().ok()?,
             by: wire.by,
@@ -333,6 +337,8 @@ struct WirePromotion {
     deployment: String,
     uid: String,
     release: u64,
+    #[serde(default)]
+    digest: Option<String>,
     from: Option<String>,
     to: String,
     by: String,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::{
     change::{Edit, ResourceEdit},
     control::ControlError,
-    host::{Writer, compare},
+    host::{Writer, compare, release},
     id::{DeploymentId, EnvironmentName, WorkspaceId},
     made::ResourceKey,
     model::{Configuration, Deployment, SealedValue},
@@ -102,7 +102,7 @@ impl Writer {
         edits: &[Edit],
         before: &Configuration<SealedValue>,
     ) -> Result<Vec<Alteration>, ControlError> {
-        let mut names = BTreeSet::new();
+        let (mut names, mut marks) = (BTreeSet::new(), Vec::new());
         for gone in edits.iter().filter_map(|edit| Gone::by(edit, before)).filter(|gone| !gone.is_nothing()) {
             let of = |prefix: String| match gone.deployment() {
                 Some(id) => format!("{prefix}{id}/"),
@@ -119,10 +119,16 @@ impl Writer {
             }
             let found = self.control.read(&of(Report::all_records(workspace)))?.into_iter();
             names.extend(found.filter(|(_, content)| gone.has_report(content)).map(|(name, _)| name));
-            if let Gone::Deployment(id) = gone {
-                names.extend(self.control.read(&compare::records(workspace, id))?.into_keys());
+            match gone {
+                Gone::Deployment(id) => {
+                    names.extend(self.control.read(&compare::records(workspace, id))?.into_keys());
+                    let mark = release::mark_record(workspace, id);
+                    names.extend(self.control.read(&mark)?.into_keys());
+                }
+                Gone::Releases(id, numbers) => marks.extend(self.mark(workspace, id, numbers)?),
+                Gone::Environment(_) | Gone::Pairs(..) => {}
             }
         }
-        Ok(names.into_iter().map(|name| Alteration::Delete { name }).collect())
+        Ok(names.into_iter().map(|name| Alteration::Delete { name }).chain(marks).collect())
     }
 }

@@ -115,6 +115,10 @@ impl Host {
         target: &Plan<SealedValue>,
     ) {
         let to = &promotion.to;
+        if promotion.digest.as_ref().is_some_and(|digest| *digest != release.digest) {
+            let what = format!("release {} is another than the one that was asked for", release.number);
+            deny(judgement, "another-release", what);
+        }
         if !is_pinned && target.release.as_ref().map(|active| active.number) == Some(release.number) {
             deny(
                 judgement,
