@@ -27,11 +27,14 @@ async fn set(world: &World, environment: &str, value: &str) {
 
 /// What a promotion from staging to production asks.
 async fn compare(world: &World) -> Shared {
-    let host = Arc::clone(&world.host);
+    compare_of(world, "checkout").await
+}
+
+async fn compare_of(world: &World, deployment: &str) -> Shared {
+    let (host, deployment) = (Arc::clone(&world.host), deployment.parse().unwrap());
     let compared = blocking(move || {
         let named = |name: &str| name.parse().unwrap();
-        let pair = (&named("staging"), &named("production"));
-        let (workspace, deployment) = ("acme".parse().unwrap(), "checkout".parse().unwrap());
+        let (workspace, pair) = ("acme".parse().unwrap(), (&named("staging"), &named("production")));
         host.shared_secrets(&Author::process("eve"), &workspace, &deployment, pair)
     });
     compared.await.unwrap()
@@ -86,6 +89,53 @@ async fn a_thousand_guesses_find_nothing_and_a_restart_forgets_none_of_them() {
     assert!(compare(&world).await.equal.is_empty());
     world.clock.advance(UnixSeconds(NOON.0 + DAY));
     assert_eq!(names(&compare(&world).await), ["API_KEY of production is staging's"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_deployments_share_is_guessed_at_no_oftener_by_many_of_them_nor_by_one_made_again() {
+    const SHARED: &str = "of-all-in-production";
+    let mut world = World::with(Site::small(0)).await;
+    let secret = |value: &str| json!({ "name": "API_KEY", "value": value, "is_secret": true, "description": "opens the payments API" });
+    let everybodys = "/environments/production/env?confirm=production";
+    world.by("admin", "POST", everybodys, secret(SHARED)).await.ok();
+    let guess = async |world: &World, deployment: &str, value: &str| {
+        let mut body = secret(value);
+        body["environment"] = json!("staging");
+        let path = format!("/deployments/{deployment}/env");
+        world.by("admin", "POST", &path, body).await.done();
+        compare_of(world, deployment).await
+    };
+    let make = async |world: &World, deployment: &str| {
+        let body = json!({ "name": deployment, "environments": ["production", "staging"] });
+        world.by("admin", "POST", "/deployments?confirm=production", body).await.done();
+    };
+    let mut compared = 0;
+    for round in 0..12 {
+        // Two that stay, and one that is made again each time.
+        let deployment = ["one", "two", "again"][round % 3];
+        if round < 3 || deployment == "again" {
+            make(&world, deployment).await;
+        }
+        let shared = guess(&world, deployment, &format!("guess-{round}")).await;
+        assert!(shared.equal.is_empty(), "{shared:?}");
+        compared += usize::from(shared.withheld.is_empty());
+        if deployment == "again" {
+            let path = "/deployments/again?confirm=production";
+            world.by("admin", "DELETE", path, Value::Null).await.done();
+            world = world.restart().await;
+        }
+    }
+    // One of the day's versions is production's own.
+    assert_eq!(compared, NEW_PER_DAY - 1);
+    let right = guess(&world, "two", SHARED).await;
+    assert!(right.equal.is_empty(), "{right:?}");
+    assert_eq!(right.retry_at, Some(UnixSeconds(NOON.0 + DAY)));
+    // What is one deployment's own has its own five.
+    set(&world, "production", "of-checkout").await;
+    set(&world, "staging", "of-checkout").await;
+    assert_eq!(names(&compare(&world).await), ["API_KEY of production is staging's"]);
+    world.clock.advance(UnixSeconds(NOON.0 + DAY));
+    assert_eq!(names(&compare_of(&world, "two").await), ["API_KEY of production is staging's"]);
 }
 
 /// Production's policy refuses what shares a secret.

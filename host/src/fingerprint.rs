@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     fields::{Malformed, Reader, Writer},
-    id::{EnvironmentName, UnixSeconds, ValueId, VariableName},
+    id::{EnvironmentName, Uid, UnixSeconds, ValueId, VariableName},
     keyring::{FingerprintKey, Mac},
     model::question::Sensitivity,
     plan::What,
@@ -18,8 +18,8 @@ use crate::{
     seal::CapsuleKey,
 };
 
-/// How many versions of a deployment's secret that were not compared before are compared in a day, all
-/// environments together.
+/// How many versions of a secret that were not compared before are compared in a day: of one deployment, all
+/// environments together, and with one value that several deployments share, all of those together.
 pub const NEW_PER_DAY: usize = 5;
 /// How many versions of a secret are remembered as compared; the oldest is forgotten first.
 const REMEMBERED: usize = 256;
@@ -34,6 +34,19 @@ pub struct Version {
     pub environment: EnvironmentName,
     /// Which one.
     pub id: ValueId,
+    /// The deployments that it is the value of.
+    pub home: Home,
+}
+
+/// Whose value a version is: who could compare with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Home {
+    /// One deployment's.
+    Deployment,
+    /// Every deployment's in its environment.
+    Environment(EnvironmentName),
+    /// Every deployment's everywhere.
+    Workspace,
 }
 
 /// The versions of secrets that are in force in a pair, in the order of their names. What a binding or a
@@ -67,11 +80,16 @@ fn stored(prepared: &Prepared) -> impl Iterator<Item = (Version, u32)> {
     let plan = &prepared.plan;
     let secret = plan.variables.iter().filter(|variable| variable.sensitivity == Sensitivity::Secret);
     secret.filter_map(|variable| {
-        let What::Stored { value, .. } = &plan.candidates.get(variable.default as usize)?.what else {
+        let What::Stored { address, value } = &plan.candidates.get(variable.default as usize)?.what else {
             return None;
         };
         let environment = plan.environment.name.clone();
-        Some((Version { name: variable.name.clone(), environment, id: value.id }, variable.default))
+        let home = match (address.deployment == Uid::NONE, address.environment == Uid::NONE) {
+            (true, true) => Home::Workspace,
+            (true, false) => Home::Environment(environment.clone()),
+            (false, _) => Home::Deployment,
+        };
+        Some((Version { name: variable.name.clone(), environment, id: value.id, home }, variable.default))
     })
 }
 
@@ -83,11 +101,11 @@ impl Compared {
     /// Takes `version` among those that are compared; whether it may be. One that was compared before
     /// may be at any time.
     pub fn admit(&mut self, version: ValueId, now: UnixSeconds) -> bool {
+        if !self.has_room(version, now) {
+            return false;
+        }
         if self.0.contains_key(&version) {
             return true;
-        }
-        if self.new_since(now) >= NEW_PER_DAY {
-            return false;
         }
         if self.0.len() >= REMEMBERED {
             let oldest = self.0.iter().min_by_key(|(_, at)| **at).map(|(id, _)| *id);
@@ -95,6 +113,12 @@ impl Compared {
         }
         self.0.insert(version, now);
         true
+    }
+
+    /// Whether [`admit`](Self::admit) would take it.
+    #[must_use]
+    pub fn has_room(&self, version: ValueId, now: UnixSeconds) -> bool {
+        self.0.contains_key(&version) || self.new_since(now) < NEW_PER_DAY
     }
 
     /// When another new version may be compared, if none may be now.
@@ -199,6 +223,7 @@ mod tests {
             name: name.parse().unwrap(),
             environment: environment.parse().unwrap(),
             id: id(number),
+            home: Home::Deployment,
         };
         let target =
             [(version("A", "production", 1), Mac([1; 32])), (version("B", "production", 2), Mac([2; 32]))];

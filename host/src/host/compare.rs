@@ -1,6 +1,15 @@
 //! Whether an environment's secrets are another's, asked when a release is about to move there. What may be
 //! compared is bounded ([`fingerprint`](crate::fingerprint)); what is, is durable and recorded before the
 //! answer is known.
+//!
+//! | record of a workspace | what was compared of a secret |
+//! |---|---|
+//! | `compared/<deployment>/<name>` | of a deployment's, and goes with it |
+//! | `compared-in/<environment>/<name>` | with the value of all deployments in an environment, and goes with that |
+//! | `compared-for-all/<name>` | with the value of all deployments everywhere |
+//!
+//! A value that several deployments share would else be guessed at through each of them, and through one that is
+//! made again and again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +19,7 @@ use super::{Author, ChangeError, Host, Writer};
 use crate::{
     audit::{self, ChangeRecord},
     control::ControlError,
-    fingerprint::{self, Compared, Version},
+    fingerprint::{self, Compared, Home, Version},
     generation::Served,
     id::{DeploymentId, EnvironmentName, UnixSeconds, VariableName, WorkspaceId},
     ledger::MAX_OPERATIONS,
@@ -53,25 +62,33 @@ impl Host {
         let mut shared = Shared::default();
         let mut writer = self.writer.lock();
         self.still_works(author, &writer.state)?;
-        let mut compared = writer.compared(workspace, deployment)?;
-        let (now, before) = (self.clock.now(), compared.clone());
-        let mut admitted = Vec::new();
+        let (now, mut admitted) = (self.clock.now(), Vec::new());
+        let homes = homes(&versions);
+        let mut known = writer.compared((workspace, deployment), &homes)?;
+        let before = known.clone();
         for version in versions {
-            let known = compared.entry(version.name.clone()).or_default();
-            if known.admit(version.id, now) {
+            let of_name = homes.get_key_value(&version.name).into_iter();
+            let all: Vec<_> =
+                of_name.flat_map(|(name, of)| of.iter().map(move |home| (home, name))).collect();
+            let full = all.iter().filter_map(|at| known.get(at).filter(|one| !one.has_room(version.id, now)));
+            let full: Vec<_> = full.map(|one| one.next(now)).collect();
+            if full.is_empty() {
+                for at in all {
+                    known.entry(at).or_default().admit(version.id, now);
+                }
                 admitted.push(version);
                 continue;
             }
             if version.environment == *target || version.environment == *source {
-                shared.retry_at = shared.retry_at.max(known.next(now));
+                shared.retry_at = full.into_iter().fold(shared.retry_at, Option::max);
             }
             shared.withheld.insert(version.name);
         }
-        let changed = compared.iter().filter(|(name, known)| before.get(*name) != Some(*known));
+        let changed = known.iter().filter(|(at, one)| before.get(*at) != Some(*one));
         let records: Vec<_> = changed
-            .map(|(name, known)| Alteration::Put {
-                name: record(workspace, deployment, name),
-                content: known.to_bytes(),
+            .map(|((home, name), one)| Alteration::Put {
+                name: format!("{}{name}", records(workspace, deployment, home)),
+                content: one.to_bytes(),
             })
             .collect();
         let names: BTreeSet<_> = admitted.iter().map(|version| version.name.to_string()).collect();
@@ -118,31 +135,54 @@ impl Host {
     }
 }
 
+/// What was compared, by whose value and name.
+type Known<'a> = BTreeMap<(&'a Home, &'a VariableName), Compared>;
+
 impl Writer {
-    /// What was compared of a deployment's secrets.
-    fn compared(
+    /// What was compared of secrets so far.
+    fn compared<'a>(
         &self,
-        workspace: &WorkspaceId,
-        deployment: &DeploymentId,
-    ) -> Result<BTreeMap<VariableName, Compared>, ChangeError> {
-        let prefix = records(workspace, deployment);
-        let mut found = BTreeMap::new();
-        for (name, content) in self.control.read(&prefix)? {
-            let invalid = || ChangeError::Ledger(ControlError::Forged { name: name.clone() });
-            let variable = name[prefix.len()..].parse().map_err(|_| invalid())?;
-            found.insert(variable, Compared::from_bytes(&content).map_err(|_| invalid())?);
+        (workspace, deployment): (&WorkspaceId, &DeploymentId),
+        homes: &'a BTreeMap<VariableName, BTreeSet<Home>>,
+    ) -> Result<Known<'a>, ChangeError> {
+        let mut found = Known::new();
+        let all: BTreeSet<_> = homes.values().flatten().collect();
+        for home in all {
+            let prefix = records(workspace, deployment, home);
+            let mut contents = self.control.read(&prefix)?;
+            for name in homes.iter().filter(|(_, of)| of.contains(home)).map(|(name, _)| name) {
+                let record = format!("{prefix}{name}");
+                let Some(content) = contents.remove(&record) else { continue };
+                let invalid = |_| ChangeError::Ledger(ControlError::Forged { name: record });
+                found.insert((home, name), Compared::from_bytes(&content).map_err(invalid)?);
+            }
         }
         Ok(found)
     }
 }
 
-/// How the names of a deployment's records begin.
-pub(super) fn records(workspace: &WorkspaceId, deployment: &DeploymentId) -> String {
-    format!("workspace/{workspace}/compared/{deployment}/")
+/// By name, who is told something of its value: the deployment, and whoever shares one of the versions.
+fn homes(versions: &[Version]) -> BTreeMap<VariableName, BTreeSet<Home>> {
+    let mut homes = BTreeMap::new();
+    for version in versions {
+        let of_name: &mut BTreeSet<_> = homes.entry(version.name.clone()).or_default();
+        of_name.extend([Home::Deployment, version.home.clone()]);
+    }
+    homes
 }
 
-fn record(workspace: &WorkspaceId, deployment: &DeploymentId, name: &VariableName) -> String {
-    format!("{}{name}", records(workspace, deployment))
+/// How the names of the records begin of what was compared with such values.
+pub(super) fn records(workspace: &WorkspaceId, deployment: &DeploymentId, home: &Home) -> String {
+    match home {
+        Home::Deployment => format!("workspace/{workspace}/compared/{deployment}/"),
+        Home::Environment(name) => records_in(workspace, name),
+        Home::Workspace => format!("workspace/{workspace}/compared-for-all/"),
+    }
+}
+
+/// The same of an environment's.
+pub(super) fn records_in(workspace: &WorkspaceId, environment: &EnvironmentName) -> String {
+    format!("workspace/{workspace}/compared-in/{environment}/")
 }
 
 /// The target's secrets, and those of the same names elsewhere: the target's own first, then the

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::{
     change::{Edit, ResourceEdit},
     control::ControlError,
+    fingerprint::Home,
     host::{Writer, compare, release},
     id::{DeploymentId, EnvironmentName, WorkspaceId},
     made::ResourceKey,
@@ -121,12 +122,25 @@ impl Writer {
             names.extend(found.filter(|(_, content)| gone.has_report(content)).map(|(name, _)| name));
             match gone {
                 Gone::Deployment(id) => {
-                    names.extend(self.control.read(&compare::records(workspace, id))?.into_keys());
                     let mark = release::mark_record(workspace, id);
                     names.extend(self.control.read(&mark)?.into_keys());
                 }
                 Gone::Releases(id, numbers) => marks.extend(self.mark(workspace, id, numbers)?),
                 Gone::Environment(_) | Gone::Pairs(..) => {}
+            }
+            // What others share with it stays theirs, and what was compared with that is remembered. Neither does
+            // making anew what a push may bring back forget anything.
+            let compared = match gone {
+                Gone::Deployment(id) if before.deployments.contains_key(id) => {
+                    Some(compare::records(workspace, id, &Home::Deployment))
+                }
+                Gone::Environment(name) if before.environments.contains_key(name) => {
+                    Some(compare::records_in(workspace, name))
+                }
+                _ => None,
+            };
+            if let Some(prefix) = compared {
+                names.extend(self.control.read(&prefix)?.into_keys());
             }
         }
         Ok(names.into_iter().map(|name| Alteration::Delete { name }).chain(marks).collect())
