@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bootlace::{
+    clock::rfc3339,
     fingerprint::NEW_PER_DAY,
     host::{Author, Shared},
     id::UnixSeconds,
@@ -136,6 +137,28 @@ async fn a_value_that_deployments_share_is_guessed_at_no_oftener_by_many_of_them
     assert_eq!(names(&compare(&world).await), ["API_KEY of production is staging's"]);
     world.clock.advance(UnixSeconds(NOON.0 + DAY));
     assert_eq!(names(&compare_of(&world, "two").await), ["API_KEY of production is staging's"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_for_a_later_day_keeps_a_release_from_moving_wherever_it_is() {
+    let world = World::with(guarded()).await;
+    set(&world, "production", "of-production").await;
+    set(&world, "staging", "of-staging").await;
+    // Somebody else uses up the day's.
+    for guess in 0..NEW_PER_DAY {
+        set(&world, "preview/pr-42", &format!("guess-{guess}")).await;
+        compare(&world).await;
+    }
+    set(&world, "preview/pr-42", "of-production").await;
+    let shared = compare(&world).await;
+    assert!(shared.equal.is_empty() && !shared.withheld.is_empty(), "{shared:?}");
+    assert_eq!(shared.retry_at, Some(UnixSeconds(NOON.0 + DAY)));
+    let path = "/deployments/checkout/promotions";
+    let asked = world.by("releaser", "POST", path, json!({ "to": "production" })).await;
+    assert_eq!(asked.status, 202, "{}", asked.text());
+    assert_eq!(asked.json()["retry_at"], json!(rfc3339(UnixSeconds(NOON.0 + DAY))));
+    world.clock.advance(UnixSeconds(NOON.0 + DAY));
+    assert_eq!(names(&compare(&world).await), ["API_KEY of production is preview/pr-42's"]);
 }
 
 /// Production's policy refuses what shares a secret.

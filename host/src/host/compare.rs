@@ -34,7 +34,8 @@ pub struct Shared {
     pub equal: Vec<(Version, Version)>,
     /// The secrets of which a version was left for a later day.
     pub withheld: BTreeSet<VariableName>,
-    /// When the target's and the source's own versions can all be compared, if they could not be now.
+    /// When more of them can be compared, if some were left: what was not compared is not taken for different,
+    /// whoever used up the day's.
     pub retry_at: Option<UnixSeconds>,
 }
 
@@ -79,9 +80,7 @@ impl Host {
                 admitted.push(version);
                 continue;
             }
-            if version.environment == *target || version.environment == *source {
-                shared.retry_at = full.into_iter().fold(shared.retry_at, Option::max);
-            }
+            shared.retry_at = full.into_iter().fold(shared.retry_at, Option::max);
             shared.withheld.insert(version.name);
         }
         let changed = known.iter().filter(|(at, one)| before.get(*at) != Some(*one));
