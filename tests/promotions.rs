@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
 use bootlace::{
     clock::{Clock, Steady},
     control::{Control, Expected},
-    host::{Author, ChangeError, HOLD_SECONDS, Host, Requested},
+    host::{Author, ChangeError, HOLD_SECONDS, Host, MintRequest, Requested},
     id::{DeploymentId, EnvironmentName, Revision, UnixSeconds, WorkspaceId},
     ledger::Ttl,
+    model::{Role, Scope},
     slots::DataDirectory,
     state::{Promotion, Status, Why},
     system::entropy,
@@ -375,6 +376,45 @@ async fn what_was_said_with_a_token_that_is_revoked_since_does_not_stand() {
     let told = shown(&world, &next).await;
     assert_eq!((&told["approvals"], &told["required_approvals"][0]["missing"]), (&json!([]), &json!(2)));
     assert_eq!(approved(&world, world.site.token("admin"), &id).await.status, 409, "that one is over");
+}
+
+#[test]
+fn what_was_revoked_while_nobody_could_look_does_not_stand_again_when_its_time_is_over() {
+    let (site, data, steady) = (two_pairs_of_eyes(), tempfile::TempDir::new().unwrap(), Steady::manual());
+    let clock = Clock::manual(NOON);
+    let open = || {
+        let mut settings = settings(&site, data.path(), clock.clone());
+        settings.leases = steady.clone();
+        Host::open(settings).unwrap()
+    };
+    let host = open();
+    let operator = Author::process("operator");
+    host.push(&operator, &site.bundle(Default::default()), Default::default()).unwrap();
+    let waits = host.promote(&Author::process("ada"), &workspace(), &to_production()).unwrap();
+    assert_eq!(waits.status, Status::Deferred);
+    let scope = Scope::Tenant { workspace: workspace(), role: Role::Releaser, environments: [].into() };
+    let wanted = MintRequest { scope, principal: "kim".into(), expires_in: Some(3600) };
+    let kim = host.mint(&operator, wanted).unwrap().record;
+    let about = (&waits.deployment.0, waits.id.as_str());
+    let once = host.approve(&Author::process("kim"), (&kim, Role::Releaser), &workspace(), about).unwrap();
+    assert_eq!((once.status, once.approvals.len()), (Status::Deferred, 1));
+    drop(host);
+    {
+        // Somebody else is at it, until their hold ends.
+        let directory = DataDirectory::open(data.path()).unwrap();
+        let keys = directory.host_keys(&site.roots(), &site.root_key(), &mut entropy).unwrap();
+        let control = Control::open_with(data.path(), keys.floor.record_key(), steady.clone()).unwrap();
+        let name = Promotion::running_record(&workspace(), &once.deployment.0, &once.to);
+        let ttl = Ttl::seconds(HOLD_SECONDS).unwrap();
+        control.lease(&[(&name, Expected::Absent)], (&name, &once.to_bytes()), ttl).unwrap();
+    }
+    let host = open();
+    host.revoke(&operator, &kim.hash).unwrap();
+    clock.advance(UnixSeconds(NOON.0 + 3 * 86_400));
+    steady.advance(Duration::from_secs(HOLD_SECONDS.into()));
+    host.advance_promotions();
+    let told = host.promotions(&workspace(), &once.deployment.0).unwrap();
+    assert_eq!((told[0].status, &told[0].approvals[..]), (Status::Deferred, &[][..]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,7 @@ pub const MAX_TOKENS: usize = 100_000;
 /// The most tokens of one workspace: one tenant cannot use up what all may have.
 pub const MAX_WORKSPACE_TOKENS: usize = 10_000;
 /// How long an expired token is still listed, in seconds.
-const EXPIRED_SECONDS: i64 = 86_400;
+pub const EXPIRED_SECONDS: i64 = 86_400;
 
 /// A host's control state.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -10,7 +10,7 @@ use crate::{
     entropy::fresh_key,
     id::{EnvironmentName, UnixSeconds, WorkspaceId},
     model::{Scope, TokenHash, TokenKind, TokenRecord},
-    state::State,
+    state::{Alteration, State},
     system,
     token::{Token, token_id},
 };
@@ -86,8 +86,9 @@ impl Host {
         }
         let details = about(&minted.record);
         let record = minted.record.clone();
-        self.change_tokens("token-mint", minter, details, |state| {
-            state.add_token(record).map_err(|error| ChangeError::Invalid(vec![error.to_string()]))
+        self.change_tokens("token-mint", minter, details, |state, _| {
+            state.add_token(record).map_err(|error| ChangeError::Invalid(vec![error.to_string()]))?;
+            Ok(Vec::new())
         })?;
         Ok(minted)
     }
@@ -103,9 +104,16 @@ impl Host {
             .token(hash)
             .map_or_else(|| json!({ "token": token_id(hash) }), |one| about(one));
         let speaks = self.store.load().token(hash).is_some_and(|one| one.scope.kind() != TokenKind::Instance);
-        self.change_tokens("token-revoke", revoker, details, |state| {
-            state.tokens.remove(hash);
-            Ok(())
+        self.change_tokens("token-revoke", revoker, details, |state, writer| {
+            let Some(gone) = state.tokens.remove(hash) else { return Ok(Vec::new()) };
+            let mut fallen = Vec::new();
+            // An operator's may have said something anywhere.
+            let all = self.store.load_full();
+            let all = all.workspaces().keys();
+            for workspace in all.filter(|one| gone.scope.workspace().is_none_or(|of| of == *one)) {
+                fallen.extend(writer.fallen(workspace, hash)?);
+            }
+            Ok(fallen)
         })?;
         // What was asked for or approved with it does not stand any more.
         if speaks {
@@ -119,16 +127,16 @@ impl Host {
         kind: &str,
         author: &Author,
         details: serde_json::Value,
-        change: impl FnOnce(&mut State) -> Result<(), ChangeError>,
+        change: impl FnOnce(&mut State, &Writer) -> Result<Vec<Alteration>, ChangeError>,
     ) -> Result<(), ChangeError> {
         let mut writer = self.writer.lock();
         self.still_works(author, &writer.state)?;
         let mut next = writer.state.clone();
         next.forget_expired(self.clock.now());
-        change(&mut next)?;
+        let along = change(&mut next, &writer)?;
         let (at, principal) = (self.clock.now(), author.principal());
         let record = ChangeRecord { at, kind, outcome: "done", principal, details };
-        let changes = next.since(&writer.state);
+        let changes = [next.since(&writer.state), along].concat();
         self.write_noted(&mut writer, author, changes, Vec::new(), &record)?;
         writer.state = next;
         let sequence = writer.sequence();

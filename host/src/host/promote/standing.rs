@@ -9,10 +9,11 @@
 //! it was used.
 
 use crate::{
-    host::{ChangeError, Host},
-    id::WorkspaceId,
-    model::{Role, Scope, TokenRecord},
-    state::{Bearer, Promotion, State},
+    control::ControlError,
+    host::{ChangeError, Host, Writer},
+    id::{UnixSeconds, WorkspaceId},
+    model::{Role, Scope, TokenHash, TokenRecord},
+    state::{Alteration, Bearer, EXPIRED_SECONDS, Promotion, State},
 };
 
 /// The most approvals of one promotion.
@@ -85,7 +86,9 @@ impl Host {
         ends: &[crate::id::EnvironmentName],
     ) -> bool {
         let Some(token) = state.tokens.get(&bearer.token) else {
-            return bearer.expires_at.is_some_and(|at| at <= self.clock.now());
+            // Whatever expires is kept for a while: what is not there before that was revoked.
+            let forgotten = |at: UnixSeconds| at.0.saturating_add(EXPIRED_SECONDS) < self.clock.now().0;
+            return bearer.expires_at.is_some_and(forgotten);
         };
         match &token.scope {
             Scope::Operator => true,
@@ -95,5 +98,27 @@ impl Host {
                 of == workspace && *role >= least && reaches
             }
         }
+    }
+}
+
+impl Writer {
+    /// What becomes of the promotions of `workspace` that wait when `token` is revoked: what was said with it
+    /// never expires any more, so that its time passing does not make it good again.
+    pub(in crate::host) fn fallen(
+        &self,
+        workspace: &WorkspaceId,
+        token: &TokenHash,
+    ) -> Result<Vec<Alteration>, ControlError> {
+        let mut records = Vec::new();
+        for (name, content) in self.control.read(&Promotion::open_records(workspace))? {
+            let Some(mut promotion) = Promotion::from_bytes(&content) else { continue };
+            let said = promotion.approvals.iter_mut().map(|one| &mut one.bearer);
+            let own = said.chain([&mut promotion.bearer]).flatten().filter(|one| one.token == *token);
+            let fallen = own.map(|one| one.expires_at = None).count();
+            if fallen > 0 {
+                records.push(Alteration::Put { name, content: promotion.to_bytes() });
+            }
+        }
+        Ok(records)
     }
 }
