@@ -472,12 +472,15 @@ struct Transactions {
 /// Tokens come with what takes effect. Where that is too much for one transaction they come before: a token
 /// that is revoked too early opens nothing, and one that is revoked too late may.
 fn in_transactions(
-    mut records: Vec<Alteration>,
-    mut tokens: Vec<Alteration>,
+    records: Vec<Alteration>,
+    state: Vec<Alteration>,
     workspace: &WorkspaceId,
     edits: &[Edit],
 ) -> Transactions {
     let mut early: Vec<Vec<_>> = Vec::new();
+    let of_tokens = ["host/token/".to_owned(), format!("workspace/{workspace}/token/")];
+    let is_token = |one: &Alteration| of_tokens.iter().any(|prefix| one.name().starts_with(prefix));
+    let (mut tokens, active): (Vec<_>, Vec<_>) = state.into_iter().partition(is_token);
     if tokens.len() > MAX_TOKENS_ALONG {
         let (revoked, other): (Vec<_>, _) =
             tokens.into_iter().partition(|one| matches!(one, Alteration::Delete { .. }));
@@ -488,8 +491,7 @@ fn in_transactions(
         early.extend(tokens.chunks(MAX_OPERATIONS).map(<[_]>::to_vec));
         tokens.clear();
     }
-    tokens.append(&mut records);
-    let rest = parted(tokens, workspace, edits);
+    let rest = parted([tokens, active, records].concat(), workspace, edits);
     Transactions { early: early.into_iter().chain(rest.early).collect(), ..rest }
 }
 
@@ -508,6 +510,9 @@ fn parted(records: Vec<Alteration>, workspace: &WorkspaceId, edits: &[Edit]) -> 
             "resource/required",
             "check",
             "promotion/past",
+            "activations",
+            "compared",
+            "compared-in",
         ];
         let without = without.map(|kind| format!("workspace/{workspace}/{kind}/"));
         let is_without = |one: &Alteration| matches!(one, Alteration::Delete { name } if without.iter().any(|prefix| name.starts_with(prefix)));
@@ -596,8 +601,19 @@ mod tests {
             }
             assert!(early.len() >= 3, "{}", early.len());
         }
-        // What is deleted with an environment goes when that is gone.
         let gone = |name: String| Alteration::Delete { name: format!("workspace/acme/{name}") };
+        // What fifty deployments had in an environment goes when that is gone, and nothing of what decides.
+        let deployments =
+            |kind: &str| (0..50).map(|n| gone(format!("{kind}/d{n:02}/qa"))).collect::<Vec<_>>();
+        let state =
+            [vec![gone("token/00".into())], deployments("active"), deployments("activations")].concat();
+        let mut all = vec![gone("environment/qa".into()), record("revision/8".into(), 9)];
+        all.extend(deployments("check"));
+        all.extend(deployments("compared"));
+        let Transactions { early, late, trailing } = in_transactions(all, state, &workspace, &[]);
+        assert_eq!((early.len(), late.len(), trailing.len()), (0, 53, 150));
+        assert!(late.len() + ALONG <= MAX_OPERATIONS);
+        // What is deleted with an environment goes when that is gone.
         let mut all = vec![gone("environment/qa".into()), record("revision/8".into(), 9)];
         all.extend((0..250).map(|n| gone(format!("value/in/qa/A{n:04}"))));
         let Transactions { early, late, trailing } = in_transactions(all, Vec::new(), &workspace, &[]);
