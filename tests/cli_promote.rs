@@ -237,6 +237,9 @@ async fn the_pipeline_shows_what_a_pin_holds_back_and_which_secrets_are_due() {
     let plain = world.ok(&releaser, "status").await;
     assert!(!plain.contains("pinned") && !plain.contains("rotated"), "{plain}");
 
+    let id = world.json(&releaser, TO_PRODUCTION).await["id"].as_str().unwrap().to_owned();
+    let withdrawn = world.ok(&releaser, &format!("promote withdraw -d checkout {id}")).await;
+    assert!(withdrawn.contains("withdrawn by "), "{withdrawn}");
     world.ok(&releaser, TO_PRODUCTION).await;
     world.ok(&admin, "approve -d checkout -e production --release 18 --confirm production").await;
     let back = json!({ "environment": "production", "configuration": true });

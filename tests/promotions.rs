@@ -138,7 +138,12 @@ fn a_holder_that_is_killed_frees_the_target_at_the_leases_end_with_nothing_half_
         steady.advance(Duration::from_secs(u64::from(HOLD_SECONDS) * run / 10));
         match promote() {
             Err(ChangeError::Promoting { id, by, .. }) => {
-                assert_eq!((id, by), (format!("killed{run}"), "ada".into()))
+                assert_eq!((&*id, &*by), (&*format!("killed{run}"), "ada"));
+                let told = host.promotions(&workspace(), &to_production().deployment).unwrap();
+                assert_eq!((told[0].status, &told[0].id), (Status::Running, &id), "it can be looked at");
+                let withdrawn =
+                    host.withdraw(&Author::process("ada"), &workspace(), (&told[0].deployment.0, &id));
+                assert!(matches!(withdrawn, Err(ChangeError::Unknown)), "none is cancelled half-way");
             }
             other => panic!("{other:?}"),
         }
@@ -415,6 +420,35 @@ fn what_was_revoked_while_nobody_could_look_does_not_stand_again_when_its_time_i
     host.advance_promotions();
     let told = host.promotions(&workspace(), &once.deployment.0).unwrap();
     assert_eq!((told[0].status, &told[0].approvals[..]), (Status::Deferred, &[][..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asked_or_an_admin_withdraws_what_waits_and_its_target_is_free() {
+    let world = World::with(two_pairs_of_eyes()).await;
+    let operator = world.operator.clone();
+    let [ada, eve] = [
+        minted(&world, &operator, "ada", "releaser").await,
+        minted(&world, &operator, "eve", "releaser").await,
+    ];
+    let admin = world.site.token("admin").to_owned();
+    let withdraw = async |token: &str, id: &str| {
+        world.admin("DELETE", &format!("/api/v1{PROMOTIONS}/{id}"), token, "").await
+    };
+    let first = waiting(&world, &ada).await;
+    assert_eq!(withdraw(&eve, &first).await.status, 403, "somebody else's");
+    assert_eq!(asked(&world, &eve, json!({ "to": "production" })).await.status, 409, "it holds its target");
+    let told = withdraw(&ada, &first).await.ok().json();
+    assert_eq!((&told["status"], &told["expires"]), (&json!("withdrawn"), &Value::Null), "{told}");
+    assert_eq!(withdraw(&ada, &first).await.status, 409, "it is over");
+    assert_eq!(approved(&world, &admin, &first).await.status, 409);
+    let second = waiting(&world, &eve).await;
+    assert_eq!(withdraw(&admin, &second).await.ok().json()["reasons"][0]["policy"], "bootlace");
+    let world = world.restart().await;
+    assert_eq!(shown(&world, &second).await["status"], "withdrawn");
+    let log = records(world.data.path());
+    let withdrawn = log.iter().filter(|line| line["kind"] == "promotion" && line["outcome"] == "withdrawn");
+    assert_eq!(withdrawn.count(), 2);
+    waiting(&world, &eve).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 101] = [
+const ROUTES: [Route; 102] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -126,6 +126,7 @@ const ROUTES: [Route; 101] = [
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/promotions"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/promotions"),
     (Listener::Admin, "GET", "/api/v1/deployments/{id}/promotions/{promotion}"),
+    (Listener::Admin, "DELETE", "/api/v1/deployments/{id}/promotions/{promotion}"),
     (Listener::Admin, "POST", "/api/v1/deployments/{id}/promotions/{promotion}/approvals"),
     (Listener::Admin, "GET", "/api/v1/pipeline"),
     (Listener::Admin, "GET", "/api/v1/nowhere"),
@@ -268,7 +269,12 @@ impl Who {
             }
             // One waits in production, for who sees where it comes from, too.
             (_, path) if path.starts_with("/api/v1/deployments/{id}/promotions/{promotion}") => {
-                let least = if method == "GET" { Role::Viewer } else { Role::Releaser };
+                // None of them asked for it.
+                let least = match method {
+                    "GET" => Role::Viewer,
+                    "DELETE" => Role::Admin,
+                    _ => Role::Releaser,
+                };
                 let may = matches!(self, Self::Tenant { role, only: None, .. } if own && role >= least);
                 (operator || may) && place.environment == "production"
             }

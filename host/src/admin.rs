@@ -158,7 +158,10 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/deployments/{id}/releases", get(releases::list).post(releases::register))
         .route("/api/v1/deployments/{id}/checks", get(checks::list).post(checks::report))
         .route("/api/v1/deployments/{id}/promotions", get(promotions::list).post(promotions::promote))
-        .route("/api/v1/deployments/{id}/promotions/{promotion}", get(promotions::show))
+        .route(
+            "/api/v1/deployments/{id}/promotions/{promotion}",
+            get(promotions::show).delete(promotions::withdraw),
+        )
         .route("/api/v1/deployments/{id}/promotions/{promotion}/approvals", post(promotions::approve))
         .route("/api/v1/deployments/{id}/activations", get(activations::list))
         .route("/api/v1/rotations", get(rotations::list))

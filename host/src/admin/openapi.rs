@@ -45,7 +45,7 @@ pub(crate) use refusals::{
         given::show_domains, given::put_domains, given::show_namespaces, given::put_namespaces,
         given::show_tools, given::put_tools,
         activations::list, releases::list, releases::register, rollback::rollback, rollback::unpin, checks::list, checks::report,
-        promotions::list, promotions::show, promotions::promote, promotions::approve, pipeline::show,
+        promotions::list, promotions::show, promotions::promote, promotions::approve, promotions::withdraw, pipeline::show,
         services::list, services::create, services::show, services::patch, services::delete,
         services::holders::holders, rotations::list,
         tools::list, tools::create, tools::show, tools::patch, tools::delete,

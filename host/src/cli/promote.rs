@@ -33,7 +33,7 @@ use crate::{
     after_long_help = "\
 Exit status:
   0   done, or waiting: it was accepted, and goes on by itself (`--json` tells which: .status)
-  1   denied, or refused by the host; with --watch, also when it has ended as denied or expired;
+  1   denied, or refused by the host; with --watch, also when it has ended as denied, expired or withdrawn;
       with --dry-run, also where boots that are answered now would be refused
   2   wrong usage
   3   the host cannot be reached
@@ -45,7 +45,8 @@ Examples:
   bootlace promote -d checkout --to production --wait          behind another one that is under way
   bootlace promote -d checkout --to development --release 12   nothing promotes there: any release
   bootlace promote list -d checkout -e production
-  bootlace promote show -d checkout 006b02d9408bbbfb74cb"
+  bootlace promote show -d checkout 006b02d9408bbbfb74cb
+  bootlace promote withdraw -d checkout 006b02d9408bbbfb74cb   your own that waits, or anybody's as an admin"
 )]
 pub struct Args {
     /// What to look at, instead of promoting
@@ -72,6 +73,15 @@ enum Action {
         /// To this environment only
         #[arg(long, short, value_name = "NAME")]
         environment: Option<EnvironmentName>,
+    },
+    /// Withdraw one that waits, so that its target is free again: your own, or anybody's as an admin
+    Withdraw {
+        /// The promotion
+        #[arg(value_name = "PROMOTION")]
+        id: String,
+        /// The deployment
+        #[arg(long, short, value_name = "NAME")]
+        deployment: DeploymentId,
     },
     /// Show one, as far as it came
     Show {
@@ -128,9 +138,14 @@ impl Args {
                 let answer = self.host.ask(Request::get(&one(&deployment, &id)))?;
                 show(&answer, output).map(|_| ExitCode::SUCCESS)
             }
+            (Some(Action::Withdraw { id, deployment }), None) => {
+                let answer = self.host.ask(Request::delete(&one(&deployment, &id)))?;
+                show(&answer, output).map(|_| ExitCode::SUCCESS)
+            }
             (None, None) => Err(Misuse("name --deployment and --to".into()).into()),
             (Some(_), Some(_)) => {
-                let advice = "say what to promote, or `list` or `show` with their options behind them";
+                let advice =
+                    "say what to promote, or `list`, `show` or `withdraw` with their options behind them";
                 Err(Misuse(advice.into()).into())
             }
         }

@@ -7,7 +7,10 @@ pub(super) mod gone;
 mod question;
 mod standing;
 
-use std::{cell::Cell, collections::BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::json;
 
@@ -180,6 +183,28 @@ impl Host {
         Ok(promotion)
     }
 
+    /// Takes back a promotion that waits: its target is free again. Whoever may is asked before.
+    ///
+    /// # Errors
+    /// When nothing of that id waits, or somebody carries it on right now; see [`ChangeError`].
+    pub fn withdraw(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        (deployment, id): (&DeploymentId, &str),
+    ) -> Result<Promotion, ChangeError> {
+        let found = self.waiting_as(workspace, deployment, id)?;
+        let held = self.hold_target(workspace, &found, Expected::Present)?;
+        // As it is now that nobody else carries it on.
+        let withdrawn = self.waiting_as(workspace, deployment, id).and_then(|mut promotion| {
+            promotion.status = Status::Withdrawn;
+            promotion.reasons = vec![("bootlace".to_owned(), format!("withdrawn by {}", author.principal()))];
+            self.close(author, workspace, (promotion, held))
+        });
+        self.let_go(held);
+        withdrawn
+    }
+
     /// Carries on what waits, everywhere: its time may have come, or be over.
     pub fn advance_promotions(&self) {
         let live = self.store.load_full();
@@ -242,7 +267,7 @@ impl Host {
         }
     }
 
-    /// The promotions of a deployment that are kept, the newest first.
+    /// The promotions of a deployment that run, wait or are kept, the newest first.
     ///
     /// # Errors
     /// When the ledger refuses.
@@ -251,9 +276,21 @@ impl Host {
         workspace: &WorkspaceId,
         deployment: &DeploymentId,
     ) -> Result<Vec<Promotion>, ChangeError> {
-        let mut all = self.waiting(workspace, Some(deployment))?;
-        let past = self.writer.lock().control.read(&Promotion::past_records(workspace, deployment))?;
-        all.extend(past.values().filter_map(|content| Promotion::from_bytes(content)));
+        let prefixes = [
+            format!("{}{deployment}/", Promotion::all_running(workspace)),
+            format!("{}{deployment}/", Promotion::open_records(workspace)),
+            Promotion::past_records(workspace, deployment),
+        ];
+        let mut found = BTreeMap::new();
+        let writer = self.writer.lock();
+        for prefix in prefixes {
+            let records = writer.control.read(&prefix)?;
+            let read = records.values().filter_map(|content| Promotion::from_bytes(content));
+            // Who holds a target began with what it was before.
+            found.extend(read.map(|one| (one.id.clone(), one)));
+        }
+        drop(writer);
+        let mut all: Vec<_> = found.into_values().collect();
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
         let one = served.snapshot.configuration.deployments.get(deployment).ok_or(ChangeError::Unknown)?;

@@ -120,11 +120,14 @@ pub enum Status {
     Denied,
     /// What it waited for did not come in time.
     Expired,
+    /// Who asked for it, or an admin, took it back.
+    Withdrawn,
 }
 
 impl Status {
     /// Each of them.
-    pub const ALL: [Self; 5] = [Self::Running, Self::Deferred, Self::Done, Self::Denied, Self::Expired];
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Deferred, Self::Done, Self::Denied, Self::Expired, Self::Withdrawn];
 
     /// As it is written.
     #[must_use]
@@ -135,6 +138,7 @@ impl Status {
             Self::Done => "done",
             Self::Denied => "denied",
             Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }

@@ -69,7 +69,7 @@ pub(in crate::admin) struct PromotionEntry {
     from: Option<String>,
     to: String,
     /// `running` of what was only tried out: it would be done.
-    #[schema(pattern = "^(running|deferred|done|denied|expired)$")]
+    #[schema(pattern = "^(running|deferred|done|denied|expired|withdrawn)$")]
     status: &'static str,
     /// Since when that is so, RFC 3339.
     since: String,
@@ -268,6 +268,38 @@ pub(in crate::admin) async fn approve(
             answer => return answered(&answer?, &caller),
         }
     }
+}
+
+/// Withdraws a promotion that waits: a releaser's own, or an admin's. One that is under way is not cancelled
+/// half-way.
+#[utoipa::path(delete, path = "/api/v1/deployments/{id}/promotions/{promotion}", tag = "releases",
+    operation_id = "withdraw_promotion", params(InWorkspace, ("id" = String, Path, description = "The deployment"),
+        ("promotion" = String, Path, description = "The promotion's id")),
+    responses((status = 200, description = "It is withdrawn", body = PromotionEntry),
+        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Internal, Unavailable))]
+pub(in crate::admin) async fn withdraw(
+    State(host): State<Arc<Host>>,
+    headers: HeaderMap,
+    NamedTwice(id, promotion): NamedTwice,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let caller = Caller::of(&host, &headers)?;
+    caller.role(Role::Releaser)?;
+    let query = query.as_deref();
+    let all = seen(Arc::clone(&host), &caller, query, &id).await?;
+    let found = all.into_iter().find(|one| one.id == promotion).ok_or_else(Problem::not_found)?;
+    let (author, workspace) = (caller.author(), caller.workspace(query)?);
+    if found.by != author.principal() {
+        caller.role(Role::Admin)?;
+    }
+    if found.status != Status::Deferred {
+        let detail =
+            format!("promotion {promotion} is {}; only one that waits is withdrawn", found.status.as_str());
+        return Err(Problem::new(StatusCode::CONFLICT, "conflict", detail));
+    }
+    let withdrawn =
+        blocking(move || host.withdraw(&author, &workspace, (&found.deployment.0, &found.id))).await??;
+    Ok(Json(PromotionEntry::of(&withdrawn, &caller)).into_response())
 }
 
 /// Whose boots would be answered otherwise in the target, if a promotion were done.

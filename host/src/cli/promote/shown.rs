@@ -136,7 +136,11 @@ impl Promotion {
 
     /// Every reason, and the approvals that are wanted.
     fn reasons(&self, page: &mut Page) {
-        let word = if self.status == "denied" { "denied" } else { "waits for" };
+        let word = match self.status.as_str() {
+            "denied" => "denied",
+            "withdrawn" => "because",
+            _ => "waits for",
+        };
         let mut fields: Vec<_> = self.in_the_way().map(|reason| (word, reason)).collect();
         fields.push(("wants", self.wanted()));
         page.fields(&fields);
