@@ -136,6 +136,20 @@ async fn a_rotation_of_a_credential_goes_on_after_a_kill_and_begins_no_other_bef
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_password_of_the_same_role_is_changed_in_place_only_when_that_is_said() {
+    let world = World::with(Site::small(0)).await;
+    world.with_a_shop(5432).await;
+    let credential = &ROTATE[..7];
+    for user in [&[][..], &["--user", "orders_a"]] {
+        let (code, said) = world.ran(&[credential, user].concat(), Some(NEW)).await;
+        assert!(code == Some(2) && said.contains("--same-role") && said.contains("role orders_a"), "{said}");
+    }
+    assert_eq!(world.held().await[0]["version"], 1, "nothing was changed");
+    let (code, said) = world.ran(&[credential, &["--same-role"]].concat(), Some(NEW)).await;
+    assert!(code == Some(0) && said.contains("version 2") && !said.contains("can be dropped"), "{said}");
+}
+
 impl World {
     /// A deployment without a directory, bound to a database in staging.
     async fn with_a_shop(&self, port: u16) {

@@ -53,6 +53,11 @@ pub struct Args {
     #[arg(long, value_name = "NAME", requires = "service", conflicts_with = "go_on")]
     user: Option<String>,
 
+    /// Change the password of the role that there is, in place: boots are given one that does not work from the
+    /// database's change to this one, or the other way about, and whatever runs with the old one cannot connect again
+    #[arg(long, requires = "service", conflicts_with_all = ["user", "go_on"])]
+    same_role: bool,
+
     /// Ask for the new password, or read it from standard input; so it does without saying so, too
     #[arg(long, requires = "service", conflicts_with = "go_on")]
     password: bool,

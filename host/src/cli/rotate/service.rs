@@ -58,6 +58,7 @@ impl Rotation<'_> {
         let mut steps = Steps::of(self.output, about);
         let mut old_role = None;
         if !self.goes_on(&before)? {
+            self.two_roles(&before)?;
             self.set()?;
             old_role = Some(before.user);
         }
@@ -67,6 +68,13 @@ impl Rotation<'_> {
         steps.note("user", now.user.as_str());
         steps.say("set", &format!("version {new} of the credential of {self}, of {}", role(&now.user)))?;
         drain(self.args.patience(), &steps, &self.next(), || Ok(held(self.instance()?, &self.to_string())))?;
+        if self.args.same_role {
+            let text = format!(
+                "no lease holds a password of {} from before; nothing is to be dropped",
+                role(&now.user)
+            );
+            return steps.end("done", &text);
+        }
         let old_role = old_role
             .filter(|old| *old != now.user)
             .map_or_else(|| "a role that was replaced".to_owned(), |old| role(&old));
@@ -97,6 +105,22 @@ impl Rotation<'_> {
             );
         }
         Ok(true)
+    }
+
+    /// One role has one password: between the database's change and this one boots would be given what does not
+    /// work.
+    fn two_roles(&self, before: &Instance) -> anyhow::Result<()> {
+        let Args { user, same_role, .. } = self.args;
+        if *same_role || user.as_ref().is_some_and(|user| *user != before.user) {
+            return Ok(());
+        }
+        let now = role(&before.user);
+        let advice = format!(
+            "{self} connects as {now}: name another role that may do the same with --user, so that both work until \
+             nobody holds the old one; with --same-role the password of {now} is changed in place, and boots are given \
+             one that does not work until the database and this host both have it"
+        );
+        Err(Misuse(advice).into())
     }
 
     fn set(&self) -> anyhow::Result<()> {
