@@ -137,6 +137,53 @@ async fn a_rotation_of_a_credential_goes_on_after_a_kill_and_begins_no_other_bef
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_boots_without_a_lease_were_given_wants_a_word_before_it_is_dropped() {
+    let world = World::with(Site::small(0)).await;
+    world.with_a_shop(5432).await;
+    let token = world.instance("shop", "staging").await;
+    for _ in 0..4 {
+        let boot = http::request(world.boot_address(), "GET", "/v1/boot", Some(&token), &[], Vec::new());
+        boot.await.ok();
+    }
+    let (code, said) = world.ran(&ROTATE, Some(NEW)).await;
+    assert!(code == Some(1) && said.contains("drained") && said.contains("given to 4 boots"), "{said}");
+    assert!(
+        said.contains("do not drop role orders_a") && said.contains("--continue --accept-unproven"),
+        "{said}"
+    );
+    let world = world.restart().await;
+    let held = world.held().await;
+    assert_eq!((&held[1]["version"], &held[1]["unproven"]), (&1.into(), &4.into()), "{held}");
+    let go_on = [&ROTATE[..7], &["--continue"]].concat();
+    assert_eq!(world.ran(&go_on, None).await.0, Some(1));
+    let (code, said) = world.ran(&[&go_on[..], &["--accept-unproven"]].concat(), None).await;
+    assert!(code == Some(0) && said.contains("can be dropped now"), "{said}");
+
+    // Another service of that name has nothing of it.
+    for words in [
+        &["binding", "remove", "-d", "shop", "-e", "staging", "DATABASE_URL"][..],
+        &["service", "delete", "orders"],
+        &[
+            "service",
+            "create",
+            "orders",
+            "--kind",
+            "postgres",
+            "-e",
+            "staging",
+            "--password",
+            "--endpoint",
+            "host=127.0.0.1,port=1",
+        ],
+    ] {
+        let (code, said) = world.ran(words, Some(OLD)).await;
+        assert_eq!(code, Some(0), "{words:?}: {said}");
+    }
+    let held = world.held().await;
+    assert_eq!((held.as_array().unwrap().len(), &held[0]["unproven"]), (1, &0.into()), "{held}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_password_of_the_same_role_is_changed_in_place_only_when_that_is_said() {
     let world = World::with(Site::small(0)).await;
     world.with_a_shop(5432).await;

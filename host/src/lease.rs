@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-pub use count::{Counter, MAX_COUNT};
+pub use count::{Counter, CredentialVersion, MAX_COUNT};
 pub use wire::LeaseError;
 
 use crate::{
@@ -35,6 +35,9 @@ pub const MAX_OF_PAIR: usize = 2_000;
 pub const MAX_OF_WORKSPACE: usize = 10_000;
 /// How many versions of a workspace boots are counted of before those that are gone are looked for.
 pub const COUNTED: usize = 4_096;
+
+/// How many versions of one credential boots are counted of: the newest.
+pub const COUNTED_OF_CREDENTIAL: usize = 8;
 
 /// What counts the boots without a lease that are given the versions of one grant; found at the first.
 pub type Counters = OnceLock<Box<[(ValueId, Arc<Counter>)]>>;
@@ -207,43 +210,52 @@ impl Book {
         }
     }
 
-    /// Who holds which versions of the credential of a service's instance, the oldest first.
+    /// Who counts on which versions of the credential of a service's instance, the oldest first.
     #[must_use]
     pub fn of_credential(
         &self,
         workspace: &WorkspaceId,
         (service, owner): (&ServiceId, &EnvironmentName),
-    ) -> BTreeMap<u64, Vec<Lease>> {
-        let mut by_version: BTreeMap<u64, Vec<Lease>> = BTreeMap::new();
+    ) -> BTreeMap<u64, Holders> {
+        let mut by_version: BTreeMap<u64, Holders> = BTreeMap::new();
         let is_it = |key: &HeldKey| matches!(key, HeldKey::Credential(id, environment) if id == service && environment == owner);
         let all = self.0.get(workspace).into_iter().flat_map(|leases| leases.all.values());
         for lease in sorted(all) {
             let version = lease.held.iter().find(|held| is_it(&held.key)).map(|held| held.version);
             if let Some(version) = version {
-                by_version.entry(version).or_default().push(lease);
+                by_version.entry(version).or_default().leases.push(lease);
             }
+        }
+        let Some(leases) = self.0.get(workspace) else { return by_version };
+        for (version, _, counter) in leases.counted_of(service, owner) {
+            by_version.entry(version).or_default().unproven += counter.count();
         }
         by_version
     }
 
-    /// What counts the boots without a lease that are given these versions.
+    /// What counts the boots without a lease that are given these versions; and what makes durable that the oldest
+    /// of a credential make room.
     pub fn counters<'a>(
         &mut self,
         workspace: &WorkspaceId,
         held: impl Iterator<Item = &'a Held>,
-    ) -> Box<[(ValueId, Arc<Counter>)]> {
-        let unproven = &mut self.0.entry(workspace.clone()).or_default().unproven;
-        held.map(|held| (held.id, Arc::clone(unproven.entry(held.id).or_default()))).collect()
+    ) -> (Box<[(ValueId, Arc<Counter>)]>, Vec<Alteration>) {
+        let leases = self.0.entry(workspace.clone()).or_default();
+        let counters: Box<_> = held.map(|held| (held.id, leases.counter(held))).collect();
+        let credentials = counters.iter().filter_map(|(_, counter)| counter.credential.as_ref());
+        let gone: Vec<_> = credentials.flat_map(|of| leases.make_room(of)).collect();
+        (counters, gone.into_iter().map(|id| wire::uncounted(workspace, id)).collect())
     }
 
     /// Forgets the counts of versions that are gone; gives what makes that durable.
     pub fn forget_counts(
         &mut self,
         workspace: &WorkspaceId,
-        is_gone: impl Fn(ValueId) -> bool,
+        is_gone: impl Fn(ValueId, Option<&CredentialVersion>) -> bool,
     ) -> Vec<Alteration> {
         let Some(leases) = self.0.get_mut(workspace) else { return Vec::new() };
-        let gone: Vec<_> = leases.unproven.keys().copied().filter(|id| is_gone(*id)).collect();
+        let gone = leases.unproven.iter().filter(|(id, counter)| is_gone(**id, counter.credential.as_ref()));
+        let gone: Vec<_> = gone.map(|(id, _)| *id).collect();
         for id in &gone {
             leases.unproven.remove(id);
         }
@@ -269,6 +281,45 @@ impl Leases {
         *self.of_pair.entry(pair(&lease)).or_default() += 1;
         self.all.insert(lease.id, lease);
     }
+
+    fn counter(&mut self, held: &Held) -> Arc<Counter> {
+        let made = || {
+            let credential = match &held.key {
+                HeldKey::Value(_) => None,
+                HeldKey::Credential(service, owner) => {
+                    let (service, owner) = (service.clone(), owner.clone());
+                    Some(CredentialVersion { service, owner, version: held.version })
+                }
+            };
+            Arc::new(Counter::restored(0, credential))
+        };
+        Arc::clone(self.unproven.entry(held.id).or_insert_with(made))
+    }
+
+    /// The counted versions of a credential.
+    fn counted_of<'a>(
+        &'a self,
+        service: &'a ServiceId,
+        owner: &'a EnvironmentName,
+    ) -> impl Iterator<Item = (u64, ValueId, &'a Counter)> {
+        self.unproven.iter().filter_map(move |(id, counter)| {
+            let of = counter.credential.as_ref()?;
+            (of.service == *service && of.owner == *owner).then_some((of.version, *id, &**counter))
+        })
+    }
+
+    /// Forgets the oldest versions of a credential that there are too many of.
+    fn make_room(&mut self, of: &CredentialVersion) -> Vec<ValueId> {
+        let counted = self.counted_of(&of.service, &of.owner).map(|(version, id, _)| (version, id));
+        let mut counted: Vec<_> = counted.collect();
+        counted.sort_unstable_by_key(|(version, _)| *version);
+        let many = counted.len().saturating_sub(COUNTED_OF_CREDENTIAL);
+        let gone: Vec<_> = counted.into_iter().take(many).map(|(_, id)| id).collect();
+        for id in &gone {
+            self.unproven.remove(id);
+        }
+        gone
+    }
 }
 
 /// What makes durable that a lease has ended.
@@ -279,8 +330,8 @@ pub fn ended(workspace: &WorkspaceId, id: LeaseId) -> Alteration {
 
 /// The record of how far a version's boots may be counted without another one.
 #[must_use]
-pub fn reserved(workspace: &WorkspaceId, id: ValueId, count: u64) -> Alteration {
-    wire::counted(workspace, id, count)
+pub fn reserved(workspace: &WorkspaceId, id: ValueId, counter: &Counter, count: u64) -> Alteration {
+    wire::counted(workspace, id, counter, count)
 }
 
 fn pair(lease: &Lease) -> (DeploymentId, EnvironmentName) {

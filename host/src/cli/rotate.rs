@@ -27,7 +27,8 @@ use crate::id::{ServiceId, VariableName};
 /// without a new value, and it goes on from what is live.
 ///
 /// With --service it is the credential of a data service, by two roles that take turns: that of --user is handed
-/// out from now on, and it is waited until no lease holds the other one's, which can be dropped then.
+/// out from now on, and it is waited until no lease holds the other one's, which can be dropped then: unless boots
+/// without a lease were given that, too, and nobody says with --accept-unproven that they are over.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -46,7 +47,7 @@ pub struct Args {
     key: Option<VariableName>,
 
     /// The credential of this data service, in the environment that owns the instance
-    #[arg(long, value_name = "SERVICE", conflicts_with_all = ["key", "deployment", "all_deployments", "canary", "accept_unproven"])]
+    #[arg(long, value_name = "SERVICE", conflicts_with_all = ["key", "deployment", "all_deployments", "canary"])]
     service: Option<ServiceId>,
 
     /// Who connects from now on; the role before stays as it is until nobody connects as it

@@ -23,9 +23,11 @@ use crate::{
     change::{Edit, ResourceEdit},
     control::{Control, ControlError},
     entropy::fresh,
+    generation::Served,
     id::{DeploymentId, EnvironmentName, ServiceId, Uid, UnixSeconds, ValueId, WorkspaceId},
     lease::{
-        Book, COUNTED, Counter, Counters, Full, Held, HeldKey, Holders, Lease, LeaseId, ended, reserved,
+        Book, COUNTED, Counter, Counters, CredentialVersion, Full, Held, HeldKey, Holders, Lease, LeaseId,
+        ended, reserved,
     },
     made::Made,
     state::Alteration,
@@ -135,13 +137,13 @@ impl Leases {
         self.book.lock().holders(workspace, id)
     }
 
-    /// Who holds which versions of the credential of a service's instance.
+    /// Who counts on which versions of the credential of a service's instance.
     #[must_use]
     pub fn of_credential(
         &self,
         workspace: &WorkspaceId,
         instance: (&ServiceId, &EnvironmentName),
-    ) -> BTreeMap<u64, Vec<Lease>> {
+    ) -> BTreeMap<u64, Holders> {
         self.book.lock().of_credential(workspace, instance)
     }
 
@@ -158,10 +160,9 @@ impl Leases {
     }
 
     /// Forgets at a start what was counted of versions that are gone.
-    pub(super) fn forget_gone(&self, made: &BTreeMap<WorkspaceId, Arc<Made>>) {
-        for (workspace, made) in made {
-            let there = made.stored();
-            self.later(self.book.lock().forget_counts(workspace, |id| !there.contains(&id)));
+    pub(super) fn forget_gone(&self, workspaces: &BTreeMap<WorkspaceId, Arc<Served>>) {
+        for (workspace, served) in workspaces {
+            self.later(forget_gone(&mut self.book.lock(), workspace, served));
         }
     }
 
@@ -285,14 +286,17 @@ impl Host {
             let workspace = &served.snapshot.configuration.workspace;
             let mut book = self.leases.book.lock();
             if book.counted(workspace) >= COUNTED {
-                let there = served.made.stored();
-                self.leases.later(book.forget_counts(workspace, |id| !there.contains(&id)));
+                self.leases.later(forget_gone(&mut book, workspace, served));
             }
-            // What a directory owns is not revoked here, and neither is what a service does not take any more.
-            let is_made =
-                |key: &HeldKey| matches!(key, HeldKey::Value(key) if served.made.values.contains_key(key));
-            let revocable = boot.held.iter().filter(|held| is_made(&held.key));
-            book.counters(workspace, revocable)
+            // A directory's values are not revoked here; its services have roles that are dropped, too.
+            let may_go = |key: &HeldKey| match key {
+                HeldKey::Value(key) => served.made.values.contains_key(key),
+                HeldKey::Credential(..) => true,
+            };
+            let (counters, gone) =
+                book.counters(workspace, boot.held.iter().filter(|held| may_go(&held.key)));
+            self.leases.later(gone);
+            counters
         });
         let bounds = counters.iter().filter_map(|(id, counter)| {
             let bound = counter.add()?;
@@ -319,7 +323,8 @@ impl Host {
             }
         }
         if !bounds.is_empty() {
-            let records = bounds.iter().map(|(id, _, bound)| reserved(&workspace, *id, *bound));
+            let records =
+                bounds.iter().map(|(id, counter, bound)| reserved(&workspace, *id, counter, *bound));
             self.told_by_ledger(self.leases.settle(records.collect()))?;
             bounds.iter().for_each(|(_, counter, bound)| counter.reserved(*bound));
         }
@@ -360,12 +365,15 @@ impl Host {
         revoked(made, edits).map(|id| (id, book.holders(workspace, id))).collect()
     }
 
-    /// Forgets the counts of versions that were revoked.
+    /// Forgets the counts of versions that were revoked, and of credentials whose instances went.
     pub(super) fn forget_revoked(&self, workspace: &WorkspaceId, before: &Made, edits: &[Edit]) {
         let revoked: BTreeSet<_> = revoked(before, edits).collect();
-        if !revoked.is_empty() {
-            self.leases.later(self.leases.book.lock().forget_counts(workspace, |id| revoked.contains(&id)));
-        }
+        let live = self.store.load_full();
+        let Some(served) = live.workspace(workspace) else { return };
+        let forgotten = self.leases.book.lock().forget_counts(workspace, |id, credential| {
+            revoked.contains(&id) || credential.is_some_and(|of| is_instance_gone(served, of))
+        });
+        self.leases.later(forgotten);
     }
 
     /// Shows how many leases there are, and how many are lost.
@@ -459,4 +467,19 @@ fn revoked(made: &Made, edits: &[Edit]) -> impl Iterator<Item = ValueId> {
         Edit::RevokeVersion { key, version, .. } => made.stored_version(key, *version).map(|value| value.id),
         _ => None,
     })
+}
+
+/// Forgets what was counted of versions that are gone.
+fn forget_gone(book: &mut Book, workspace: &WorkspaceId, served: &Served) -> Vec<Alteration> {
+    let there = served.made.stored();
+    book.forget_counts(workspace, |id, credential| match credential {
+        None => !there.contains(&id),
+        Some(of) => is_instance_gone(served, of),
+    })
+}
+
+/// A credential's role works on when another version replaced it here: what was counted goes with the instance.
+fn is_instance_gone(served: &Served, of: &CredentialVersion) -> bool {
+    let service = served.snapshot.configuration.services.get(&of.service);
+    service.is_none_or(|service| !service.instances.contains_key(&of.owner))
 }

@@ -186,7 +186,7 @@ impl Host {
             tracing::info!(workspace = %name, revision = snapshot.revision.0, age_seconds, "serving the last known good");
         }
         let leases = Leases::new(leases, Arc::clone(&writer.control));
-        leases.forget_gone(&writer.made);
+        leases.forget_gone(&workspaces);
         let sequence = writer.sequence();
         let index = Arc::new(tokens::index(&writer.state));
         let host = Arc::new(Self {

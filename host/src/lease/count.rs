@@ -3,12 +3,28 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
+use crate::id::{EnvironmentName, ServiceId};
+
 /// What is not counted beyond: so many, or more.
 pub const MAX_COUNT: u64 = 1_024;
+
+/// A version of the credential of a service's instance. Kept with its count: the configuration forgets the version
+/// as soon as there is another, and the role behind it works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialVersion {
+    /// The service.
+    pub service: ServiceId,
+    /// The environment that owns the instance.
+    pub owner: EnvironmentName,
+    /// Its number.
+    pub version: u64,
+}
 
 /// The boots that were given one version.
 #[derive(Default)]
 pub struct Counter {
+    /// Where it is a credential's.
+    pub credential: Option<CredentialVersion>,
     count: AtomicU64,
     /// How far the count may go before a larger bound is durable.
     durable: AtomicU64,
@@ -17,8 +33,8 @@ pub struct Counter {
 impl Counter {
     /// As after a start: all that may have been counted was.
     #[must_use]
-    pub fn restored(durable: u64) -> Self {
-        Self { count: AtomicU64::new(durable), durable: AtomicU64::new(durable) }
+    pub fn restored(durable: u64, credential: Option<CredentialVersion>) -> Self {
+        Self { credential, count: AtomicU64::new(durable), durable: AtomicU64::new(durable) }
     }
 
     /// Counts a boot. Gives the bound that has to be durable before it may be answered, where it is not.

@@ -42,7 +42,8 @@ fn what_is_held_reads_back_from_its_records_with_its_whole_time() {
         };
         records.insert(name, content);
     }
-    let Alteration::Put { name, content } = reserved(&acme(), ValueId([2; 16]), 8) else {
+    let Alteration::Put { name, content } = reserved(&acme(), ValueId([2; 16]), &Counter::default(), 8)
+    else {
         panic!("a record")
     };
     records.insert(name, content);
@@ -58,7 +59,7 @@ fn what_is_held_reads_back_from_its_records_with_its_whole_time() {
     let (orders, [staging, production]) =
         ("orders".parse().unwrap(), ["staging", "production"].map(|name| name.parse().unwrap()));
     let by_version = again.of_credential(&acme(), (&orders, &staging));
-    let told: Vec<_> = by_version.iter().map(|(version, leases)| (*version, leases.len())).collect();
+    let told: Vec<_> = by_version.iter().map(|(version, held)| (*version, held.leases.len())).collect();
     assert_eq!(told, [(1, 1), (2, 1), (3, 1)]);
     assert!(again.of_credential(&acme(), (&orders, &production)).is_empty(), "another owner's is another");
     assert_eq!(again.holders(&acme(), ValueId([3; 16])), Holders::default());
@@ -118,10 +119,43 @@ fn no_start_counts_fewer_boots_than_there_were_and_few_of_them_write() {
         }
         true_count += 1;
         if boot % 97 == 96 {
-            counter = Counter::restored(durable);
+            counter = Counter::restored(durable, None);
         }
         assert!(counter.count() >= true_count.min(MAX_COUNT), "{boot}");
     }
     assert!(writes <= 11, "{writes}");
     assert_eq!(counter.count(), MAX_COUNT);
+}
+
+#[test]
+fn boots_are_counted_of_the_newest_versions_of_each_credential() {
+    let (mut book, mut records) = (Book::default(), BTreeMap::new());
+    let (orders, staging) = ("orders".parse().unwrap(), "staging".parse().unwrap());
+    let many = u8::try_from(COUNTED_OF_CREDENTIAL).unwrap() + 3;
+    for version in 1..=many {
+        let held = Held { key: credential(), version: version.into(), id: ValueId([version; 16]) };
+        let (counters, gone) = book.counters(&acme(), std::iter::once(&held));
+        assert_eq!(gone.len(), usize::from(usize::from(version) > COUNTED_OF_CREDENTIAL), "{version}");
+        let (id, counter) = &counters[0];
+        let bound = counter.add().unwrap();
+        for record in [gone, vec![reserved(&acme(), *id, counter, bound)]].concat() {
+            match record {
+                Alteration::Put { name, content } => drop(records.insert(name, content)),
+                Alteration::Delete { name } => drop(records.remove(&name).unwrap()),
+            }
+        }
+    }
+    let mut again = Book::default();
+    again.read(&acme(), &records, UnixSeconds(0)).unwrap();
+    for book in [&mut book, &mut again] {
+        let told = book.of_credential(&acme(), (&orders, &staging));
+        let told: Vec<_> = told.iter().map(|(version, held)| (*version, held.unproven)).collect();
+        assert_eq!(told, (4..=u64::from(many)).map(|version| (version, 1)).collect::<Vec<_>>());
+        let gone = book.forget_counts(&acme(), |_, of| of.is_some_and(|of| of.version == 5));
+        assert_eq!((gone.len(), book.counted(&acme())), (1, COUNTED_OF_CREDENTIAL - 1));
+    }
+    for wrong in ["1 orders", "1 orders staging x", "1 orders staging 1 1", "1 "] {
+        let damaged = [(records.keys().next().unwrap().clone(), wrong.as_bytes().to_vec())].into();
+        assert!(Book::default().read(&acme(), &damaged, UnixSeconds(0)).is_err(), "{wrong}");
+    }
 }

@@ -3,13 +3,13 @@
 //! | record | content |
 //! |---|---|
 //! | `workspace/<name>/lease/<id>` | who holds it since when, and which versions that is about; no value |
-//! | `workspace/<name>/unproven/<id of a value>` | how many boots without a lease may have been given that version |
+//! | `workspace/<name>/unproven/<id of a value>` | how many boots without a lease may have been given that version; and of which credential it is, if of one |
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counter, Held, HeldKey, Lease, LeaseId, MAX_COUNT};
+use super::{Counter, CredentialVersion, Held, HeldKey, Lease, LeaseId, MAX_COUNT};
 use crate::{
     id::{UnixSeconds, ValueId, WorkspaceId},
     made::ValueKey,
@@ -62,8 +62,19 @@ pub(super) fn counters(
     records: &BTreeMap<String, Vec<u8>>,
 ) -> Result<BTreeMap<ValueId, Arc<Counter>>, LeaseError> {
     let read = |(rest, content): (&str, &[u8])| {
-        let bound: u64 = std::str::from_utf8(content).ok()?.parse().ok()?;
-        Some((rest.parse().ok()?, Arc::new(Counter::restored(bound.min(MAX_COUNT)))))
+        let mut words = std::str::from_utf8(content).ok()?.split(' ');
+        let bound: u64 = words.next()?.parse().ok()?;
+        let words: Vec<_> = words.collect();
+        let credential = match words[..] {
+            [] => None,
+            [service, owner, version] => Some(CredentialVersion {
+                service: service.parse().ok()?,
+                owner: owner.parse().ok()?,
+                version: version.parse().ok()?,
+            }),
+            _ => return None,
+        };
+        Some((rest.parse().ok()?, Arc::new(Counter::restored(bound.min(MAX_COUNT), credential))))
     };
     below(records, &unproven_name(workspace, ""))
         .map(|(name, found)| read(found).ok_or(unread(name)))
@@ -155,9 +166,14 @@ pub(super) fn delete(workspace: &WorkspaceId, id: LeaseId) -> Alteration {
     Alteration::Delete { name: lease_name(workspace, &id.to_string()) }
 }
 
-pub(super) fn counted(workspace: &WorkspaceId, id: ValueId, bound: u64) -> Alteration {
+pub(super) fn counted(workspace: &WorkspaceId, id: ValueId, counter: &Counter, bound: u64) -> Alteration {
     let name = unproven_name(workspace, &id.to_string());
-    Alteration::Put { name, content: bound.to_string().into_bytes() }
+    let content = match &counter.credential {
+        None => bound.to_string(),
+        // No name has a space in it.
+        Some(CredentialVersion { service, owner, version }) => format!("{bound} {service} {owner} {version}"),
+    };
+    Alteration::Put { name, content: content.into_bytes() }
 }
 
 pub(super) fn uncounted(workspace: &WorkspaceId, id: ValueId) -> Alteration {

@@ -21,7 +21,7 @@ use crate::{
     },
     host::Host,
     id::{EnvironmentName, UnixSeconds},
-    lease::Lease,
+    lease::Holders,
     serve::respond::Problem,
 };
 
@@ -40,8 +40,7 @@ struct InstanceHolders {
     user: String,
     /// The version in use; null where there is no credential.
     credential_version: Option<u64>,
-    /// The version in use and those that a lease holds, the newest first. Boots without a lease are not
-    /// counted here.
+    /// The version in use, and those that a lease holds or that boots without one were given, the newest first.
     versions: Vec<CredentialVersion>,
 }
 
@@ -55,6 +54,9 @@ struct CredentialVersion {
     leases: usize,
     /// How many of these were not renewed in time.
     lost: usize,
+    /// How many boots without a lease were given it: no fewer than there were, up to 1,024. Of the newest eight
+    /// versions.
+    unproven: u64,
     /// Who holds it in the environments that the token sees, the oldest first, and of many the first 20.
     holders: Vec<HolderEntry>,
 }
@@ -86,8 +88,8 @@ pub(in crate::admin) async fn holders(
         let mut held = host.leases.of_credential(&workspace, (&service.id, owner));
         let numbers: BTreeSet<u64> = held.keys().copied().chain(current).collect();
         let versions = numbers.into_iter().rev().map(|version| {
-            let leases = held.remove(&version).unwrap_or_default();
-            CredentialVersion::of(version, Some(version) == current, leases, &caller, now)
+            let held = held.remove(&version).unwrap_or_default();
+            CredentialVersion::of(version, Some(version) == current, held, &caller, now)
         });
         let versions = versions.collect();
         let (environment, user) = (owner.to_string(), instance.user.clone());
@@ -100,10 +102,11 @@ pub(in crate::admin) async fn holders(
 }
 
 impl CredentialVersion {
-    fn of(version: u64, current: bool, mut leases: Vec<Lease>, caller: &Caller, now: UnixSeconds) -> Self {
+    fn of(version: u64, current: bool, held: Holders, caller: &Caller, now: UnixSeconds) -> Self {
+        let Holders { mut leases, unproven } = held;
         let all = leases.len();
         let lost = leases.iter().filter(|lease| lease.is_lost(now)).count();
         leases.retain(|lease| caller.sees(&lease.environment));
-        Self { version, current, leases: all, lost, holders: HolderEntry::some(&leases, now) }
+        Self { version, current, leases: all, lost, unproven, holders: HolderEntry::some(&leases, now) }
     }
 }

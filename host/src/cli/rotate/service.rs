@@ -47,6 +47,8 @@ struct Version {
     version: u64,
     current: bool,
     leases: usize,
+    #[serde(default)]
+    unproven: u64,
     holders: Vec<Holder>,
 }
 
@@ -78,13 +80,28 @@ impl Rotation<'_> {
         let old_role = old_role
             .filter(|old| *old != now.user)
             .map_or_else(|| "a role that was replaced".to_owned(), |old| role(&old));
-        steps.end(
-            "done",
-            &format!(
-                "{old_role} can be dropped now, unless something that booted without a lease still runs: \
-                 that is not counted (`bootlace usage` says when there were boots)"
-            ),
-        )
+        self.proven(&old_role)?;
+        steps.end("done", &format!("{old_role} can be dropped now"))
+    }
+
+    /// A boot without a lease may be running with an older version, and nobody would hear when it ends.
+    fn proven(&self, old_role: &str) -> anyhow::Result<()> {
+        let now = self.instance()?;
+        let older = || now.versions.iter().filter(|one| !one.current && one.unproven > 0);
+        let unproven: u64 = older().map(|one| one.unproven).sum();
+        if unproven == 0 || self.args.accept_unproven {
+            return Ok(());
+        }
+        let mut numbers: Vec<_> = older().map(|one| one.version).collect();
+        numbers.sort_unstable();
+        bail!(
+            "{} of the credential of {self} was given to {unproven} boots or fewer that hold no lease, and nobody can \
+             tell whether they still run: do not drop {old_role} yet. Restart what may still run (`bootlace usage` \
+             says when there were boots; `bootlace run --supervise` holds a lease), and when you know that none does, \
+             go on with `{} --accept-unproven`",
+            listed(&numbers),
+            self.next()
+        );
     }
 
     /// Whether nothing new is set, because somebody still holds an older one.
