@@ -150,9 +150,14 @@ impl Host {
         let root = workshop.roots.named(workshop.base_root).ok_or(ChangeError::NoRootKey)?;
         let keys = (snapshot.keys.clone(), &keyring);
         let made = Made::clone(&served.made);
+        // What is held is refused whatever comes meanwhile: no boot waits for that.
+        let mut holders = self.holders_of(workspace, &made, edits);
+        let is_held = edits.len() == 1 && holders.values().any(|held| !held.leases.is_empty());
         // Until this is served or refused, no boot is answered that the holders do not tell of.
-        let _revoking = self.is_revoked_by(edits).then(|| self.leases.revoking());
-        let holders = self.holders_of(workspace, &made, edits);
+        let _revoking = (!is_held && self.is_revoked_by(edits)).then(|| self.leases.revoking(workspace));
+        if !is_held {
+            holders = self.holders_of(workspace, &made, edits);
+        }
         let mut draft = Draft::new(snapshot.configuration.clone(), made, keys, root, stamp.clone());
         draft = draft.held_by(holders);
         for edit in edits {

@@ -1,9 +1,9 @@
 //! Leases and counts of boots, durable before what they are about leaves the host.
 //!
 //! No version is revoked that a boot is just being given: a revocation looks at the holders, and is served,
-//! while the gate is held, and says so in `epoch`. A boot enters itself first and looks at `epoch` then:
-//! either the revocation saw it, or it sees the revocation and waits at the gate, to be turned away if what
-//! it was about to be given is gone.
+//! while its workspace is shut, and says so in `epoch`. A boot enters itself first and looks at `epoch` then:
+//! either the revocation saw it, or it sees that there was one, waits where its own workspace is shut, and is
+//! turned away if what it was about to be given is gone. Nobody waits for another workspace's.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use serde_json::json;
 
 use super::{Author, ChangeError, Host};
@@ -37,9 +37,11 @@ use crate::{
 /// The leases of a host.
 pub struct Leases {
     book: Mutex<Book>,
-    /// Held while a version is revoked.
-    gate: Mutex<()>,
-    /// Odd while a version is revoked.
+    /// The workspace of which a version is being revoked; one at a time.
+    shut: Mutex<Option<WorkspaceId>>,
+    /// Told when it is not any more.
+    opened: Condvar,
+    /// Odd while a version is revoked, in whichever workspace.
     epoch: AtomicU64,
     control: Arc<Control>,
     waiting: Mutex<Waiting>,
@@ -93,12 +95,14 @@ pub enum Unheld {
 /// The right to revoke versions: as long as this is there, no boot is answered that has not been seen.
 pub(super) struct Revoking<'a> {
     leases: &'a Leases,
-    _gate: MutexGuard<'a, ()>,
 }
 
 impl Drop for Revoking<'_> {
     fn drop(&mut self) {
+        let mut shut = self.leases.shut.lock();
         self.leases.epoch.fetch_add(1, SeqCst);
+        *shut = None;
+        self.leases.opened.notify_all();
     }
 }
 
@@ -106,7 +110,8 @@ impl Leases {
     pub(super) fn new(book: Book, control: Arc<Control>) -> Self {
         Self {
             book: Mutex::new(book),
-            gate: Mutex::default(),
+            shut: Mutex::default(),
+            opened: Condvar::new(),
             epoch: AtomicU64::new(0),
             control,
             waiting: Mutex::default(),
@@ -125,10 +130,19 @@ impl Leases {
         epoch.is_multiple_of(2) && self.epoch() == epoch
     }
 
-    pub(super) fn revoking(&self) -> Revoking<'_> {
-        let gate = self.gate.lock();
+    /// Shuts a workspace.
+    pub(super) fn revoking(&self, workspace: &WorkspaceId) -> Revoking<'_> {
+        let mut shut = self.shut.lock();
+        self.opened.wait_while(&mut shut, |shut| shut.is_some());
+        *shut = Some(workspace.clone());
         self.epoch.fetch_add(1, SeqCst);
-        Revoking { leases: self, _gate: gate }
+        Revoking { leases: self }
+    }
+
+    /// Waits for the revocation that is under way in a workspace, if one is.
+    fn pass(&self, workspace: &WorkspaceId) {
+        let mut shut = self.shut.lock();
+        self.opened.wait_while(&mut shut, |shut| shut.as_ref() == Some(workspace));
     }
 
     /// Who counts on a version.
@@ -331,7 +345,7 @@ impl Host {
         if self.leases.is_same(epoch) {
             return Ok(lease);
         }
-        drop(self.leases.gate.lock());
+        self.leases.pass(&workspace);
         let live = self.store.load_full();
         let served = live.workspace(&workspace);
         let prepared = served.and_then(|served| served.prepared(&deployment, &environment));
@@ -482,4 +496,41 @@ fn forget_gone(book: &mut Book, workspace: &WorkspaceId, served: &Served) -> Vec
 fn is_instance_gone(served: &Served, of: &CredentialVersion) -> bool {
     let service = served.snapshot.configuration.services.get(&of.service);
     service.is_none_or(|service| !service.instances.contains_key(&of.owner))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use tempfile::TempDir;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::{clock::Steady, keyring::RecordKey};
+
+    #[test]
+    fn nobody_waits_for_the_revocation_of_another_workspace() {
+        let directory = TempDir::new().unwrap();
+        let key = RecordKey::new(Zeroizing::new([1; 32]));
+        let control = Control::open_with(directory.path(), key, Steady::manual()).unwrap();
+        let leases = Leases::new(Book::default(), Arc::new(control));
+        let [acme, other] = ["acme", "other"].map(|name| name.parse::<WorkspaceId>().unwrap());
+        let before = leases.epoch();
+        let revoking = leases.revoking(&acme);
+        assert!(!leases.is_same(before), "every boot looks again");
+        assert!(!leases.is_same(leases.epoch()), "one that begins now, too");
+        leases.pass(&other);
+        let (passed, passes) = mpsc::channel();
+        thread::scope(|scope| {
+            let (leases, acme) = (&leases, &acme);
+            scope.spawn(move || {
+                leases.pass(acme);
+                passed.send(leases.epoch()).unwrap();
+            });
+            assert!(passes.try_recv().is_err(), "its own waits");
+            drop(revoking);
+            assert_eq!(passes.recv().unwrap(), before + 2, "until it is over");
+        });
+        assert!(leases.is_same(before + 2) && !leases.is_same(before));
+    }
 }
