@@ -169,6 +169,26 @@ async fn a_killed_instance_counts_until_it_is_reported_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_instance_of_a_deployment_that_was_deleted_is_reported_gone_all_the_same() {
+    let world = World::with(Site::small(0)).await;
+    let shop = json!({ "name": "shop", "environments": ["staging"] });
+    world.by("admin", "POST", "/deployments", shop).await.done();
+    let pod =
+        json!({ "kind": "instance", "principal": "pod", "deployment": "shop", "environment": "staging" });
+    let minted = world.by("admin", "POST", "/tokens", pod).await.json();
+    let (token, asked) = (minted["token"].as_str(), [("bootlace-lease", "60")]);
+    let booted = http::request(world.boot_address(), "GET", "/v1/boot", token, &asked, Vec::new()).await.ok();
+    let path = format!("/tokens/{}", minted["id"].as_str().unwrap());
+    assert_eq!(world.by("admin", "DELETE", &path, Value::Null).await.status, 204);
+    world.by("admin", "DELETE", "/deployments/shop", Value::Null).await.done();
+    let world = world.restart().await;
+    let path = format!("/deployments/shop/leases/{}", booted.header("bootlace-lease"));
+    for (who, status) in [("developer", 403), ("admin", 204), ("admin", 404)] {
+        assert_eq!(world.by(who, "DELETE", &path, Value::Null).await.status, status, "{who}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn boots_without_a_lease_are_counted_and_want_a_word() {
     let world = World::with(Site::small(0)).await;
     world.rotate("the old one").await;
