@@ -40,7 +40,9 @@ pub const COUNTED: usize = 4_096;
 pub const COUNTED_OF_CREDENTIAL: usize = 8;
 
 /// What counts the boots without a lease that are given the versions of one grant; found at the first.
-pub type Counters = OnceLock<Box<[(ValueId, Arc<Counter>)]>>;
+pub type Counters = OnceLock<Counted>;
+/// What counts each version.
+pub type Counted = Box<[(ValueId, Arc<Counter>)]>;
 
 /// A lease's random name.
 pub type LeaseId = Uid;
@@ -239,7 +241,7 @@ impl Book {
         &mut self,
         workspace: &WorkspaceId,
         held: impl Iterator<Item = &'a Held>,
-    ) -> (Box<[(ValueId, Arc<Counter>)]>, Vec<Alteration>) {
+    ) -> (Counted, Vec<Alteration>) {
         let leases = self.0.entry(workspace.clone()).or_default();
         let counters: Box<_> = held.map(|held| (held.id, leases.counter(held))).collect();
         let credentials = counters.iter().filter_map(|(_, counter)| counter.credential.as_ref());
