@@ -24,6 +24,7 @@ use crate::{
         },
         query::{self, MAX_PAGE, PAGE, Paging},
         snapshot::blocking,
+        tagged,
         what_if::{self, ShownWhatIf},
     },
     clock::rfc3339,
@@ -204,9 +205,9 @@ pub(in crate::admin) async fn promote(
         let (asked, author) = (Arc::clone(&host), caller.author());
         let tried = blocking(move || asked.try_out(&author, &workspace, &requested)).await??;
         let what_if = whose_boots(&host, &caller, query, &tried).await?;
-        return Ok(
-            Json(PromotionEntry { id: None, what_if, ..PromotionEntry::of(&tried, &caller) }).into_response()
-        );
+        let entry = PromotionEntry { id: None, what_if, ..PromotionEntry::of(&tried, &caller) };
+        // What it was tried with.
+        return Ok(tagged(served.snapshot.revision.0, entry));
     }
     let until = Instant::now() + PATIENCE;
     let mut promoted = host.promoted.subscribe();
