@@ -33,6 +33,11 @@ async fn world() -> World {
         let place = json!({ "environment": "staging" });
         post(&world, "/api/v1/attachments", json!({ "policy": name, "place": place, "settings": {} })).await;
     }
+    for name in ["e2e", "load & soak"] {
+        let report =
+            json!({ "release": 18, "environment": "staging", "name": name, "conclusion": "success" });
+        post(&world, "/api/v1/deployments/checkout/checks", report).await;
+    }
     world
 }
 
@@ -66,6 +71,7 @@ async fn pages_of_one_are_the_whole_list_in_its_order() {
         ("/api/v1/tools?environment=staging", "tools", 2),
         ("/api/v1/policies?environment=staging", "policies", 2),
         ("/api/v1/attachments?x=", "attachments", 2),
+        ("/api/v1/deployments/checkout/checks?x=", "checks", 2),
     ] {
         let whole = get(&world, admin, path).await;
         assert_eq!(whole["next"], Value::Null, "{path}");

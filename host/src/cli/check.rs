@@ -105,24 +105,25 @@ struct Check {
 
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let answer = match &self.action {
+        let checks = match &self.action {
             Action::List { deployment, release, environment } => {
                 let request = Request::get(&of(deployment))
                     .query_if("release", release.map(|number| number.to_string()).as_deref())
                     .query_if("environment", environment.as_ref().map(EnvironmentName::as_str));
-                self.host.ask(request)?
+                let whole = self.host.list(request, "checks")?;
+                if output.is_json() {
+                    return Ok(output.json(&whole)?);
+                }
+                serde_json::from_value(whole)?
             }
             Action::Report(report) => {
                 let request = Request::post(&of(&report.deployment));
-                self.host.ask(request.body("application/json", report.body().to_string()))?
+                let answer = self.host.ask(request.body("application/json", report.body().to_string()))?;
+                if output.is_json() {
+                    return Ok(output.raw(&answer.body)?);
+                }
+                Checks { checks: vec![answer.json()?] }
             }
-        };
-        if output.is_json() {
-            return Ok(output.raw(&answer.body)?);
-        }
-        let checks = match self.action {
-            Action::List { .. } => answer.json()?,
-            Action::Report(_) => Checks { checks: vec![answer.json()?] },
         };
         let mut page = output.page();
         checks.render(&mut page);

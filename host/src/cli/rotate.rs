@@ -99,7 +99,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = interval)]
     interval: Duration,
 
-    /// Though boots without a lease were given the old version: you know that none of them runs any more; recorded
+    /// Though boots without a lease were given the old version: you know that none of them runs any more; recorded for a secret
     #[arg(long)]
     accept_unproven: bool,
 

@@ -1,5 +1,5 @@
 //! Whether an environment's secrets are another's, asked when a release is about to move there. What may be
-//! compared is bounded ([`fingerprint`](crate::fingerprint)); what is, is durable and recorded before the
+//! compared is bounded ([`fingerprint`]); what is, is durable and recorded before the
 //! answer is known.
 //!
 //! | record of a workspace | what was compared of a secret |

@@ -1,6 +1,6 @@
 //! Checks: what pipelines and monitors report of a release in an environment.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
 use axum::{
     Json,
@@ -18,10 +18,10 @@ use crate::{
         Caller, Named,
         body::{json, named},
         openapi::{
-            BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, NotFound, TooLarge,
+            BadRequest, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NotFound, TooLarge,
             Unauthenticated, Unavailable,
         },
-        query,
+        query::{self, MAX_PAGE, PAGE, Paging},
         snapshot::blocking,
     },
     clock::rfc3339,
@@ -83,11 +83,14 @@ pub(in crate::admin) struct CheckEntry {
 #[derive(Serialize, ToSchema)]
 pub(in crate::admin) struct Checks {
     checks: Vec<CheckEntry>,
+    /// The cursor of the entries behind these; null where there are none.
+    #[schema(required = true)]
+    next: Option<String>,
 }
 
 /// What was reported in the environments that the token sees, by release, name and environment.
 #[utoipa::path(get, path = "/api/v1/deployments/{id}/checks", tag = "releases", operation_id = "list_checks",
-    params(InWorkspace, ("id" = String, Path, description = "The deployment"),
+    params(InWorkspace, InPages, ("id" = String, Path, description = "The deployment"),
         ("release" = Option<u64>, Query, description = "Of this release"),
         ("environment" = Option<String>, Query, description = "In this environment only")),
     responses((status = 200, description = "The last of each name", body = Checks),
@@ -104,6 +107,7 @@ pub(in crate::admin) async fn list(
     let one = visible(&caller, served, &id)?;
     let only = query::environment(&caller, query)?;
     let release = query::parsed(query, "release", "a release's number")?;
+    let paging = Paging::asked(query, PAGE, MAX_PAGE)?;
     let (workspace, deployment) = (caller.workspace(query)?, one.id.clone());
     let mut found = blocking(move || host.reports(&workspace, &deployment, release)).await??;
     found.retain(|report| {
@@ -113,7 +117,38 @@ pub(in crate::admin) async fn list(
             && caller.sees(&report.environment)
             && only.as_ref().is_none_or(|only| *only == report.environment)
     });
-    Ok(Json(Checks { checks: found.iter().map(entry).collect() }).into_response())
+    found.sort_by_cached_key(Cursor::of);
+    let (page, next) = paging.of(&found, Ordering::Greater, |report| Cursor::of(report));
+    Ok(Json(Checks { checks: page.into_iter().map(entry).collect(), next }).into_response())
+}
+
+/// Where a page ends.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Cursor(u64, EnvironmentName, String);
+
+impl Cursor {
+    fn of(report: &Report) -> Self {
+        Self(report.release, report.environment.clone(), report.check.name.clone())
+    }
+}
+
+/// As hexadecimal digits: a check's name may hold anything.
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(format!("{} {} {}", self.0, self.1, self.2)))
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let text = hex::decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(())?;
+        let mut parts = text.splitn(3, ' ');
+        let mut part = || parts.next().ok_or(());
+        let (release, environment, name) = (part()?, part()?, part()?);
+        let release = release.parse().map_err(|_| ())?;
+        Ok(Self(release, environment.parse().map_err(|_| ())?, name.to_owned()))
+    }
 }
 
 /// Reports a check: a developer's in unprotected environments, a releaser's in protected ones, whose promotions
