@@ -356,3 +356,37 @@ async fn a_supervisor_holds_a_lease_for_as_long_as_its_command_runs() {
     world.clock.advance(UnixSeconds(NOON.0 + 60));
     assert_eq!(world.leases().await[0]["state"], "lost");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_supervised_commands_each_counts_until_it_has_ended_or_is_reported_gone() {
+    let world = World::with(Site::small(0)).await;
+    world.rotate("the old one").await;
+    let command = ["sh", "-c", "echo up $SIGNING_KEY; exec sleep 1000"];
+    let commands: Vec<_> = (0..INSTANCES).map(|_| supervise(&world, "staging", &[], &command)).collect();
+    let mut running = blocking(move || {
+        let running: Vec<_> = commands.into_iter().map(Supervised::start).collect();
+        running.iter().for_each(|run| run.says("up the old one"));
+        running
+    })
+    .await;
+    world.rotate("the new one").await;
+    let mut killed = running.pop().unwrap();
+    while let Some(mut run) = running.pop() {
+        assert_eq!(world.held_by(1).await["leases"], json!(running.len() + 2));
+        blocking(move || {
+            run.process.signal(Signal::TERM);
+            assert_eq!(run.process.ended().code(), Some(128 + 15));
+        })
+        .await;
+    }
+    assert_eq!(world.held_by(1).await["leases"], json!(1));
+    blocking(move || {
+        killed.process.signal(Signal::KILL);
+        killed.process.ended();
+    })
+    .await;
+    let left = world.leases().await;
+    assert_eq!((world.held_by(1).await["leases"].clone(), left.len()), (json!(1), 1), "killed, and not gone");
+    assert_eq!(world.gone("admin", left[0]["id"].as_str().unwrap()).await, 204);
+    world.revoke_version(1, "").await.ok();
+}
