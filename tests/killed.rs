@@ -88,7 +88,9 @@ impl Opened {
 
     /// What became of it: whether it is done, and has its record.
     fn check(&self, known: &mut BTreeSet<String>) -> bool {
-        let all = self.host.promotions(&self.workspace, &self.checkout).unwrap();
+        let mut all = self.host.promotions(&self.workspace, &self.checkout).unwrap();
+        // What a kill cut off holds its target until its lease is over.
+        all.retain(|one| one.status != Status::Running);
         let new: Vec<_> = all.iter().filter(|one| known.insert(one.id.clone())).collect();
         assert!(new.len() <= 1, "{new:?}");
         let active = self.host.activation(&self.workspace, &self.checkout, &production()).unwrap();

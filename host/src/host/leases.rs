@@ -291,7 +291,7 @@ impl Host {
     }
 
     /// Counts a boot without a lease; gives the bounds that have to be durable first.
-    fn count(&self, boot: &Holding<'_>) -> Vec<(ValueId, Arc<Counter>, u64)> {
+    fn count(self: &Arc<Self>, boot: &Holding<'_>) -> Vec<(ValueId, Arc<Counter>, u64)> {
         if boot.held.is_empty() {
             return Vec::new();
         }
@@ -302,21 +302,41 @@ impl Host {
             if book.counted(workspace) >= COUNTED {
                 self.leases.later(forget_gone(&mut book, workspace, served));
             }
-            // A directory's values are not revoked here; its services have roles that are dropped, too.
+            // A directory's values are not revoked here, nor are its services' credentials replaced.
             let may_go = |key: &HeldKey| match key {
                 HeldKey::Value(key) => served.made.values.contains_key(key),
-                HeldKey::Credential(..) => true,
+                HeldKey::Credential(service, ..) => {
+                    served.made.resources.contains_key(&crate::made::ResourceKey::Service(service.clone()))
+                }
             };
             let (counters, gone) =
                 book.counters(workspace, boot.held.iter().filter(|held| may_go(&held.key)));
             self.leases.later(gone);
             counters
         });
-        let bounds = counters.iter().filter_map(|(id, counter)| {
-            let bound = counter.add()?;
-            Some((*id, Arc::clone(counter), bound))
-        });
-        bounds.collect()
+        let workspace = &boot.caller.served.snapshot.configuration.workspace;
+        let (mut bounds, mut behind) = (Vec::new(), Vec::new());
+        for (id, counter) in counters {
+            let Some(bound) = counter.add() else { continue };
+            if counter.credential.is_none() {
+                bounds.push((*id, Arc::clone(counter), bound));
+                continue;
+            }
+            // Written behind the boot: one that needs nothing of the ledger goes on without it. Nothing is
+            // revoked on this count alone.
+            counter.reserved(bound);
+            behind.push(reserved(workspace, *id, counter, bound));
+        }
+        if !behind.is_empty() {
+            let host = Arc::clone(self);
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = host.told_by_ledger(host.leases.settle(behind)) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "boots without a lease are counted in memory alone");
+                }
+            });
+        }
+        bounds
     }
 
     /// Makes the entry durable, and waits for a revocation that is under way. None where a lease was asked
