@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
 
 use bootlace::{
-    clock::{Clock, Steady},
+    clock::{Clock, Steady, rfc3339},
     control::{Control, Expected},
     host::{Author, ChangeError, HOLD_SECONDS, Host, MintRequest, Requested},
     id::{DeploymentId, EnvironmentName, Revision, UnixSeconds, WorkspaceId},
@@ -126,6 +126,7 @@ fn a_holder_that_is_killed_frees_the_target_at_the_leases_end_with_nothing_half_
                 reasons: Vec::new(),
                 wanted: Vec::new(),
                 retry_at: None,
+                until: UnixSeconds(NOON.0 + 60),
                 judged: Revision(1),
                 shared: BTreeSet::new(),
             };
@@ -449,6 +450,30 @@ async fn who_asked_or_an_admin_withdraws_what_waits_and_its_target_is_free() {
     let withdrawn = log.iter().filter(|line| line["kind"] == "promotion" && line["outcome"] == "withdrawn");
     assert_eq!(withdrawn.count(), 2);
     waiting(&world, &eve).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_tried_again_after_more_than_a_week_waits_for_that_and_no_longer_than_a_day_on() {
+    const DAY: i64 = 86_400;
+    let mut site = Site::starter();
+    let soak = attachment("required-checks", "environment = \"production\"", &[("soak", "8d")]);
+    let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
+    let components = ["required-checks", "region-affinity"].map(|name| (name, component(name)));
+    site.govern(&components, &[soak, affinity].concat());
+    let world = World::with(site).await;
+    let host = Arc::clone(&world.host);
+    blocking(move || activate(&host, "staging", 17)).await;
+    let host = Arc::clone(&world.host);
+    blocking(move || activate(&host, "staging", 18)).await;
+    let id = waiting(&world, world.site.token("releaser")).await;
+    let told = shown(&world, &id).await;
+    assert_eq!(told["expires"], json!(rfc3339(UnixSeconds(NOON.0 + 9 * DAY))), "{told}");
+    for (day, status) in [(7, "deferred"), (8, "deferred"), (9, "expired")] {
+        world.clock.advance(UnixSeconds(NOON.0 + day * DAY));
+        let host = Arc::clone(&world.host);
+        blocking(move || host.advance_promotions()).await;
+        assert_eq!(shown(&world, &id).await["status"], status, "day {day}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ mod change;
 mod check;
 mod compare;
 mod components;
+mod error;
 mod expiry;
 mod export;
 mod grants;
@@ -31,9 +32,14 @@ mod rollback;
 mod rotation;
 mod sets;
 mod staged;
+mod stored;
 mod tokens;
+mod told;
+mod transactions;
+mod validated;
 pub mod what_if;
 mod workspaces;
+mod writes;
 
 use std::{
     collections::BTreeMap,
@@ -70,6 +76,7 @@ pub use activation::Activated;
 pub use author::Author;
 pub use check::{MAX_CHECKS, MAX_MEASURES};
 pub use compare::Shared;
+pub use error::ChangeError;
 pub use expiry::{EXPIRED_GRACE_SECONDS, Undeletable};
 pub use export::Exported;
 pub use history::{LookBackError, MAX_HISTORY};
@@ -78,7 +85,6 @@ pub use once::{Claim, MAX_KEPT_ANSWER_BYTES, Remembered};
 pub use pinned::Pinned;
 pub use pipeline::Pipeline;
 pub use promote::{HOLD_SECONDS, PAST_PROMOTIONS, Requested, WAIT_SECONDS};
-pub use push::ChangeError;
 pub use release::{MADE_RELEASES, NotActivated, Registered, Wanted as WantedRelease};
 pub use replay::Replayed;
 pub use restore::StartError;

@@ -25,8 +25,9 @@ use crate::{
 /// Promote a release to an environment
 ///
 /// The host's own rules and the environment's policies say whether it may move. It is done at once, is denied
-/// with every violation, or waits for approvals, checks or a time, for at most a week, and goes on by itself when
-/// what it waits for has come. A promotion moves the release and never a value.
+/// with every violation, or waits for approvals, checks or a time, and goes on by itself when what it waits for has
+/// come: within a week, or a day after the time that a policy named, where that is later. A promotion moves the
+/// release and never a value.
 #[derive(Debug, clap::Args)]
 #[command(
     subcommand_negates_reqs = true,

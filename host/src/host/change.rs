@@ -2,38 +2,32 @@
 //! against the parent, durable, published, answered; durable is one transaction of the ledger, and only
 //! what the change can touch is planned again.
 
-use std::{collections::BTreeSet, sync::Arc};
-
-use serde_json::json;
+use std::sync::Arc;
 
 use super::{
     Author, ChangeError, Changed, Host, Writer,
     components::sweep_artefacts,
-    grants::{MAX_REGRANTED, Regranted},
-    noted::ALONG,
+    grants::Regranted,
     prepare::Ingredients,
-    push::{changed, validated_in},
+    push::changed,
     sets::{held_back_warning, opens, pinned_among, revoked_by, unset},
     tokens,
+    told::{Done, details, kind_of},
+    transactions::{Transactions, in_transactions},
+    validated::validated_in,
 };
 use crate::{
-    audit::{self, ChangeRecord},
-    change::{About, Draft, Edit, EditError, LISTED, MAX_EDITS, Pair, Precondition, Reach, ResourceEdit},
-    control::{ControlError, Expected},
+    audit::ChangeRecord,
+    change::{Draft, Edit, LISTED, MAX_EDITS, Pair, Precondition, Reach, ResourceEdit},
+    control::Expected,
     generation::Served,
     history::{self, PieceKey},
     id::{DeploymentId, EnvironmentName, WorkspaceId},
     keyring::Keyring,
-    ledger::{Blob, LedgerError, MAX_OPERATIONS, MAX_TRANSACTION_BYTES},
     made::{Made, ResourceKey, Stamp},
-    model::{Configuration, Scope, SealedValue, TokenRecord},
+    model::{Scope, TokenRecord},
     state::{Alteration, Runs},
 };
-
-/// The most records of tokens that come with what takes effect.
-const MAX_TOKENS_ALONG: usize = MAX_REGRANTED;
-/// Bytes of records in one transaction that is one of several.
-const MAX_BYTES: usize = MAX_TRANSACTION_BYTES / 2;
 
 /// Looks whether what is served now is still what a change rests on.
 pub(super) type Still<'a> = dyn Fn(&Served) -> Result<(), ChangeError> + 'a;
@@ -47,32 +41,6 @@ pub(super) struct Along<'a> {
     pub(super) expected: Vec<(&'a str, Expected)>,
     /// What is written in the same transaction.
     pub(super) records: Vec<Alteration>,
-}
-
-/// What the audit log is told beside the edits.
-#[derive(Default)]
-struct Done {
-    /// What a clone took over, by name.
-    cloned: Vec<String>,
-    /// How many tokens name other environments than before, or are gone.
-    tokens: usize,
-    /// The ids of those that are gone.
-    revoked: Vec<String>,
-    /// How many boots without a lease versions were revoked in spite of.
-    unproven: u64,
-}
-
-impl From<EditError> for ChangeError {
-    fn from(error: EditError) -> Self {
-        match error {
-            EditError::Unknown => Self::Unknown,
-            EditError::Owned(what) => Self::Owned { what },
-            EditError::Changed { what, current } => Self::Changed { what, current },
-            EditError::NotNow { reason, current } => Self::NotNow { reason, current },
-            EditError::Held(in_use) => Self::Held(in_use),
-            EditError::Invalid(reason) => Self::Invalid(vec![reason]),
-        }
-    }
 }
 
 impl Host {
@@ -327,118 +295,6 @@ impl Host {
         });
         tokens.map(|token| format!("token {} of {}", token.id, token.principal)).take(LISTED).collect()
     }
-
-    /// Makes records durable.
-    pub(super) fn write(
-        &self,
-        writer: &Writer,
-        records: &[Alteration],
-        blobs: Vec<Blob>,
-    ) -> Result<(), ChangeError> {
-        self.write_if(writer, &[], records, blobs)
-    }
-
-    /// The same, where what is expected holds.
-    pub(super) fn write_if(
-        &self,
-        writer: &Writer,
-        expected: &[(&str, Expected)],
-        records: &[Alteration],
-        blobs: Vec<Blob>,
-    ) -> Result<(), ChangeError> {
-        if writer.unsettled {
-            return Err(ControlError::Ledger(LedgerError::Stopped).into());
-        }
-        match self.told_by_ledger(writer.control.change_with(expected, records, blobs)) {
-            Err(ControlError::Ledger(LedgerError::OverLimit(limit))) => {
-                Err(ChangeError::Invalid(vec![limit.to_string()]))
-            }
-            written => Ok(written?),
-        }
-    }
-
-    /// What the ledger answered to a write; nothing more is written to one that is in doubt.
-    pub(super) fn told_by_ledger<T>(&self, answer: Result<T, ControlError>) -> Result<T, ControlError> {
-        answer.inspect_err(|error| self.doubt_after(error))
-    }
-
-    /// The same of a write that came with others.
-    pub(super) fn told_of_ledger<T>(&self, answer: Result<T, ChangeError>) -> Result<T, ChangeError> {
-        answer.inspect_err(|error| {
-            if let ChangeError::Ledger(error) = error {
-                self.doubt_after(error);
-            }
-        })
-    }
-
-    fn doubt_after(&self, error: &ControlError) {
-        if let ControlError::Ledger(LedgerError::Unknown(_) | LedgerError::Stopped) = error {
-            self.doubt_ledger(error.to_string());
-        }
-    }
-
-    /// Lets the ledger know what pushes displaced. Every change does this first, so that none of it
-    /// comes back when a later push leaves its place free again.
-    pub(super) fn forget_displaced(&self, writer: &mut Writer) -> Result<(), ChangeError> {
-        while let Some((workspace, before)) = writer.displaced.last() {
-            let records = writer.made_in(workspace).since(before, workspace);
-            self.write(writer, &records, Vec::new())?;
-            writer.displaced.pop();
-        }
-        Ok(())
-    }
-}
-
-/// What the audit log calls a change.
-fn kind_of(edits: &[Edit]) -> &'static str {
-    let is_activation =
-        |edit: &Edit| matches!(edit, Edit::Activate { .. } | Edit::Expect(_) | Edit::ExpectActive { .. });
-    if !edits.is_empty() && edits.iter().all(is_activation) { "activate" } else { "change" }
-}
-
-/// What is recorded of a change.
-fn details(
-    workspace: &WorkspaceId,
-    edits: &[Edit],
-    before: Option<&Configuration<SealedValue>>,
-    changed: Result<(&Changed, &Done), &ChangeError>,
-) -> serde_json::Value {
-    let named = |verb: &str| {
-        let done = edits.iter().filter(|edit| edit.verb() == verb);
-        done.map(Edit::subject).collect::<Vec<_>>()
-    };
-    let about = About::of(edits, before);
-    let mut keys: BTreeSet<_> = texts(&about.keys).into_iter().collect();
-    keys.extend(changed.iter().flat_map(|(_, done)| done.cloned.iter().cloned()));
-    let mut left_out = serde_json::Map::new();
-    let mut listed = |what: &str, names: Vec<String>| {
-        let all = names.len();
-        let some = audit::listed(names);
-        if some.len() < all {
-            left_out.insert(what.to_owned(), (all - some.len()).into());
-        }
-        some
-    };
-    let keys = listed("keys", keys.into_iter().collect());
-    let environments = listed("environments", texts(&about.environments));
-    let deployments = listed("deployments", texts(&about.deployments));
-    let revoked = changed.ok().map(|(_, done)| listed("tokens_revoked", done.revoked.clone()));
-    json!({
-        "workspace": workspace.as_str(), "set": named("set"), "unset": named("unset"),
-        "revoked": named("revoked"),
-        "created": named("created"), "patched": named("patched"), "deleted": named("deleted"),
-        "cloned": named("cloned"), "activated": named("activated"), "tokens": changed.ok().map(|(_, done)| done.tokens),
-        "tokens_revoked": revoked, "keys": keys, "environments": environments, "deployments": deployments,
-        "left_out": (!left_out.is_empty()).then_some(left_out),
-        "accepted_unproven": changed.ok().map(|(_, done)| done.unproven).filter(|boots| *boots > 0),
-        "revision": changed.ok().map(|(changed, _)| changed.revision.0),
-        "digest": changed.ok().map(|(changed, _)| changed.digest.to_string()),
-        "reason": changed.err().map(|error| audit::reason(error)),
-    })
-}
-
-fn texts(names: &BTreeSet<impl ToString>) -> Vec<String> {
-    names.iter().map(ToString::to_string).collect()
 }
 
 impl Writer {
@@ -456,172 +312,5 @@ fn because(error: ChangeError, left_out: &[String]) -> ChangeError {
             ChangeError::Invalid(rules)
         }
         error => error,
-    }
-}
-
-/// A change's records, as transactions.
-struct Transactions {
-    /// Means nothing until the next is there.
-    early: Vec<Vec<Alteration>>,
-    /// What takes effect.
-    late: Vec<Alteration>,
-    /// What has no place any more since then: a start puts it away, too.
-    trailing: Vec<Alteration>,
-}
-
-/// A change's records, as transactions: one where one takes them all. What goes with an environment or a
-/// deployment goes after it. Where a clone is larger, what it
-/// holds comes first and means nothing, because its environment is not there; the last one makes it be
-/// there, with all that was before. A host that is killed in between forgets the rest at its next start.
-///
-/// Tokens come with what takes effect. Where that is too much for one transaction they come before: a token
-/// that is revoked too early opens nothing, and one that is revoked too late may.
-fn in_transactions(
-    records: Vec<Alteration>,
-    state: Vec<Alteration>,
-    workspace: &WorkspaceId,
-    edits: &[Edit],
-) -> Transactions {
-    let mut early: Vec<Vec<_>> = Vec::new();
-    let of_tokens = ["host/token/".to_owned(), format!("workspace/{workspace}/token/")];
-    let is_token = |one: &Alteration| of_tokens.iter().any(|prefix| one.name().starts_with(prefix));
-    let (mut tokens, active): (Vec<_>, Vec<_>) = state.into_iter().partition(is_token);
-    if tokens.len() > MAX_TOKENS_ALONG {
-        let (revoked, other): (Vec<_>, _) =
-            tokens.into_iter().partition(|one| matches!(one, Alteration::Delete { .. }));
-        early.extend(revoked.chunks(MAX_OPERATIONS).map(<[_]>::to_vec));
-        tokens = other;
-    }
-    if tokens.len() > MAX_TOKENS_ALONG {
-        early.extend(tokens.chunks(MAX_OPERATIONS).map(<[_]>::to_vec));
-        tokens.clear();
-    }
-    let rest = parted([tokens, active, records].concat(), workspace, edits);
-    Transactions { early: early.into_iter().chain(rest.early).collect(), ..rest }
-}
-
-fn parted(records: Vec<Alteration>, workspace: &WorkspaceId, edits: &[Edit]) -> Transactions {
-    let bytes: usize = records.iter().map(size).sum();
-    let is_clone = edits.iter().any(|edit| matches!(edit, Edit::CloneEnvironment { .. }));
-    if records.len() + ALONG <= MAX_OPERATIONS && (!is_clone || bytes <= MAX_BYTES) {
-        return Transactions { early: Vec::new(), late: records, trailing: Vec::new() };
-    }
-    if !is_clone {
-        let without = [
-            "value",
-            "past",
-            "resource/binding",
-            "resource/attachment",
-            "resource/required",
-            "check",
-            "promotion/past",
-            "activations",
-            "compared",
-            "compared-in",
-        ];
-        let without = without.map(|kind| format!("workspace/{workspace}/{kind}/"));
-        let is_without = |one: &Alteration| matches!(one, Alteration::Delete { name } if without.iter().any(|prefix| name.starts_with(prefix)));
-        let (trailing, late) = records.into_iter().partition(is_without);
-        return Transactions { early: Vec::new(), late, trailing };
-    }
-    let held = ["value", "resource"].map(|kind| format!("workspace/{workspace}/{kind}/"));
-    let is_held = |one: &Alteration| matches!(one, Alteration::Put { name, .. } if held.iter().any(|prefix| name.starts_with(prefix)));
-    let (early, late): (Vec<_>, Vec<_>) = records.into_iter().partition(is_held);
-    Transactions { early: in_parts(early), late, trailing: Vec::new() }
-}
-
-/// In their order, as many at a time as a transaction takes.
-pub(super) fn in_parts(records: Vec<Alteration>) -> Vec<Vec<Alteration>> {
-    let mut transactions: Vec<Vec<Alteration>> = Vec::new();
-    let mut room = 0;
-    for one in records {
-        match transactions.last_mut() {
-            Some(last) if last.len() < MAX_OPERATIONS && size(&one) <= room => {
-                room -= size(&one);
-                last.push(one);
-            }
-            _ => {
-                room = MAX_BYTES.saturating_sub(size(&one));
-                transactions.push(vec![one]);
-            }
-        }
-    }
-    transactions
-}
-
-fn size(alteration: &Alteration) -> usize {
-    match alteration {
-        Alteration::Put { name, content } => name.len() + content.len(),
-        Alteration::Delete { name } => name.len(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        id::Uid,
-        model::{Environment, EnvironmentType},
-    };
-
-    fn cloning() -> [Edit; 1] {
-        let wanted = Environment {
-            name: "qa".parse().unwrap(),
-            uid: Uid::NONE,
-            kind: EnvironmentType::Test,
-            protected: false,
-            deprecated: false,
-            expires: None,
-            promotes_to: None,
-            trigger: None,
-            labels: [].into(),
-        };
-        let source = "staging".parse().unwrap();
-        [Edit::CloneEnvironment { source, wanted, deployments: None, permissions: false }]
-    }
-
-    fn record(name: String, bytes: usize) -> Alteration {
-        Alteration::Put { name: format!("workspace/acme/{name}"), content: vec![0; bytes] }
-    }
-
-    #[test]
-    fn of_a_large_clone_the_environment_comes_last_and_small_ones_are_one_transaction() {
-        let workspace: WorkspaceId = "acme".parse().unwrap();
-        let records = |many: usize, bytes: usize| {
-            let mut all = vec![record("configuration".into(), 9), record("environment/qa".into(), 9)];
-            all.extend((0..many).map(|n| record(format!("value/in/qa/A{n:04}"), bytes)));
-            all.push(record("revision/7".into(), 9));
-            all
-        };
-        let Transactions { early, late, .. } =
-            in_transactions(records(90, 10), Vec::new(), &workspace, &cloning());
-        assert_eq!((early.len(), late.len()), (0, 93));
-        for (many, bytes) in [(250, 10), (20, 90_000)] {
-            let Transactions { early, late, .. } =
-                in_transactions(records(many, bytes), Vec::new(), &workspace, &cloning());
-            assert_eq!((early.concat().len(), late.len()), (many, 3));
-            for one in &early {
-                let bytes: usize = one.iter().map(size).sum();
-                assert!(one.len() <= MAX_OPERATIONS && bytes <= MAX_BYTES);
-            }
-            assert!(early.len() >= 3, "{}", early.len());
-        }
-        let gone = |name: String| Alteration::Delete { name: format!("workspace/acme/{name}") };
-        // What fifty deployments had in an environment goes when that is gone, and nothing of what decides.
-        let deployments =
-            |kind: &str| (0..50).map(|n| gone(format!("{kind}/d{n:02}/qa"))).collect::<Vec<_>>();
-        let state =
-            [vec![gone("token/00".into())], deployments("active"), deployments("activations")].concat();
-        let mut all = vec![gone("environment/qa".into()), record("revision/8".into(), 9)];
-        all.extend(deployments("check"));
-        all.extend(deployments("compared"));
-        let Transactions { early, late, trailing } = in_transactions(all, state, &workspace, &[]);
-        assert_eq!((early.len(), late.len(), trailing.len()), (0, 53, 150));
-        assert!(late.len() + ALONG <= MAX_OPERATIONS);
-        // What is deleted with an environment goes when that is gone.
-        let mut all = vec![gone("environment/qa".into()), record("revision/8".into(), 9)];
-        all.extend((0..250).map(|n| gone(format!("value/in/qa/A{n:04}"))));
-        let Transactions { early, late, trailing } = in_transactions(all, Vec::new(), &workspace, &[]);
-        assert_eq!((early.len(), late.len(), trailing.len()), (0, 2, 250));
     }
 }

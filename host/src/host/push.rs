@@ -6,196 +6,24 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{
-    Author, Changed, Host, Workshop, Writer,
-    prepare::{Ingredients, PrepareError},
-    release, rotation,
+    Author, ChangeError, Changed, Host, Workshop, prepare::Ingredients, release, rotation,
     sets::held_back_warning,
 };
 use crate::{
-    audit::{self, AuditUnavailable, ChangeRecord},
-    bundle::{self, BundleError, Envelope, Expected},
-    change::{InUse, LISTED},
-    control::ControlError,
-    generation::{Generation, Served, Sets},
-    id::{EnvironmentName, Revision, Uid, WorkspaceId},
+    audit::{self, ChangeRecord},
+    bundle::{self, Envelope, Expected},
+    change::LISTED,
+    generation::{Served, Sets},
+    id::{EnvironmentName, Revision, WorkspaceId},
     keyring::Keyring,
-    made::ResourceKey,
-    model::{Configuration, SealedValue},
     reseal::{Sealing, closed_environments, reseal},
-    slots::{BlobError, Change, CommitError, KeptRevision, Pushed},
-    state::{self, Runs, State},
-    transfer::TransferError,
-    validate,
+    slots::{Change, CommitError, Pushed},
 };
-
-/// Why a change was refused. Nothing has changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// Made against another revision than the live one.
-    #[error(
-        "made against revision {made_against}, but the live one is {current}; build again from that and push"
-    )]
-    Stale {
-        /// What the change was made against.
-        made_against: Revision,
-        /// What is live.
-        current: Revision,
-    },
-    /// Over the limit.
-    #[error("the bundle is larger than this host's limit of {limit} bytes")]
-    TooLarge {
-        /// The limit, in bytes.
-        limit: usize,
-    },
-    /// No such workspace, revision or token.
-    #[error("there is no such thing here")]
-    Unknown,
-    /// Not a bundle of somebody trusted, or damaged.
-    #[error("the bundle is refused")]
-    Bundle(#[source] BundleError),
-    /// It may not be served; everything that is wrong with it.
-    #[error("{}", .0.join("; "))]
-    Invalid(Vec<String>),
-    /// A directory owns it: it is changed there, and pushed.
-    #[error("{what} is owned by the workspace directory; change it there and push")]
-    Owned {
-        /// What.
-        what: String,
-    },
-    /// Somebody else changed the same thing.
-    #[error("{what} was changed by somebody else; look at it again and repeat the change")]
-    Changed {
-        /// What.
-        what: String,
-        /// The revision that changed it last; none when it is not there.
-        current: Option<Revision>,
-    },
-    /// Whoever makes the change may not any more: the token was revoked or expired, or is for less.
-    #[error("the token was revoked or expired before the change was made")]
-    Revoked,
-    /// Something still counts on what is to go.
-    #[error("{reason}")]
-    NotNow {
-        /// Why, and what to do first.
-        reason: String,
-        /// The revision that changed it last.
-        current: Option<Revision>,
-    },
-    /// Instances count on a version that is to go, or may.
-    #[error("{0}")]
-    Held(Box<InUse>),
-    /// The audit log takes no records, and as many wait for it as may.
-    #[error("the audit log takes no records, and nothing is changed that it does not tell of")]
-    Unrecorded,
-    /// A number that another release has.
-    #[error("{what}")]
-    Taken {
-        /// Which, and what to do.
-        what: String,
-    },
-    /// Another promotion has the target.
-    #[error("promotion {id} of {by} has {what}; it is waited for with `wait`")]
-    Promoting {
-        /// The target.
-        what: String,
-        /// The promotion.
-        id: String,
-        /// Who asked for it.
-        by: String,
-    },
-    /// An approval that does not count.
-    #[error("{why}")]
-    Uncounted {
-        /// Why, and what to do.
-        why: String,
-    },
-    /// A policy of the workspace is being compiled.
-    #[error("another policy of this workspace is being compiled; try again when that is done")]
-    Busy,
-    /// The root key that this host was started with is gone.
-    #[error("this host has no root key to wrap new keys with")]
-    NoRootKey,
-    /// The disk refused.
-    #[error("the change could not be made durable")]
-    Disk(#[from] CommitError),
-    /// The ledger refused.
-    #[error("the change could not be made durable")]
-    Ledger(#[from] ControlError),
-    /// What was kept of the revision before cannot be gone on from.
-    #[error("what is kept of earlier revisions cannot be gone on from")]
-    History(#[source] Box<crate::history::HistoryError>),
-    /// What was kept cannot be read back.
-    #[error("what was kept of that revision cannot be read")]
-    Kept(#[from] BlobError),
-    /// A workspace cannot be taken to another host, or from one.
-    #[error(transparent)]
-    Transfer(#[from] TransferError),
-    /// An import where something is already.
-    #[error("{what}")]
-    Occupied {
-        /// What, and what to do.
-        what: String,
-        /// The revision that is there.
-        current: Revision,
-    },
-    /// An export that nobody would know of is not handed out.
-    #[error("the export cannot be recorded in the audit log, so it is not handed out")]
-    Untold(#[from] AuditUnavailable),
-}
-
-impl ChangeError {
-    /// The stable code of contract.md.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Stale { .. }
-            | Self::Changed { .. }
-            | Self::NotNow { .. }
-            | Self::Taken { .. }
-            | Self::Held(_)
-            | Self::Promoting { .. }
-            | Self::Occupied { .. } => "conflict",
-            Self::Owned { .. } => "owned-by-directory",
-            Self::TooLarge { .. }
-            | Self::Transfer(TransferError::TooLarge | TransferError::TooMuch { .. }) => "too-large",
-            Self::Uncounted { .. } => "forbidden",
-            Self::Busy | Self::Untold(_) => "busy",
-            Self::Unknown => "not-found",
-            Self::Revoked => "unauthenticated",
-            Self::Bundle(_) | Self::Invalid(_) | Self::Transfer(_) => "invalid",
-            Self::Unrecorded
-            | Self::NoRootKey
-            | Self::Disk(_)
-            | Self::Ledger(_)
-            | Self::History(_)
-            | Self::Kept(_) => "not-ready",
-        }
-    }
-}
 
 /// What the audit log is told of a commit of the slots.
 pub(super) struct Told<'a> {
     pub(super) kind: &'a str,
     pub(super) details: &'a dyn Fn(&Changed) -> serde_json::Value,
-}
-
-impl From<BundleError> for ChangeError {
-    fn from(error: BundleError) -> Self {
-        match error {
-            BundleError::TooLarge { limit } => Self::TooLarge { limit },
-            BundleError::StaleParent { parent, current } => Self::Stale { made_against: parent, current },
-            other => Self::Bundle(other),
-        }
-    }
-}
-
-impl From<PrepareError> for ChangeError {
-    fn from(error: PrepareError) -> Self {
-        match error {
-            PrepareError::Policies(reasons) | PrepareError::Plans(reasons) => Self::Invalid(reasons),
-            PrepareError::Busy => Self::Busy,
-        }
-    }
 }
 
 impl Host {
@@ -471,115 +299,6 @@ impl Host {
         tracing::warn!(kind, error = &error as &dyn std::error::Error, "a change was refused");
         error
     }
-
-    /// What is kept of a workspace that is not served after a start. Nothing when it is served, or
-    /// when that is what cannot be read.
-    fn unserved(
-        &self,
-        workshop: &Workshop,
-        live: &Generation,
-        workspace: &WorkspaceId,
-    ) -> Option<bundle::Opened<SealedValue>> {
-        if live.workspace(workspace).is_some() {
-            return None;
-        }
-        let bytes = self.stored_bundle(workspace).ok()?;
-        bundle::open_stored(&bytes, &workshop.keys.store.verifying_key(), &self.limits).ok()
-    }
-
-    /// The revision and id of a workspace that is on disk, served or not.
-    pub(super) fn known(&self, workspace: &WorkspaceId) -> Option<(Revision, Uid)> {
-        let writer = self.writer.lock();
-        let root = writer.slots.root().workspaces.get(workspace)?;
-        Some((root.current.revision.max(writer.made_in(workspace).revision), root.uid))
-    }
-
-    /// The active releases, where the semantic rules hold and what is active is still there.
-    pub(super) fn validated<V: validate::Inspect>(
-        &self,
-        configuration: &Configuration<V>,
-    ) -> Result<Runs, ChangeError> {
-        validated_in(&self.writer.lock().state, configuration)
-    }
-
-    /// The same of what a directory says by itself: of what is active, releases that were registered by API are
-    /// looked at when they are laid over it.
-    pub(super) fn validated_alone<V: validate::Inspect>(
-        &self,
-        configuration: &Configuration<V>,
-    ) -> Result<Runs, ChangeError> {
-        let writer = self.writer.lock();
-        let (active, made) =
-            (writer.state.active_in(configuration), writer.made_in(&configuration.workspace));
-        let mut own = active.clone();
-        for (id, environments) in &mut own {
-            environments.retain(|_, runs| {
-                !made.resources.contains_key(&ResourceKey::Release(id.clone(), runs.release))
-            });
-        }
-        holds(configuration, &own)?;
-        Ok(active)
-    }
-
-    /// Makes changes durable, all or none; what failed after that leaves the host degraded, not the
-    /// changes undone.
-    pub(super) fn commit(&self, writer: &mut Writer, changes: &[Change]) -> Result<u64, CommitError> {
-        let committed = writer.slots.commit(changes).inspect_err(|error| {
-            if matches!(error, CommitError::Unknown(_)) {
-                self.doubt_disk(Some(error.to_string()));
-            }
-        })?;
-        self.doubt_disk(
-            committed.incomplete.map(|error| format!("the second slot could not be written: {error}")),
-        );
-        Ok(writer.sequence())
-    }
-
-    /// What a rollback of `workspace` can go back to, newest first.
-    #[must_use]
-    pub fn history(&self, workspace: &WorkspaceId) -> Vec<KeptRevision> {
-        let writer = self.writer.lock();
-        let Some(kept) = writer.slots.root().workspaces.get(workspace) else { return Vec::new() };
-        std::iter::once(&kept.current).chain(kept.earlier.iter().rev()).cloned().collect()
-    }
-
-    /// What a directory owns of `workspace`, as the host keeps it, served or not.
-    ///
-    /// # Errors
-    /// When there is none, or the disk refuses.
-    pub fn stored_bundle(&self, workspace: &WorkspaceId) -> Result<Vec<u8>, ChangeError> {
-        let writer = self.writer.lock();
-        let current = writer.slots.root().workspaces.get(workspace).ok_or(ChangeError::Unknown)?;
-        writer.stored(workspace, current.current.revision)
-    }
-}
-
-impl Writer {
-    /// The stored bundle of a revision that is kept.
-    pub(super) fn stored(&self, workspace: &WorkspaceId, revision: Revision) -> Result<Vec<u8>, ChangeError> {
-        let kept = self.slots.root().workspaces.get(workspace).ok_or(ChangeError::Unknown)?;
-        let mut all = kept.earlier.iter().chain([&kept.current]);
-        let found = all.find(|kept| kept.revision == revision).ok_or(ChangeError::Unknown)?;
-        Ok(self.slots.read(found.configuration)?)
-    }
-}
-
-/// The active releases of `state`, where the semantic rules hold and what is active is still there.
-pub(super) fn validated_in<V: validate::Inspect>(
-    state: &State,
-    configuration: &Configuration<V>,
-) -> Result<Runs, ChangeError> {
-    let active = state.active_in(configuration);
-    holds(configuration, &active)?;
-    Ok(active)
-}
-
-/// Whether the semantic rules hold, and what is active is there.
-fn holds<V: validate::Inspect>(configuration: &Configuration<V>, active: &Runs) -> Result<(), ChangeError> {
-    let violations = validate::check(configuration);
-    let state = validate::check_active(configuration, &state::releases(active));
-    let found: Vec<_> = violations.iter().chain(&state).map(ToString::to_string).collect();
-    if found.is_empty() { Ok(()) } else { Err(ChangeError::Invalid(found)) }
 }
 
 /// What a push says of what was made by API and has no place beside it.

@@ -15,13 +15,13 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{
-    Doubts, Host, HostSettings, Minted, Workshop, Writer,
+    ChangeError, Doubts, Host, HostSettings, Minted, Workshop, Writer,
     components::sweep_artefacts,
     history::fetched,
     kept::Kept,
     leases::Leases,
     prepare::{Ingredients, PrepareError},
-    push::{ChangeError, closed_warning},
+    push::closed_warning,
     quarantine::Watch,
     replay::LOOKS_BACK,
     sets::unset,

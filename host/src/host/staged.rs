@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{change::in_parts, noted::NOTE, pending::Pending};
+use super::{noted::NOTE, pending::Pending, transactions::in_parts};
 use crate::{
     control::{Control, ControlError},
     id::{Digest, WorkspaceId},

@@ -55,6 +55,8 @@ pub struct Promotion {
     pub wanted: Vec<(Role, u32)>,
     /// When it is tried again by itself.
     pub retry_at: Option<UnixSeconds>,
+    /// When it ends at the latest, should what it waits for not come.
+    pub until: UnixSeconds,
     /// As of which revision of the workspace that was said.
     pub judged: Revision,
     /// The target's secrets that another environment has, too: for those alone who may read both.
@@ -233,6 +235,7 @@ impl Promotion {
             reasons: self.reasons.clone(),
             wanted: self.wanted.iter().map(|(role, many)| (role.as_str().to_owned(), *many)).collect(),
             retry_at: self.retry_at.map(|at| at.0),
+            until: self.until.0,
             judged: self.judged.0,
             shared: self.shared.iter().map(|(name, at)| (name.to_string(), at.to_string())).collect(),
         };
@@ -266,6 +269,7 @@ impl Promotion {
             reasons: wire.reasons,
             wanted: wanted.collect::<Option<_>>()?,
             retry_at: wire.retry_at.map(UnixSeconds),
+            until: UnixSeconds(wire.until),
             judged: Revision(wire.judged),
             shared: shared.collect::<Option<_>>()?,
         })
@@ -355,6 +359,7 @@ struct WirePromotion {
     reasons: Vec<(String, String)>,
     wanted: Vec<(String, u32)>,
     retry_at: Option<i64>,
+    until: i64,
     #[serde(default)]
     judged: u64,
     #[serde(default)]

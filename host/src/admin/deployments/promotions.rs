@@ -28,7 +28,7 @@ use crate::{
         what_if::{self, ShownWhatIf},
     },
     clock::rfc3339,
-    host::{ChangeError, Host, Requested, WAIT_SECONDS, what_if::Candidate},
+    host::{ChangeError, Host, Requested, what_if::Candidate},
     id::{EnvironmentName, UnixSeconds},
     model::{Role, Scope},
     serve::respond::Problem,
@@ -371,7 +371,6 @@ impl PromotionEntry {
         let shared =
             one.shared.iter().filter(|(_, environment)| caller.sees(&one.to) && caller.sees(environment));
         let waits = matches!(one.status, Status::Deferred | Status::Running);
-        let expires = UnixSeconds(one.at.0.saturating_add(WAIT_SECONDS));
         Self {
             id: Some(one.id.clone()),
             deployment: one.deployment.0.to_string(),
@@ -394,7 +393,7 @@ impl PromotionEntry {
                 })
                 .collect(),
             retry_at: one.retry_at.map(rfc3339),
-            expires: waits.then(|| rfc3339(expires)),
+            expires: waits.then(|| rfc3339(one.until)),
             what_if: None,
         }
     }

@@ -12,7 +12,7 @@ use crate::{
 /// How often the host is asked.
 const PACE: Duration = Duration::from_secs(1);
 
-/// What the host says of it when it has ended; it does after a week at most.
+/// What the host says of it when it has ended; that comes, at the time that it shows as `expires`.
 pub(super) fn to_its_end(
     host: &AdminHost,
     (deployment, promotion): (&DeploymentId, Promotion),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sources;
+use super::asked::sources;
 use crate::{
     fingerprint::NEW_PER_DAY,
     generation::Served,

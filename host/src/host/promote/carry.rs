@@ -1,0 +1,322 @@
+//! How a promotion is carried on: its target held, the verdict taken on one generation, and what comes of it
+//! written while the target is still held.
+
+use std::cell::Cell;
+
+use serde_json::json;
+
+use crate::{
+    audit::ChangeRecord,
+    change::{Edit, Precondition},
+    control::{ControlError, Expected, Hold},
+    host::{
+        Author, ChangeError, HOLD_SECONDS, Host, PAST_PROMOTIONS, WAIT_SECONDS, Writer,
+        change::{Along, Still},
+    },
+    id::{EnvironmentName, UnixSeconds, WorkspaceId},
+    ledger::Ttl,
+    model::{Configuration, SealedValue},
+    policy::promotion::{Judgement, Outcome},
+    state::{Alteration, Promotion, Status, Why},
+};
+
+/// How often a verdict is taken again because the configuration changed meanwhile.
+const MAX_ROUNDS: usize = 32;
+/// How long it waits on after the time that it is tried again at, where that is beyond its week, in seconds.
+const AFTER_RETRY_SECONDS: i64 = 86_400;
+
+impl Host {
+    /// Holds the target, so that nobody else promotes to it. `open` is what there is of the promotion: nothing
+    /// yet, or the record of one that waits.
+    pub(super) fn hold_target(
+        &self,
+        workspace: &WorkspaceId,
+        promotion: &Promotion,
+        open: Expected,
+    ) -> Result<Hold, ChangeError> {
+        let (id, to) = (&promotion.deployment.0, &promotion.to);
+        let running = Promotion::running_record(workspace, id, to);
+        let waiting = Promotion::open_record(workspace, id, to);
+        let ttl = Ttl::seconds(HOLD_SECONDS).map_err(ControlError::from)?;
+        let expected = [(running.as_str(), Expected::Absent), (waiting.as_str(), open)];
+        let writer = self.writer.lock();
+        let held = writer.control.lease(&expected, (&running, &promotion.to_bytes()), ttl);
+        match held {
+            Err(ControlError::Conflict { .. }) => {
+                let found = writer.holder(&running, &waiting)?;
+                let (id, by) = found.map(|one| (one.id, one.by)).unwrap_or_default();
+                Err(ChangeError::Promoting { what: format!("{} in {to}", promotion.deployment.0), id, by })
+            }
+            held => Ok(self.told_by_ledger(held)?),
+        }
+    }
+
+    pub(super) fn let_go(&self, held: Hold) {
+        if let Err(error) = self.writer.lock().control.let_go(held) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a promotion's hold ends when its time is over");
+        }
+        self.promoted.send_modify(|count| *count += 1);
+    }
+
+    /// Takes a promotion as far as it goes now.
+    pub(super) fn carry(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        promotion: Promotion,
+        held: Hold,
+    ) -> Result<Promotion, ChangeError> {
+        let carried = self.try_carry(author, workspace, promotion, held);
+        self.let_go(held);
+        carried
+    }
+
+    fn try_carry(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        mut promotion: Promotion,
+        held: Hold,
+    ) -> Result<Promotion, ChangeError> {
+        let before = promotion.clone();
+        if promotion.until <= self.clock.now() {
+            promotion.status = Status::Expired;
+            return self.close(author, workspace, (promotion, held));
+        }
+        for _ in 0..MAX_ROUNDS {
+            if !self.keep_standing(workspace, &mut promotion) {
+                let reason = "the token that it was asked for with was revoked; ask again".to_owned();
+                return self.deny(author, workspace, (promotion, held), vec![reason]);
+            }
+            let live = self.store.load_full();
+            let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
+            if !is_there(&promotion, &served.snapshot.configuration) {
+                return self.forget_promotion(workspace, &promotion, held);
+            }
+            let (judgement, shared) = self.judge(served, &promotion, true)?;
+            self.note(&mut promotion, &judgement);
+            promotion.judged = served.snapshot.revision;
+            promotion.shared = shared;
+            match promotion.status {
+                Status::Denied => return self.close(author, workspace, (promotion, held)),
+                Status::Deferred => return self.keep_waiting(author, workspace, &before, (promotion, held)),
+                _ => {}
+            }
+            let is_stale = Cell::new(false);
+            let judged = promotion.clone();
+            match self.take_effect(author, workspace, (&mut promotion, held), &|now| {
+                let mut standing = judged.clone();
+                let stands = self.keep_standing(workspace, &mut standing) && standing == judged;
+                is_stale.set(!stands || now.snapshot.revision != judged.judged);
+                let what = "the configuration".to_owned();
+                if is_stale.get() { Err(ChangeError::Changed { what, current: None }) } else { Ok(()) }
+            }) {
+                Ok(()) => return Ok(promotion),
+                Err(ChangeError::Changed { .. }) if is_stale.get() => {}
+                Err(ChangeError::Invalid(rules)) => {
+                    return self.deny(author, workspace, (promotion, held), rules);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ChangeError::Busy)
+    }
+
+    /// The activation, with the promotion's record, where the target is still held.
+    fn take_effect(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        (promotion, held): (&mut Promotion, Hold),
+        still: &Still<'_>,
+    ) -> Result<(), ChangeError> {
+        let (deployment, environment) = (promotion.deployment.0.clone(), promotion.to.clone());
+        let done = Promotion { status: Status::Done, since: self.clock.now(), ..promotion.clone() };
+        let running = Promotion::running_record(workspace, &deployment, &environment);
+        let mut records = self.writer.lock().ended_promotion(workspace, &done)?;
+        records.push(Alteration::Delete { name: running.clone() });
+        let along = Along { still: Some(still), expected: vec![(&running, Expected::Held(held))], records };
+        let why = Why::Promotion(promotion.id.clone());
+        let edits = [Edit::Activate { deployment, environment, release: promotion.release, why, pin: None }];
+        let changed = self.try_change_along(author, workspace, &edits, Precondition::Any, &along);
+        Self::tell("promotion", &changed.map_err(|error| taken_over(promotion, error))?);
+        *promotion = done;
+        Ok(())
+    }
+
+    /// Forgets one whose deployment or environment is gone: what was kept of those went with them.
+    fn forget_promotion(
+        &self,
+        workspace: &WorkspaceId,
+        promotion: &Promotion,
+        held: Hold,
+    ) -> Result<Promotion, ChangeError> {
+        let (id, to) = (&promotion.deployment.0, &promotion.to);
+        let running = Promotion::running_record(workspace, id, to);
+        let gone = [Alteration::Delete { name: Promotion::open_record(workspace, id, to) }];
+        self.write_if(&self.writer.lock(), &[(&running, Expected::Held(held))], &gone, Vec::new())?;
+        Err(ChangeError::Unknown)
+    }
+
+    /// Ends a promotion for reasons of the host's own.
+    fn deny(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        (mut promotion, held): (Promotion, Hold),
+        reasons: Vec<String>,
+    ) -> Result<Promotion, ChangeError> {
+        promotion.status = Status::Denied;
+        promotion.reasons = reasons.into_iter().map(|reason| ("bootlace".to_owned(), reason)).collect();
+        self.close(author, workspace, (promotion, held))
+    }
+
+    /// Ends a promotion that does not take effect.
+    pub(super) fn close(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        (mut promotion, held): (Promotion, Hold),
+    ) -> Result<Promotion, ChangeError> {
+        promotion.since = self.clock.now();
+        promotion.retry_at = None;
+        promotion.wanted.clear();
+        let records = self.writer.lock().ended_promotion(workspace, &promotion)?;
+        self.tell_promotion(author, workspace, promotion.status.as_str(), (&promotion, held), records)?;
+        Ok(promotion)
+    }
+
+    /// Lets a promotion wait; the log is told where it is for something else than before.
+    fn keep_waiting(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        before: &Promotion,
+        (mut promotion, held): (Promotion, Hold),
+    ) -> Result<Promotion, ChangeError> {
+        let is_same = (before.status, &before.reasons, &before.wanted)
+            == (promotion.status, &promotion.reasons, &promotion.wanted);
+        promotion.since = if is_same { before.since } else { self.clock.now() };
+        let (deployment, to) = (&promotion.deployment.0, &promotion.to);
+        let name = Promotion::open_record(workspace, deployment, to);
+        let put = vec![Alteration::Put { name, content: promotion.to_bytes() }];
+        if is_same {
+            let running = Promotion::running_record(workspace, deployment, to);
+            let expected = [(running.as_str(), Expected::Held(held))];
+            let written = self.write_if(&self.writer.lock(), &expected, &put, Vec::new());
+            written.map_err(|error| taken_over(&promotion, error))?;
+        } else {
+            self.tell_promotion(author, workspace, "deferred", (&promotion, held), put)?;
+        }
+        Ok(promotion)
+    }
+
+    /// Makes records durable with what the log is told of a promotion.
+    pub(super) fn tell_promotion(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        outcome: &str,
+        (promotion, held): (&Promotion, Hold),
+        records: Vec<Alteration>,
+    ) -> Result<(), ChangeError> {
+        // It is for who sees both ends: what is said names both.
+        let reasons: Vec<_> = promotion.reasons.iter().map(|(by, text)| format!("{by}: {text}")).collect();
+        let details = json!({
+            "workspace": workspace.as_str(), "promotion": promotion.id, "deployments": [promotion.deployment.0.as_str()],
+        "environments": promotion.ends(), "from": promotion.from.as_ref().map(EnvironmentName::as_str),
+            "to": promotion.to.as_str(), "release": promotion.release,
+            "requested_by": promotion.by, "reasons": reasons,
+        });
+        let (at, principal) = (self.clock.now(), author.principal());
+        let record = ChangeRecord { at, kind: "promotion", outcome, principal, details };
+        let running = Promotion::running_record(workspace, &promotion.deployment.0, &promotion.to);
+        let expected = [(running.as_str(), Expected::Held(held))];
+        let mut writer = self.writer.lock();
+        self.still_works(author, &writer.state)?;
+        let written = self.write_noted_if(&mut writer, author, &expected, (records, Vec::new()), &record);
+        written.map_err(|error| taken_over(promotion, error))
+    }
+
+    /// What a verdict makes of a promotion.
+    pub(super) fn note(&self, promotion: &mut Promotion, judgement: &Judgement) {
+        let objections = judgement.violations.iter();
+        let objections = objections.map(|one| (one.policy.clone(), one.violation.message.clone()));
+        let waits = judgement.reasons.iter().map(|one| (one.policy.clone(), one.text.clone()));
+        promotion.reasons = match judgement.outcome() {
+            Outcome::Denied => objections.collect(),
+            Outcome::Deferred | Outcome::Allowed => waits.collect(),
+        };
+        promotion.status = match judgement.outcome() {
+            Outcome::Denied => Status::Denied,
+            Outcome::Deferred => Status::Deferred,
+            Outcome::Allowed => Status::Running,
+        };
+        let required = judgement.required_approvals.iter();
+        promotion.wanted = required.map(|one| (one.role, one.missing)).collect();
+        let retry = judgement.retry_after_seconds.filter(|_| promotion.status == Status::Deferred);
+        promotion.retry_at = retry.map(|after| UnixSeconds(self.clock.now().0.saturating_add(after.into())));
+        // What is said in its week may name a time beyond it; what is said later moves the end no more.
+        let week = UnixSeconds(promotion.at.0.saturating_add(WAIT_SECONDS));
+        if let Some(at) = promotion.retry_at.filter(|at| *at > week && self.clock.now() < week) {
+            promotion.until = promotion.until.max(UnixSeconds(at.0.saturating_add(AFTER_RETRY_SECONDS)));
+        }
+    }
+
+    pub(super) fn seconds(&self) -> u64 {
+        u64::try_from(self.clock.now().0).unwrap_or_default()
+    }
+}
+
+/// Whether the deployment is the one that it was, and uses both ends.
+fn is_there(promotion: &Promotion, configuration: &Configuration<SealedValue>) -> bool {
+    let one = configuration.deployments.get(&promotion.deployment.0);
+    one.filter(|one| one.uid == promotion.deployment.1).is_some_and(|one| {
+        [promotion.source(), &promotion.to].iter().all(|end| one.environments.contains_key(*end))
+    })
+}
+
+/// Whoever stopped for too long finds that the target is somebody else's.
+fn taken_over(promotion: &Promotion, error: ChangeError) -> ChangeError {
+    match error {
+        ChangeError::Ledger(ControlError::Conflict { .. }) => ChangeError::NotNow {
+            reason: format!(
+                "promotion {} was carried on by somebody else meanwhile; look at it again",
+                promotion.id
+            ),
+            current: None,
+        },
+        error => error,
+    }
+}
+
+impl Writer {
+    /// The promotion that holds a target: the one that runs, or the one that waits.
+    fn holder(&self, running: &str, waiting: &str) -> Result<Option<Promotion>, ControlError> {
+        for name in [running, waiting] {
+            let found = self.control.read(name)?.remove(name);
+            if let Some(found) = found.and_then(|content| Promotion::from_bytes(&content)) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What makes a promotion one of the past, without those that are too many.
+    fn ended_promotion(
+        &self,
+        workspace: &WorkspaceId,
+        ended: &Promotion,
+    ) -> Result<Vec<Alteration>, ControlError> {
+        let id = &ended.deployment.0;
+        let prefix = Promotion::past_records(workspace, id);
+        let past = self.control.read(&prefix)?;
+        let surplus = (past.len() + 1).saturating_sub(PAST_PROMOTIONS);
+        let mut records: Vec<_> =
+            past.into_keys().take(surplus).map(|name| Alteration::Delete { name }).collect();
+        records.push(Alteration::Delete { name: Promotion::open_record(workspace, id, &ended.to) });
+        records.push(Alteration::Put { name: format!("{prefix}{}", ended.id), content: ended.to_bytes() });
+        Ok(records)
+    }
+}
