@@ -113,7 +113,7 @@ fn a_promotion_that_waits_runs_what_it_was_asked_for_and_nothing_else() {
         host.advance_promotions();
         let found = host.promotions(&workspace, &deployment).unwrap().remove(0);
         assert_eq!(found.status, status, "{:?}", found.reasons);
-        let is_said = found.reasons.iter().any(|(_, why)| why.contains("is another than the one"));
+        let is_said = found.reasons.iter().any(|one| one.text.contains("is another than the one"));
         assert_eq!(is_said, status == Status::Denied, "{:?}", found.reasons);
     }
 }

@@ -8,9 +8,9 @@ use bootlace::{
     host::{Author, ChangeError, HOLD_SECONDS, Host, MintRequest, Requested},
     id::{DeploymentId, EnvironmentName, Revision, UnixSeconds, WorkspaceId},
     ledger::Ttl,
-    model::{Role, Scope},
+    model::{Role, Scope, promotion::Approval},
     slots::DataDirectory,
-    state::{Promotion, Status, Why},
+    state::{Alteration, Approved, Promotion, Status, Why},
     system::entropy,
     token::{Token, token_id},
 };
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     audit::records,
-    world::{Answer, NOON, Site, World, blocking, settings, site::component, tenants::attachment},
+    world::{Answer, NOON, Site, World, blocking, http, settings, site::component, tenants::attachment},
 };
 
 const PROMOTIONS: &str = "/deployments/checkout/promotions";
@@ -76,7 +76,9 @@ async fn of_two_promotions_at_once_on_one_target_exactly_one_wins_each_of_500_ti
                 match one {
                     Ok(one) if one.status == Status::Done => {}
                     // It came when the other was done, or met the other.
-                    Ok(one) => assert!(one.reasons[0].1.contains("active in production already"), "{one:?}"),
+                    Ok(one) => {
+                        assert!(one.reasons[0].text.contains("active in production already"), "{one:?}")
+                    }
                     Err(ChangeError::Promoting { id, by, .. }) => assert!(!id.is_empty() && !by.is_empty()),
                     Err(error) => panic!("round {round}: {error:?}"),
                 }
@@ -124,10 +126,12 @@ fn a_holder_that_is_killed_frees_the_target_at_the_leases_end_with_nothing_half_
                 status: Status::Running,
                 since: NOON,
                 reasons: Vec::new(),
+                warnings: Vec::new(),
                 wanted: Vec::new(),
                 retry_at: None,
                 until: UnixSeconds(NOON.0 + 60),
                 judged: Revision(1),
+                made: None,
                 shared: BTreeSet::new(),
             };
             let ttl = Ttl::seconds(HOLD_SECONDS).unwrap();
@@ -423,6 +427,78 @@ fn what_was_revoked_while_nobody_could_look_does_not_stand_again_when_its_time_i
     assert_eq!((told[0].status, &told[0].approvals[..]), (Status::Deferred, &[][..]));
 }
 
+#[test]
+fn what_was_approved_right_before_a_kill_is_judged_with_that_after_the_next_start() {
+    let (data, steady) = (tempfile::TempDir::new().unwrap(), Steady::manual());
+    let mut site = Site::starter();
+    site.edit("environments/production.toml", "type = ", "trigger = \"approval\"\ntype = ");
+    let open = || {
+        let mut settings = settings(&site, data.path(), Clock::manual(NOON));
+        settings.leases = steady.clone();
+        Host::open(settings).unwrap()
+    };
+    let host = open();
+    let operator = Author::process("operator");
+    host.push(&operator, &site.bundle(Default::default()), Default::default()).unwrap();
+    activate(&host, "staging", 18);
+    let mut waits = host.promote(&Author::process("ada"), &workspace(), &to_production()).unwrap();
+    assert_eq!(waits.status, Status::Deferred);
+    host.advance_promotions();
+    drop(host);
+    {
+        // The approval is durable, and nobody has looked at it.
+        let directory = DataDirectory::open(data.path()).unwrap();
+        let keys = directory.host_keys(&site.roots(), &site.root_key(), &mut entropy).unwrap();
+        let control = Control::open_with(data.path(), keys.floor.record_key(), steady.clone()).unwrap();
+        let approval = Approval { principal: "kim".into(), role: Role::Releaser, approved_at: 1 };
+        waits.approvals.push(Approved { approval, bearer: None });
+        let name = Promotion::open_record(&workspace(), &waits.deployment.0, &waits.to);
+        control.change(&[], &[Alteration::Put { name, content: waits.to_bytes() }]).unwrap();
+    }
+    let host = open();
+    assert_eq!(active(&host, "production"), 17);
+    host.advance_promotions();
+    assert_eq!(active(&host, "production"), 18);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promotion_says_who_denies_it_with_which_code_and_what_else_was_warned_of() {
+    let mut site = Site::starter();
+    let parity = attachment("parity", "environment = \"production\"", &[("extra", "warn")]);
+    let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
+    let components = ["parity", "region-affinity"].map(|name| (name, component(name)));
+    site.govern(&components, &[parity, affinity].concat());
+    let world = World::with(site).await;
+    let releaser = world.site.token("releaser").to_owned();
+    let again = json!({ "from": "staging", "to": "production", "release": 17 });
+    let denied = asked(&world, &releaser, again.clone()).await;
+    let told = denied.json();
+    let own = told["violations"].as_array().unwrap().iter().find(|one| one["policy"] == "bootlace").unwrap();
+    assert_eq!((denied.status, &own["code"]), (403, &json!("already-active")), "{told}");
+    let kept = shown(&world, told["promotion"].as_str().unwrap()).await;
+    let codes: Vec<_> = kept["reasons"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
+    assert!(codes.contains(&&json!("already-active")), "{kept}");
+    let tried = asked(&world, &releaser, json!({ "to": "production", "release": 18, "dry_run": true })).await;
+    let warnings = tried.ok().json()["warnings"].clone();
+    assert!(warnings.as_array().unwrap().iter().any(|one| one["policy"] == "parity"), "{warnings}");
+
+    // It was asked for, and denied, once: whoever lost the answer is given that.
+    let key = [("idempotency-key", "once")];
+    let path = format!("/api/v1{PROMOTIONS}");
+    let body = again.to_string().into_bytes();
+    let once = |world: &World| {
+        let (address, body) = (world.admin_address(), body.clone());
+        let (path, token) = (path.clone(), releaser.clone());
+        async move { http::request(address, "POST", &path, Some(&token), &key, body).await }
+    };
+    let first = once(&world).await;
+    let second = once(&world).await;
+    assert_eq!((first.status, second.status), (403, 403));
+    assert_eq!(first.json()["promotion"], second.json()["promotion"]);
+    let world = world.restart().await;
+    assert_eq!(first.json()["promotion"], once(&world).await.json()["promotion"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asked_or_an_admin_withdraws_what_waits_and_its_target_is_free() {
     let world = World::with(two_pairs_of_eyes()).await;
@@ -465,8 +541,13 @@ async fn what_is_tried_again_after_more_than_a_week_waits_for_that_and_no_longer
     blocking(move || activate(&host, "staging", 17)).await;
     let host = Arc::clone(&world.host);
     blocking(move || activate(&host, "staging", 18)).await;
+    // Nobody approves it meanwhile: that does not bring the end nearer.
     let id = waiting(&world, world.site.token("releaser")).await;
     let told = shown(&world, &id).await;
+    assert_eq!(
+        (&told["retry_at"], told["required_approvals"][0]["missing"].as_u64()),
+        (&Value::Null, Some(1))
+    );
     assert_eq!(told["expires"], json!(rfc3339(UnixSeconds(NOON.0 + 9 * DAY))), "{told}");
     for (day, status) in [(7, "deferred"), (8, "deferred"), (9, "expired")] {
         world.clock.advance(UnixSeconds(NOON.0 + day * DAY));

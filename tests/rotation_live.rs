@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
+    audit::records,
     supervise::{AT_ONCE, Supervised},
     world::{
         Site, World, blocking, http,
@@ -159,6 +160,21 @@ async fn a_role_that_boots_without_a_lease_were_given_wants_a_word_before_it_is_
     let (code, said) = world.ran(&[&go_on[..], &["--accept-unproven"]].concat(), None).await;
     assert!(code == Some(0) && said.contains("can be dropped now"), "{said}");
 
+    // That was said for good, and is recorded: whoever rotates next is not asked again.
+    let world = world.restart().await;
+    let held = world.held().await;
+    assert_eq!((held.as_array().unwrap().len(), &held[0]["version"]), (1, &2.into()), "{held}");
+    let log = records(world.data.path());
+    let told = log.iter().map(|line| &line["details"]).find(|told| told["accepted_unproven"] == 4).unwrap();
+    assert_eq!(
+        (&told["service"], &told["versions"], &told["environments"]),
+        (&"orders".into(), &[1].into(), &["staging"].into()),
+        "{told}"
+    );
+    let back = [&ROTATE[..7], &["--user", "orders_a"]].concat();
+    let (code, said) = world.ran(&back, Some(OLD)).await;
+    assert!(code == Some(0) && said.contains("role orders_b can be dropped now"), "{said}");
+
     // Another service of that name has nothing of it.
     for words in [
         &["binding", "remove", "-d", "shop", "-e", "staging", "DATABASE_URL"][..],
@@ -195,6 +211,47 @@ async fn the_password_of_the_same_role_is_changed_in_place_only_when_that_is_sai
     assert_eq!(world.held().await[0]["version"], 1, "nothing was changed");
     let (code, said) = world.ran(&[credential, &["--same-role"]].concat(), Some(NEW)).await;
     assert!(code == Some(0) && said.contains("version 2") && !said.contains("can be dropped"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_something_pinned_connects_as_is_not_said_to_be_free_until_that_is_unpinned() {
+    let world = World::with(Site::small(0)).await;
+    world.with_a_shop(5432).await;
+    for words in [
+        &["release", "create", "-d", "shop", "--digest", "sha256:1"][..],
+        &["promote", "-d", "shop", "--release", "1", "--to", "staging"],
+    ] {
+        let (code, said) = world.ran(words, None).await;
+        assert_eq!(code, Some(0), "{words:?}: {said}");
+    }
+    let (code, said) = world.ran(&ROTATE, Some(NEW)).await;
+    assert!(code == Some(0) && said.contains("role orders_a can be dropped now"), "{said}");
+    // What runs there did so with the old role, and goes back to that.
+    let back = ["rollback", "-d", "shop", "-e", "staging", "--activation", "1", "--configuration"];
+    let (code, said) = world.ran(&back, None).await;
+    assert_eq!(code, Some(0), "{said}");
+    let held = world.held().await;
+    assert_eq!(
+        (&held[1]["version"], &held[1]["pinned"][0]["deployment"]),
+        (&1.into(), &"shop".into()),
+        "{held}"
+    );
+    let another = [&ROTATE[..7], &["--user", "orders_a"]].concat();
+    for words in [&another[..], &[&ROTATE[..7], &["--continue", "--accept-unproven"]].concat()] {
+        let (code, said) = world.ran(words, Some(OLD)).await;
+        let advised =
+            said.contains("pinned to a set with version 1") && said.contains("bootlace unpin -d shop");
+        assert!(code == Some(1) && advised, "{words:?}: {said}");
+    }
+    assert_eq!(world.held().await[0]["version"], 2, "nothing new is set meanwhile");
+    let path = "/services/orders/unproven?environment=staging";
+    let refused = world.by("admin", "DELETE", path, Value::Null).await;
+    assert!(refused.status == 409 && refused.text().contains("pinned"), "{refused:?}");
+    assert_eq!(world.by("viewer", "DELETE", path, Value::Null).await.status, 403);
+    let (code, said) = world.ran(&["unpin", "-d", "shop", "-e", "staging"], None).await;
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = world.ran(&another, Some(OLD)).await;
+    assert!(code == Some(0) && said.contains("role orders_b can be dropped now"), "{said}");
 }
 
 impl World {

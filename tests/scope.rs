@@ -27,7 +27,7 @@ type Route = (Listener, &'static str, &'static str);
 
 /// Every route: the listener, the method, and the path as its router has it. A route that is not
 /// here fails [`every_route_has_its_row`].
-const ROUTES: [Route; 102] = [
+const ROUTES: [Route; 103] = [
     (Listener::Boot, "GET", "/v1/boot"),
     (Listener::Boot, "POST", "/v1/boot"),
     (Listener::Boot, "GET", "/livez"),
@@ -60,6 +60,7 @@ const ROUTES: [Route; 102] = [
     (Listener::Admin, "PATCH", "/api/v1/services/{id}"),
     (Listener::Admin, "DELETE", "/api/v1/services/{id}"),
     (Listener::Admin, "GET", "/api/v1/services/{id}/holders"),
+    (Listener::Admin, "DELETE", "/api/v1/services/{id}/unproven"),
     (Listener::Admin, "GET", "/api/v1/rotations"),
     (Listener::Admin, "GET", "/api/v1/tools"),
     (Listener::Admin, "POST", "/api/v1/tools"),
@@ -189,6 +190,11 @@ impl Who {
             ("GET", "/api/v1/rotations") => (operator || own) && self.sees(place),
             ("GET", "/api/v1/services/{id}/holders") => {
                 (operator || own) && self.sees(place) && place.environment != "development"
+            }
+            ("DELETE", "/api/v1/services/{id}/unproven") => {
+                let developer = matches!(self, Self::Tenant { role, .. } if role >= Role::Developer);
+                let writes = admin || developer && place.environment != "production";
+                (operator || own) && writes && self.sees(place) && place.environment != "development"
             }
             ("GET", "/api/v1/deployments/{id}/leases") => {
                 (operator || own) && self.sees(place) && place.environment != "development"

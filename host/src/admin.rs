@@ -167,6 +167,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/api/v1/rotations", get(rotations::list))
         .route("/api/v1/services", get(services::list).post(services::create))
         .route("/api/v1/services/{id}/holders", get(services::holders::holders))
+        .route("/api/v1/services/{id}/unproven", delete(services::unproven::accept))
         .route("/api/v1/services/{id}", get(services::show).patch(services::patch).delete(services::delete))
         .route("/api/v1/tools", get(tools::list).post(tools::create))
         .route("/api/v1/tools/{id}", get(tools::show).patch(tools::patch).delete(tools::delete))

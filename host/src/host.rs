@@ -80,7 +80,7 @@ pub use error::ChangeError;
 pub use expiry::{EXPIRED_GRACE_SECONDS, Undeletable};
 pub use export::Exported;
 pub use history::{LookBackError, MAX_HISTORY};
-pub use leases::{Holding, Leases, Unheld};
+pub use leases::{Accepted, Holding, Leases, Unheld};
 pub use once::{Claim, MAX_KEPT_ANSWER_BYTES, Remembered};
 pub use pinned::Pinned;
 pub use pipeline::Pipeline;
@@ -153,6 +153,8 @@ pub struct Host {
     watch: quarantine::Watch,
     /// Counts the targets that were let go, for who waits for one.
     pub promoted: tokio::sync::watch::Sender<u64>,
+    /// Whether something may have arrived that no promotion that waits was judged with.
+    unlooked: AtomicBool,
     draining: AtomicBool,
     doubts: RwLock<Doubts>,
 }

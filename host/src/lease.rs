@@ -117,6 +117,17 @@ pub struct Holders {
     pub unproven: u64,
 }
 
+/// A version that boots without a lease are counted of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedVersion {
+    /// Its number.
+    pub version: u64,
+    /// Its name.
+    pub id: ValueId,
+    /// How many boots, no fewer than there were.
+    pub boots: u64,
+}
+
 /// The leases of a workspace.
 #[derive(Default)]
 struct Leases {
@@ -228,11 +239,22 @@ impl Book {
                 by_version.entry(version).or_default().leases.push(lease);
             }
         }
-        let Some(leases) = self.0.get(workspace) else { return by_version };
-        for (version, _, counter) in leases.counted_of(service, owner) {
-            by_version.entry(version).or_default().unproven += counter.count();
+        for counted in self.counted_of_credential(workspace, (service, owner)) {
+            by_version.entry(counted.version).or_default().unproven += counted.boots;
         }
         by_version
+    }
+
+    /// The versions of the credential of a service's instance that boots without a lease are counted of.
+    #[must_use]
+    pub fn counted_of_credential(
+        &self,
+        workspace: &WorkspaceId,
+        (service, owner): (&ServiceId, &EnvironmentName),
+    ) -> Vec<CountedVersion> {
+        let Some(leases) = self.0.get(workspace) else { return Vec::new() };
+        let counted = leases.counted_of(service, owner);
+        counted.map(|(version, id, counter)| CountedVersion { version, id, boots: counter.count() }).collect()
     }
 
     /// What counts the boots without a lease that are given these versions; and what makes durable that the oldest
@@ -328,6 +350,12 @@ impl Leases {
 #[must_use]
 pub fn ended(workspace: &WorkspaceId, id: LeaseId) -> Alteration {
     wire::delete(workspace, id)
+}
+
+/// What makes durable that a version's boots are not counted any more.
+#[must_use]
+pub fn uncounted(workspace: &WorkspaceId, id: ValueId) -> Alteration {
+    wire::uncounted(workspace, id)
 }
 
 /// The record of how far a version's boots may be counted without another one.

@@ -8,6 +8,7 @@ mod refusal;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+pub use held::handed_out;
 pub use refusal::Refusal;
 use zeroize::Zeroizing;
 

@@ -9,7 +9,7 @@ mod wire;
 use std::collections::BTreeMap;
 
 pub use activation::{Activation, Active, MAX_ACTIVATIONS, Past, Pin, Running, Runs, Why, sets_in};
-pub use promotion::{Approved, Bearer, Promotion, Report, Status};
+pub use promotion::{Approved, Bearer, Promotion, Report, Status, Word};
 pub use record::Alteration;
 pub use wire::StateError;
 

@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: a change under a key is made once, however often it is asked for. Whoever lost
 //! the answer asks again under the same key, and is given the answer that was lost.
 //!
-//! What is remembered is what was done: a refused request changed nothing, and leaves its key free. A key
+//! What is remembered is what was done: a refused request changed nothing, and leaves its key free; one for a
+//! promotion that was denied made that, and does not. A key
 //! is durable in the transaction of its change, and its answer beside it as soon as that was given; the
 //! answer of a change that was made in the moment of a kill is lost, and whoever asks again is told that
 //! it was made. A push is not made in the ledger: its key is remembered with its answer alone, and
@@ -57,6 +58,10 @@ pub(super) fn claim() -> Option<Arc<Claim>> {
 #[derive(Clone)]
 pub(super) struct ShownOnce(pub(super) String);
 
+/// Put into a refusal of what was done all the same, such as a promotion that was denied and is kept as that.
+#[derive(Clone)]
+pub(super) struct Done;
+
 /// Lets a request through, or answers it as it was answered.
 pub(super) async fn once(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     match answer(&shared, request, next).await {
@@ -105,7 +110,8 @@ async fn make(host: Arc<Host>, first: First, asked: Digest, request: Request, ne
     let request = Request::from_parts(parts, Body::new(body));
     let mut response = CLAIM.scope(Arc::clone(&claim), next.run(request)).await;
     // Whether anything was done is not known of a failure that nobody foresaw: it is not done again.
-    if !response.status().is_success() && response.status() != StatusCode::INTERNAL_SERVER_ERROR {
+    let is_done = response.status().is_success() || response.extensions_mut().remove::<Done>().is_some();
+    if !is_done && response.status() != StatusCode::INTERNAL_SERVER_ERROR {
         return response;
     }
     let once = response.extensions_mut().remove::<ShownOnce>();

@@ -27,7 +27,8 @@ use super::{
     rotations, services, snapshot, tokens, tools, transfer, usage, values, what_if, workspaces,
 };
 pub(crate) use refusals::{
-    BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, TooLarge, Unauthenticated, Unavailable,
+    BadRequest, Conflict, Forbidden, Internal, Invalid, NotFound, PromotionDenied, TooLarge, Unauthenticated,
+    Unavailable,
 };
 
 #[derive(OpenApi)]
@@ -47,7 +48,7 @@ pub(crate) use refusals::{
         activations::list, releases::list, releases::register, rollback::rollback, rollback::unpin, checks::list, checks::report,
         promotions::list, promotions::show, promotions::promote, promotions::approve, promotions::withdraw, pipeline::show,
         services::list, services::create, services::show, services::patch, services::delete,
-        services::holders::holders, rotations::list,
+        services::holders::holders, services::unproven::accept, rotations::list,
         tools::list, tools::create, tools::show, tools::patch, tools::delete,
         environments::clone::clone,
         values::deployment::list, values::deployment::set, values::deployment::unset, values::deployment::versions,

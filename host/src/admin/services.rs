@@ -34,6 +34,7 @@ use crate::{
 };
 
 pub(super) mod holders;
+pub(super) mod unproven;
 pub(super) mod wire;
 
 use wire::{InjectedAs, InstanceEntry, ServiceEntry, Services, WireCreate, WireEndpoint, WirePatch};

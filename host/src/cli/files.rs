@@ -149,6 +149,21 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// Reads a file of at most `limit` bytes that a person named, and that holds nothing secret.
+///
+/// # Errors
+/// When it cannot be read, is longer, or is not text.
+pub(crate) fn text_of(path: &Path, limit: u64) -> anyhow::Result<String> {
+    let unreadable = || Misuse(format!("cannot read {}", path.display()));
+    let mut text = String::new();
+    let file = File::open(path).with_context(unreadable)?;
+    file.take(limit + 1).read_to_string(&mut text).with_context(unreadable)?;
+    if text.len() as u64 > limit {
+        return Err(Misuse(format!("{} is longer than {limit} bytes", path.display())).into());
+    }
+    Ok(text)
+}
+
 fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let reading = || format!("cannot read {}", path.display());
     let file = File::open(path).with_context(reading)?;

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    block_on,
     connection::AdminHost,
     output::{Output, Page, Table},
 };
@@ -83,6 +82,8 @@ struct Lease {
     instance: Option<String>,
     principal: String,
     since: String,
+    /// When it is lost, or was.
+    expires: String,
     state: String,
     secrets: Vec<Held>,
     #[serde(default)]
@@ -113,11 +114,9 @@ impl Args {
 
 impl List {
     fn run(&self, output: &Output) -> anyhow::Result<()> {
-        let client = self.host.client()?;
         let request = Request::get(&["api", "v1", "deployments", self.deployment.as_str(), "leases"]);
         let environment = self.environment.as_ref().map(EnvironmentName::as_str);
-        let request = self.host.within(request.query_if("environment", environment));
-        let answer = block_on(async { Ok(client.list(&request, "leases").await?) })?;
+        let answer = self.host.list(request.query_if("environment", environment), "leases")?;
         if output.is_json() {
             return Ok(output.json(&answer)?);
         }
@@ -129,10 +128,8 @@ impl List {
 
 impl Gone {
     fn run(&self, output: &Output) -> anyhow::Result<()> {
-        let client = self.host.client()?;
         let path = ["api", "v1", "deployments", self.deployment.as_str(), "leases", &self.lease];
-        let request = self.host.within(Request::delete(&path));
-        block_on(async { Ok(client.send(&request).await?) })?;
+        self.host.ask(Request::delete(&path))?;
         if output.is_json() {
             return Ok(output.json(&json!({ "gone": self.lease }))?);
         }
@@ -143,15 +140,16 @@ impl Gone {
 }
 
 fn list(Leases { leases }: &Leases, page: &mut Page) {
-    let mut table = Table::new(&["LEASE", "ENVIRONMENT", "INSTANCE", "PRINCIPAL", "SINCE", "STATE", "HOLDS"]);
+    let mut table =
+        Table::new(&["LEASE", "ENVIRONMENT", "INSTANCE", "PRINCIPAL", "SINCE", "STATE", "EXPIRES", "HOLDS"]);
     for one in leases {
         let mut held: Vec<_> =
             one.secrets.iter().map(|held| format!("{} {}", held.name, held.version)).collect();
         let credential = |one: &Credential| format!("{} of {} {}", one.service, one.environment, one.version);
         held.extend(one.credentials.iter().map(credential));
         let instance = one.instance.as_deref().unwrap_or("");
-        let Lease { id, environment, principal, since, state, .. } = one;
-        table.row(&[id, environment, instance, principal, since, state, &held.join(", ")]);
+        let Lease { id, environment, principal, since, state, expires, .. } = one;
+        table.row(&[id, environment, instance, principal, since, state, expires, &held.join(", ")]);
     }
     page.table(&table);
 }
@@ -170,8 +168,8 @@ mod tests {
         let mut page = Page::new(Layout::Pipe);
         list(&serde_json::from_str(answer).unwrap(), &mut page);
         let expected = "\
-LEASE\tENVIRONMENT\tINSTANCE\tPRINCIPAL\tSINCE\tSTATE\tHOLDS
-5f0c\tstaging\t\tpod\t2026-11-22T12:00:00Z\tlost\tA 2, B 1, orders of staging 3
+LEASE\tENVIRONMENT\tINSTANCE\tPRINCIPAL\tSINCE\tSTATE\tEXPIRES\tHOLDS
+5f0c\tstaging\t\tpod\t2026-11-22T12:00:00Z\tlost\t2026-11-22T12:01:00Z\tA 2, B 1, orders of staging 3
 ";
         assert_eq!(page.as_str(), expected);
     }

@@ -10,13 +10,17 @@ use super::{
     connection::AdminHost,
     exit::Misuse,
     facts::key_value,
+    files,
     output::{Output, Page, Table},
-    resource::Owned,
+    resource::{self, Owned},
 };
 use crate::{
     client::Request,
-    id::{DeploymentId, VariableName},
+    id::{DeploymentId, EnvironmentName, VariableName},
 };
+
+/// The longest file of names, in bytes.
+const MAX_NAMES_BYTES: u64 = 1024 * 1024;
 
 /// Register and list releases
 ///
@@ -29,7 +33,8 @@ Examples:
   bootlace release create -d checkout --digest sha256:4f1c… --label commit=4f1c2d0
   bootlace release create -d checkout --number 19 --digest sha256:4f1c… --key DATABASE_URL --key LOG_LEVEL
   bootlace release create -d checkout --digest sha256:4f1c… --keys keys.txt      one name a line
-  bootlace release list -d checkout")]
+  bootlace release list -d checkout
+  bootlace release activations -d checkout -e production    what ran there, since when, and why")]
 pub struct Args {
     /// What to do
     #[command(subcommand)]
@@ -48,6 +53,15 @@ pub enum Action {
         /// The deployment
         #[arg(long, short, value_name = "NAME")]
         deployment: DeploymentId,
+    },
+    /// List what runs and what ran before, the newest first: since when, on whose behalf and why
+    Activations {
+        /// The deployment
+        #[arg(long, short, value_name = "NAME")]
+        deployment: DeploymentId,
+        /// In this environment only
+        #[arg(long, short, value_name = "NAME")]
+        environment: Option<EnvironmentName>,
     },
     /// Register a release; the same one twice is registered once
     Create {
@@ -91,6 +105,24 @@ struct Release {
     owned: Owned,
 }
 
+/// `GET /api/v1/deployments/{id}/activations`; members may be added.
+#[derive(Deserialize)]
+struct Activations {
+    activations: Vec<Activation>,
+}
+
+#[derive(Deserialize)]
+struct Activation {
+    environment: String,
+    number: u64,
+    release: u64,
+    active: bool,
+    since: String,
+    by: Option<String>,
+    why: String,
+    pinned_to: Option<u64>,
+}
+
 /// What a registration is answered with; members may be added.
 #[derive(Deserialize)]
 struct Registered {
@@ -113,17 +145,23 @@ impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         match self.action {
             Action::List { deployment } => {
-                let answer = self.host.list(Request::get(&of(&deployment)), "releases")?;
+                resource::list(&self.host, &of(&deployment), "releases", output, list)
+            }
+            Action::Activations { deployment, environment } => {
+                let path = ["api", "v1", "deployments", deployment.as_str(), "activations"];
+                let environment = environment.as_ref().map(EnvironmentName::as_str);
+                let request = Request::get(&path).query_if("environment", environment);
+                let answer = self.host.list(request, "activations")?;
                 if output.is_json() {
                     return Ok(output.json(&answer)?);
                 }
                 let mut page = output.page();
-                list(&serde_json::from_value(answer)?, &mut page);
+                activations(&serde_json::from_value(answer)?, &mut page);
                 Ok(output.show(&page)?)
             }
             Action::Create { deployment, number, digest, labels, mut keys, file } => {
                 if let Some(file) = file {
-                    keys.extend(names(&std::fs::read_to_string(&file)?)?);
+                    keys.extend(names(&files::text_of(&file, MAX_NAMES_BYTES)?)?);
                 }
                 let labels: BTreeMap<_, _> = labels.into_iter().collect();
                 let keys: Vec<_> = keys.iter().map(VariableName::as_str).collect();
@@ -167,6 +205,20 @@ fn list(Releases { releases }: &Releases, page: &mut Page) {
     page.table(&table);
 }
 
+fn activations(Activations { activations }: &Activations, page: &mut Page) {
+    let mut table = Table::new(&["ENVIRONMENT", "NUMBER", "RELEASE", "SINCE", "BY", "WHY", "STATE"]);
+    for one in activations {
+        let Activation { environment, number, release, active, since, by, why, pinned_to } = one;
+        let mut state = vec![];
+        state.extend(active.then(|| "active".to_owned()));
+        state.extend(pinned_to.map(|number| format!("pinned to {number}")));
+        let (number, release) = (number.to_string(), release.to_string());
+        let by = by.as_deref().unwrap_or_default();
+        table.row(&[environment, &number, &release, since, by, why, &state.join(", ")]);
+    }
+    page.table(&table);
+}
+
 fn told(registered: &Registered, deployment: &DeploymentId, page: &mut Page) {
     let Registered { release, existed, activated, .. } = registered;
     let was = if *existed { "was registered before" } else { "is registered" };
@@ -200,6 +252,20 @@ mod tests {
             told.contains("release 19 of checkout is registered")
                 && told.ends_with("active in\tdevelopment\n"),
             "{told}"
+        );
+    }
+
+    #[test]
+    fn what_ran_is_told_with_the_number_that_a_rollback_takes() {
+        let entry = r#"{"environment":"staging","number":3,"release":17,"active":true,"since":"2026-11-22T12:00:00Z",
+            "until":null,"by":"ada","why":"rollback","revision":9,"pinned_to":1,"added-later":1}"#;
+        let all = serde_json::from_str(&format!(r#"{{"activations":[{entry}],"next":null}}"#)).unwrap();
+        let mut page = Page::new(Layout::Pipe);
+        activations(&all, &mut page);
+        assert_eq!(
+            page.as_str(),
+            "ENVIRONMENT\tNUMBER\tRELEASE\tSINCE\tBY\tWHY\tSTATE\n\
+             staging\t3\t17\t2026-11-22T12:00:00Z\tada\trollback\tactive, pinned to 1\n"
         );
     }
 

@@ -20,7 +20,8 @@ use crate::{
 #[command(after_long_help = "\
 Examples:
   bootlace rollback -d checkout -e production
-  bootlace rollback -d checkout -e production --to 12      the release of the activation of that number
+  bootlace release activations -d checkout -e production   what ran there, and since when
+  bootlace rollback -d checkout -e production --activation 12    the release of that one
   bootlace rollback -d checkout -e production --configuration    with the values and policies that it had
   bootlace what-if -d checkout -e production --release 17  whose boots it would change, first")]
 pub struct Args {
@@ -32,9 +33,9 @@ pub struct Args {
     #[arg(long, short, value_name = "NAME")]
     environment: EnvironmentName,
 
-    /// The number of the activation to go back to; without it, what ran before
-    #[arg(long, value_name = "ACTIVATION", value_parser = clap::value_parser!(u64).range(1..))]
-    to: Option<u64>,
+    /// The number of the activation to go back to, as `release activations` lists it; without it, what ran before
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    activation: Option<u64>,
 
     /// Go back to the whole set that the release began with, too
     #[arg(long)]
@@ -55,7 +56,7 @@ struct RolledBack {
 impl Args {
     pub(super) fn run(self, output: &Output) -> anyhow::Result<()> {
         let body = json!({
-            "environment": self.environment.as_str(), "activation": self.to, "configuration": self.configuration,
+            "environment": self.environment.as_str(), "activation": self.activation, "configuration": self.configuration,
         });
         let request = Request::post(&["api", "v1", "deployments", self.deployment.as_str(), "rollback"])
             .body("application/json", body.to_string());

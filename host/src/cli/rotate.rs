@@ -99,7 +99,8 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = interval)]
     interval: Duration,
 
-    /// Though boots without a lease were given the old version: you know that none of them runs any more; recorded for a secret
+    /// Though boots without a lease were given the old version: you know that none of them runs any more; the host
+    /// records it, and how many there were
     #[arg(long)]
     accept_unproven: bool,
 

@@ -67,8 +67,7 @@ impl Host {
         let mut all = Vec::new();
         for (environment, active) in active.into_iter().flatten() {
             let name = Past::record(workspace, deployment, environment);
-            let before = records.get(&name).map(|content| past(&name, content)).transpose()?;
-            let mut all_here = before.unwrap_or_default().0;
+            let mut all_here = before(&name, records.get(&name), active)?.0;
             all_here.push(active.clone());
             let until: Vec<_> = all_here.iter().skip(1).map(|next| Some(next.since)).chain([None]).collect();
             all.extend(all_here.into_iter().zip(until).map(|(activation, until)| Activated {
@@ -93,17 +92,16 @@ impl Writer {
             let Some(ended) = self.state.activation(workspace, deployment, environment) else { continue };
             let name = Past::record(workspace, deployment, environment);
             let content = self.control.read(&name)?.remove(&name);
-            let before = content.map(|content| past(&name, &content)).transpose()?;
-            // What an earlier pair of these names left, if it did, is not this one's.
-            let before = before.filter(|_| ended.number > 1).unwrap_or_default();
-            let content = before.followed_by(ended.clone()).to_bytes();
+            let content = before(&name, content.as_ref(), ended)?.followed_by(ended.clone()).to_bytes();
             records.push(Alteration::Put { name, content });
         }
         Ok(records)
     }
 }
 
-/// What ran before, as a record of that name has it.
-fn past(name: &str, content: &[u8]) -> Result<Past, ControlError> {
+/// What ran before what is active, as a record of that name has it. What an earlier pair of these names left, if
+/// it did, is not this one's.
+fn before(name: &str, content: Option<&Vec<u8>>, active: &Activation) -> Result<Past, ControlError> {
+    let Some(content) = content.filter(|_| active.number > 1) else { return Ok(Past::default()) };
     Past::from_bytes(name, content).map_err(|_| ControlError::Malformed { name: name.to_owned() })
 }

@@ -26,16 +26,17 @@ use crate::{
     keyring::Keyring,
     made::{Made, ResourceKey, Stamp},
     model::{Scope, TokenRecord},
-    state::{Alteration, Runs},
+    state::{Alteration, Runs, State},
 };
 
-/// Looks whether what is served now is still what a change rests on.
-pub(super) type Still<'a> = dyn Fn(&Served) -> Result<(), ChangeError> + 'a;
+/// Looks whether what is served now, and whose word stands now, is still what a change rests on.
+pub(super) type Still<'a> = dyn Fn(&Served, &State) -> Result<(), ChangeError> + 'a;
 
 /// What belongs to a change and is not configuration.
 #[derive(Default)]
 pub(super) struct Along<'a> {
-    /// Looks again at what it rests on, when nothing else can be changed any more.
+    /// Looks again at what it rests on: before it is prepared, when no configuration can be changed any more, and
+    /// before it is written, when no token can be revoked any more.
     pub(super) still: Option<&'a Still<'a>>,
     /// What has to hold of records.
     pub(super) expected: Vec<(&'a str, Expected)>,
@@ -105,7 +106,7 @@ impl Host {
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
         self.still_allowed(author, workspace, edits, served)?;
-        along.still.map_or(Ok(()), |still| still(served))?;
+        along.still.map_or(Ok(()), |still| still(served, &self.writer.lock().state))?;
         self.no_promotion_beside(workspace, edits)?;
         let snapshot = &served.snapshot;
         let keyring = Keyring::unwrap(snapshot.configuration.uid, &snapshot.keys, &workshop.roots);
@@ -167,6 +168,7 @@ impl Host {
         let mut records = made.changed_since(&served.made, workspace, &draft.subjects);
         let mut writer = self.writer.lock();
         self.still_works(author, &writer.state)?;
+        along.still.map_or(Ok(()), |still| still(served, &writer.state))?;
         self.forget_displaced(&mut writer)?;
         let mut pieces = history::changed_by(&draft.subjects, &draft.touched);
         let activated = draft.activated.iter().cloned();

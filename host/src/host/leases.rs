@@ -6,6 +6,7 @@
 //! turned away if what it was about to be given is gone. Nobody waits for another workspace's.
 
 mod boot;
+mod credential;
 mod end;
 
 use std::{
@@ -16,9 +17,13 @@ use std::{
     },
 };
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
+use tokio::sync::watch;
 
-pub use self::boot::{Holding, Unheld};
+pub use self::{
+    boot::{Holding, Unheld},
+    credential::Accepted,
+};
 use crate::{
     control::{Control, ControlError},
     generation::Served,
@@ -30,10 +35,8 @@ use crate::{
 /// The leases of a host.
 pub struct Leases {
     book: Mutex<Book>,
-    /// The workspace of which a version is being revoked; one at a time.
-    shut: Mutex<Option<WorkspaceId>>,
-    /// Told when it is not any more.
-    opened: Condvar,
+    /// The workspace of which a version is being revoked; one at a time, by whoever may change anything.
+    shut: watch::Sender<Option<WorkspaceId>>,
     /// Odd while a version is revoked, in whichever workspace.
     epoch: AtomicU64,
     control: Arc<Control>,
@@ -63,10 +66,8 @@ pub(super) struct Revoking<'a> {
 
 impl Drop for Revoking<'_> {
     fn drop(&mut self) {
-        let mut shut = self.leases.shut.lock();
         self.leases.epoch.fetch_add(1, SeqCst);
-        *shut = None;
-        self.leases.opened.notify_all();
+        self.leases.shut.send_replace(None);
     }
 }
 
@@ -74,8 +75,7 @@ impl Leases {
     pub(super) fn new(book: Book, control: Arc<Control>) -> Self {
         Self {
             book: Mutex::new(book),
-            shut: Mutex::default(),
-            opened: Condvar::new(),
+            shut: watch::Sender::new(None),
             epoch: AtomicU64::new(0),
             control,
             waiting: Mutex::default(),
@@ -96,17 +96,16 @@ impl Leases {
 
     /// Shuts a workspace.
     pub(super) fn revoking(&self, workspace: &WorkspaceId) -> Revoking<'_> {
-        let mut shut = self.shut.lock();
-        self.opened.wait_while(&mut shut, |shut| shut.is_some());
-        *shut = Some(workspace.clone());
+        self.shut.send_replace(Some(workspace.clone()));
         self.epoch.fetch_add(1, SeqCst);
         Revoking { leases: self }
     }
 
     /// Waits for the revocation that is under way in a workspace, if one is.
-    fn pass(&self, workspace: &WorkspaceId) {
-        let mut shut = self.shut.lock();
-        self.opened.wait_while(&mut shut, |shut| shut.as_ref() == Some(workspace));
+    async fn pass(&self, workspace: &WorkspaceId) {
+        let mut shut = self.shut.subscribe();
+        // It only fails when there is nobody left who could shut it.
+        drop(shut.wait_for(|shut| shut.as_ref() != Some(workspace)).await);
     }
 
     /// Who counts on a version.
@@ -152,6 +151,11 @@ impl Leases {
     /// Has records made durable with whatever comes next.
     pub(super) fn later(&self, records: Vec<Alteration>) {
         self.waiting.lock().add(records);
+    }
+
+    /// Gives up a record that could not be made durable.
+    fn never_mind(&self, name: &str) {
+        self.waiting.lock().records.remove(name);
     }
 
     /// Makes records durable, together with those of whoever asks at the same time.
@@ -203,7 +207,10 @@ fn is_instance_gone(served: &Served, of: &CredentialVersion) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc, thread};
+    use std::{
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
 
     use tempfile::TempDir;
     use zeroize::Zeroizing;
@@ -222,18 +229,13 @@ mod tests {
         let revoking = leases.revoking(&acme);
         assert!(!leases.is_same(before), "every boot looks again");
         assert!(!leases.is_same(leases.epoch()), "one that begins now, too");
-        leases.pass(&other);
-        let (passed, passes) = mpsc::channel();
-        thread::scope(|scope| {
-            let (leases, acme) = (&leases, &acme);
-            scope.spawn(move || {
-                leases.pass(acme);
-                passed.send(leases.epoch()).unwrap();
-            });
-            assert!(passes.try_recv().is_err(), "its own waits");
-            drop(revoking);
-            assert_eq!(passes.recv().unwrap(), before + 2, "until it is over");
-        });
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(pin!(leases.pass(&other)).poll(&mut context), Poll::Ready(()));
+        let mut passing = pin!(leases.pass(&acme));
+        assert_eq!(passing.as_mut().poll(&mut context), Poll::Pending, "its own waits");
+        assert_eq!(passing.as_mut().poll(&mut context), Poll::Pending);
+        drop(revoking);
+        assert_eq!(passing.as_mut().poll(&mut context), Poll::Ready(()), "until it is over");
         assert!(leases.is_same(before + 2) && !leases.is_same(before));
     }
 }

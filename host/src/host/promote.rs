@@ -9,17 +9,18 @@ pub(super) mod gone;
 mod question;
 mod standing;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use serde_json::json;
 
 pub use self::asked::Requested;
+use self::question::OWN;
 use super::{Author, ChangeError, Host};
 use crate::{
     control::{Expected, Hold},
     id::{DeploymentId, Revision, WorkspaceId},
     model::{Role, TokenRecord, promotion::Approval},
-    state::{Alteration, Approved, Bearer, Promotion, Status},
+    state::{Alteration, Approved, Bearer, Promotion, Status, Word},
 };
 
 /// How long a target is held by whoever stopped carrying a promotion on, in seconds.
@@ -40,11 +41,24 @@ impl Host {
         workspace: &WorkspaceId,
         requested: &Requested,
     ) -> Result<Promotion, ChangeError> {
+        // What waits there may be over by now.
+        self.go_on(workspace, &requested.deployment);
+        self.promote_beside(author, workspace, requested)
+    }
+
+    /// The same, where what waits was looked at a moment ago.
+    ///
+    /// # Errors
+    /// As for [`Host::promote`].
+    pub fn promote_beside(
+        &self,
+        author: &Author,
+        workspace: &WorkspaceId,
+        requested: &Requested,
+    ) -> Result<Promotion, ChangeError> {
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
         let promotion = self.asked_for(author, served, requested)?;
-        // What waits there may be over by now.
-        self.go_on(workspace, &promotion.deployment.0);
         let held = self.hold_target(workspace, &promotion, Expected::Absent)?;
         self.carry(author, workspace, promotion, held)
     }
@@ -65,8 +79,19 @@ impl Host {
         let approved = self.approved(author, (token, role), workspace, (deployment, id), held);
         match approved {
             Ok(promotion) => {
-                let requester = Author::process(&promotion.by);
-                self.carry(&requester, workspace, promotion, held)
+                let (requester, approved) = (Author::process(&promotion.by), promotion.clone());
+                match self.carry(&requester, workspace, promotion, held) {
+                    Err(error) if !matches!(error, ChangeError::Unknown) => {
+                        // It is approved for good, and waits for another try.
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "a promotion that was approved cannot be carried on; it is tried again"
+                        );
+                        self.unlooked.store(true, Ordering::SeqCst);
+                        Ok(approved)
+                    }
+                    carried => carried,
+                }
             }
             Err(error) => {
                 self.let_go(held);
@@ -90,14 +115,15 @@ impl Host {
     ) -> Result<Promotion, ChangeError> {
         // As it is now that nobody else carries it on.
         let mut promotion = self.waiting_as(workspace, deployment, id)?;
-        self.keep_standing(workspace, &mut promotion);
+        self.keep_standing(&self.writer.lock().state, workspace, &mut promotion);
         standing::counts(&promotion, token)?;
         let role = standing::counted_as(&promotion.wanted, role);
         let approval = Approval { principal: token.principal.clone(), role, approved_at: self.seconds() };
         promotion.approvals.push(Approved { approval, bearer: Some(Bearer::from(token)) });
-        let name = Promotion::open_record(workspace, deployment, &promotion.to);
-        let put = Alteration::Put { name, content: promotion.to_bytes() };
-        self.tell_promotion(author, workspace, "approved", (&promotion, held), vec![put])?;
+        self.tell_promotion(author, workspace, "approved", (&mut promotion, held), |_, promotion| {
+            let name = Promotion::open_record(workspace, deployment, &promotion.to);
+            Ok(vec![Alteration::Put { name, content: promotion.to_bytes() }])
+        })?;
         Ok(promotion)
     }
 
@@ -116,19 +142,30 @@ impl Host {
         // As it is now that nobody else carries it on.
         let withdrawn = self.waiting_as(workspace, deployment, id).and_then(|mut promotion| {
             promotion.status = Status::Withdrawn;
-            promotion.reasons = vec![("bootlace".to_owned(), format!("withdrawn by {}", author.principal()))];
+            promotion.reasons = vec![Word::plain(OWN, format!("withdrawn by {}", author.principal()))];
             self.close(author, workspace, (promotion, held))
         });
         self.let_go(held);
         withdrawn
     }
 
-    /// Carries on what waits, everywhere: its time may have come, or be over.
+    /// Carries on what waits, everywhere: its time may have come, or be over. The first time after a start, or
+    /// when something that arrived could not be looked at, all of it.
     pub fn advance_promotions(&self) {
         let live = self.store.load_full();
+        let all = self.unlooked.swap(false, Ordering::SeqCst);
         for (workspace, served) in live.workspaces() {
-            self.advance(workspace, None, &|one| self.is_due(one, workspace, served.snapshot.revision));
+            self.advance(workspace, None, &|one| {
+                all || self.is_due(one, workspace, served.snapshot.revision)
+            });
         }
+    }
+
+    /// The same of a workspace, where something may not stand any more.
+    pub(super) fn advance_in(&self, workspace: &WorkspaceId) {
+        let live = self.store.load_full();
+        let Some(served) = live.workspace(workspace) else { return };
+        self.advance(workspace, None, &|one| self.is_due(one, workspace, served.snapshot.revision));
     }
 
     /// Shows how many promotions wait.
@@ -150,7 +187,7 @@ impl Host {
         let mut now_standing = waits.clone();
         is_time
             || waits.judged != revision
-            || !self.keep_standing(workspace, &mut now_standing)
+            || !self.keep_standing(&self.writer.lock().state, workspace, &mut now_standing)
             || now_standing != *waits
     }
 
@@ -175,12 +212,17 @@ impl Host {
                 .hold_target(workspace, &promotion, Expected::Present)
                 .and_then(|held| self.carry(&author, workspace, promotion, held));
             match carried {
-                // Somebody else is at it, or it is gone with what it was about.
-                Ok(_) | Err(ChangeError::Promoting { .. } | ChangeError::Unknown) => {}
-                Err(error) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "a promotion that waits cannot be carried on; it is tried again"
-                ),
+                // It may be gone with what it was about.
+                Ok(_) | Err(ChangeError::Unknown) => {}
+                // Somebody else is at it, and may have looked before what arrived was there.
+                Err(ChangeError::Promoting { .. }) => self.unlooked.store(true, Ordering::SeqCst),
+                Err(error) => {
+                    self.unlooked.store(true, Ordering::SeqCst);
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a promotion that waits cannot be carried on; it is tried again"
+                    );
+                }
             }
         }
     }

@@ -207,6 +207,8 @@ impl Host {
             fingerprints: FingerprintKey::new(fresh_key(&mut entropy)),
             watch: Watch::default(),
             promoted: tokio::sync::watch::Sender::new(0),
+            // A kill may have come between what arrived and the look at it.
+            unlooked: AtomicBool::new(true),
             draining: AtomicBool::new(false),
             doubts: RwLock::new(doubts),
         });

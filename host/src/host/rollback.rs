@@ -59,7 +59,8 @@ impl Host {
             }
             Some(number) => here.iter().find(|one| one.number == number).ok_or_else(|| {
                 not_now(format!(
-                    "no activation {number} of {deployment} in {environment} is kept; `activations` lists those that are"
+                    "no activation {number} of {deployment} in {environment} is kept; the list of its activations \
+                     (`bootlace release activations`) has those that are"
                 ))
             })?,
         };

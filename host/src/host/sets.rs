@@ -75,12 +75,22 @@ fn read(
     (uploads, known): (&Uploads, Option<&Policies>),
     fetch: &mut Fetch<'_>,
 ) -> Result<Set, LookBackError> {
-    let (mut part, running) = in_tree(root, workspace, (&pair.0, &pair.1), fetch)?;
-    let release =
-        running.ok_or_else(|| LookBackError::Unplanned("no release was active".to_owned()))?.release;
+    let (mut part, release) = part_of(workspace, pair, root, fetch)?;
     let mut component = |digest| fetch(digest).map_err(|error| LookBackError::Unplanned(error.to_string()));
     let policies = policies_of(&mut part, known, uploads, &mut component)?;
     Ok(Set { root, part, release, policies })
+}
+
+/// A pair's part of a tree, and the release that ran.
+fn part_of(
+    workspace: (&WorkspaceId, crate::id::Uid),
+    pair: &Pair,
+    root: Digest,
+    fetch: &mut Fetch<'_>,
+) -> Result<(Configuration<SealedValue>, u64), LookBackError> {
+    let (part, running) = in_tree(root, workspace, (&pair.0, &pair.1), fetch)?;
+    let running = running.ok_or_else(|| LookBackError::Unplanned("no release was active".to_owned()))?;
+    Ok((part, running.release))
 }
 
 /// The policies that are attached in a part, loaded: those of `known` that are the same, the others from their
@@ -115,12 +125,22 @@ impl Host {
     /// A set of what is served, before anybody holds changes up for it: what has to be compiled is by then,
     /// for as long as this is kept.
     pub(super) fn set_early(&self, served: &Served, pair: &Pair, root: Digest) -> Result<Set, ChangeError> {
-        let _place = self.looking_back.try_acquire().map_err(|_| ChangeError::Busy)?;
+        let mut place = None;
         let configuration = &served.snapshot.configuration;
         let mut fetch = |digest| fetched(&self.writer.lock().control, digest);
-        let from = (&*self.uploads, Some(&*served.policies));
-        let set = read((&configuration.workspace, configuration.uid), pair, root, from, &mut fetch);
-        set.map_err(|error| not_kept(pair, &error))
+        let (mut part, release) =
+            part_of((&configuration.workspace, configuration.uid), pair, root, &mut fetch)
+                .map_err(|error| unread(pair, error))?;
+        // Only what has to be compiled waits for others.
+        let mut component = |digest| {
+            if place.is_none() {
+                place = Some(self.looking_back.try_acquire().map_err(|_| LookBackError::Busy)?);
+            }
+            Ok(self.component(digest)?)
+        };
+        let policies = policies_of(&mut part, Some(&*served.policies), &self.uploads, &mut component)
+            .map_err(|error| unread(pair, error))?;
+        Ok(Set { root, part, release, policies })
     }
 
     /// The sets of what is pinned after a change.
@@ -285,6 +305,15 @@ fn stored(plan: &Plan<SealedValue>) -> impl Iterator<Item = (&str, ValueId)> {
         }
         _ => None,
     })
+}
+
+/// What is only in the way for now is not said to be gone.
+fn unread(pair: &Pair, error: LookBackError) -> ChangeError {
+    match error {
+        LookBackError::Busy | LookBackError::Interrupted => ChangeError::Busy,
+        LookBackError::Ledger(error) => error.into(),
+        error => not_kept(pair, &error),
+    }
 }
 
 fn not_kept(pair: &Pair, error: &dyn std::fmt::Display) -> ChangeError {

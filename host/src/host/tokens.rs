@@ -9,7 +9,7 @@ use crate::{
     audit::ChangeRecord,
     entropy::fresh_key,
     id::{EnvironmentName, UnixSeconds, WorkspaceId},
-    model::{Scope, TokenHash, TokenKind, TokenRecord},
+    model::{Scope, TokenHash, TokenRecord},
     state::{Alteration, State},
     system,
     token::{Token, token_id},
@@ -103,7 +103,7 @@ impl Host {
             .load()
             .token(hash)
             .map_or_else(|| json!({ "token": token_id(hash) }), |one| about(one));
-        let speaks = self.store.load().token(hash).is_some_and(|one| one.scope.kind() != TokenKind::Instance);
+        let revoked = self.store.load().token(hash).map(|one| one.scope.clone());
         self.change_tokens("token-revoke", revoker, details, |state, writer| {
             let Some(gone) = state.tokens.remove(hash) else { return Ok(Vec::new()) };
             let mut fallen = Vec::new();
@@ -116,8 +116,10 @@ impl Host {
             Ok(fallen)
         })?;
         // What was asked for or approved with it does not stand any more.
-        if speaks {
-            self.advance_promotions();
+        match revoked {
+            None | Some(Scope::Instance { .. }) => {}
+            Some(Scope::Tenant { workspace, .. }) => self.advance_in(&workspace),
+            Some(Scope::Operator) => self.advance_promotions(),
         }
         Ok(())
     }

@@ -20,7 +20,8 @@ pub(super) struct Transactions {
     pub(super) early: Vec<Vec<Alteration>>,
     /// What takes effect.
     pub(super) late: Vec<Alteration>,
-    /// What has no place any more since then: a start puts it away, too.
+    /// What has no place any more since then. Should a kill leave it, a start puts values and what was made by API
+    /// away, and the rest means nothing: whatever has its names next has other random ids, or counts anew.
     pub(super) trailing: Vec<Alteration>,
 }
 

@@ -30,6 +30,11 @@ pub(super) fn held(
     held
 }
 
+/// Every version of a secret that boots with a plan may be given.
+pub fn handed_out(plan: &Plan<SealedValue>) -> impl Iterator<Item = Held> {
+    (0..plan.candidates.len()).filter_map(|candidate| version(plan, u32::try_from(candidate).ok()?))
+}
+
 /// What is reached from variables.
 struct Reached<'a> {
     plan: &'a Plan<SealedValue>,

@@ -44,6 +44,8 @@ pub struct Judgement {
     /// When asking again makes sense: when the last of the policies that defer says so, and none where
     /// one of them waits for an event.
     pub retry_after_seconds: Option<u32>,
+    /// The latest time that any of them names: before that nothing moves, whatever the others wait for.
+    pub latest_seconds: Option<u32>,
     /// What each policy said, in the order in which they were asked.
     pub policies: Vec<PolicyReport>,
 }
@@ -208,6 +210,7 @@ impl Judgement {
         self.reasons.push(Reason { policy: policy.to_owned(), text: reason.clone() });
         let latest = self.retry_after_seconds.zip(*retry_after_seconds).map(|(one, other)| one.max(other));
         self.retry_after_seconds = if is_first { *retry_after_seconds } else { latest };
+        self.latest_seconds = self.latest_seconds.max(*retry_after_seconds);
         for wanted in required_approvals {
             match self.required_approvals.iter_mut().find(|known| known.role == wanted.role) {
                 Some(known) => known.missing = known.missing.max(wanted.missing),

@@ -1,5 +1,6 @@
 //! A boot, read top to bottom. Nothing here waits for a disk or a network between the request and
-//! the answer, but the audit record.
+//! the answer, but the audit record; and, of secrets that were set by API, the record of who holds them: for
+//! each lease, and a dozen times in the life of a version for boots without one.
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 

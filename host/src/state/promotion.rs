@@ -49,8 +49,10 @@ pub struct Promotion {
     pub status: Status,
     /// Since when that is so.
     pub since: UnixSeconds,
-    /// Why it may not move, or not now: by whom, and what.
-    pub reasons: Vec<(String, String)>,
+    /// Why it may not move, or not now.
+    pub reasons: Vec<Word>,
+    /// What policies warn of, whatever became of it.
+    pub warnings: Vec<Word>,
     /// What is still to be approved, by role.
     pub wanted: Vec<(Role, u32)>,
     /// When it is tried again by itself.
@@ -59,8 +61,31 @@ pub struct Promotion {
     pub until: UnixSeconds,
     /// As of which revision of the workspace that was said.
     pub judged: Revision,
+    /// The revision that it made; none where it did not take effect.
+    pub made: Option<Revision>,
     /// The target's secrets that another environment has, too: for those alone who may read both.
     pub shared: BTreeSet<(VariableName, EnvironmentName)>,
+}
+
+/// What a policy says of a promotion, or a rule of the host's own under its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// Whose.
+    pub policy: String,
+    /// Stable and machine-readable; none of what only delays, or warns.
+    pub code: Option<String>,
+    /// For a person.
+    pub text: String,
+    /// What it is about, often a variable's name.
+    pub field: Option<String>,
+}
+
+impl Word {
+    /// One without a code.
+    #[must_use]
+    pub fn plain(policy: &str, text: String) -> Self {
+        Self { policy: policy.to_owned(), code: None, text, field: None }
+    }
 }
 
 /// The token that something was said with: it stands as long as that is not revoked.
@@ -232,11 +257,13 @@ impl Promotion {
             approvals: self.approvals.iter().map(approval).collect(),
             status: self.status.as_str().to_owned(),
             since: self.since.0,
-            reasons: self.reasons.clone(),
+            reasons: self.reasons.iter().map(WireWord::of).collect(),
+            warnings: self.warnings.iter().map(WireWord::of).collect(),
             wanted: self.wanted.iter().map(|(role, many)| (role.as_str().to_owned(), *many)).collect(),
             retry_at: self.retry_at.map(|at| at.0),
             until: self.until.0,
             judged: self.judged.0,
+            made: self.made.map(|made| made.0),
             shared: self.shared.iter().map(|(name, at)| (name.to_string(), at.to_string())).collect(),
         };
         serde_json::to_vec(&wire).unwrap_or_default()
@@ -266,11 +293,13 @@ impl Promotion {
             approvals: wire.approvals.into_iter().map(approval).collect::<Option<_>>()?,
             status: Status::ALL.into_iter().find(|status| status.as_str() == wire.status)?,
             since: UnixSeconds(wire.since),
-            reasons: wire.reasons,
+            reasons: wire.reasons.into_iter().map(WireWord::read).collect(),
+            warnings: wire.warnings.into_iter().map(WireWord::read).collect(),
             wanted: wanted.collect::<Option<_>>()?,
             retry_at: wire.retry_at.map(UnixSeconds),
             until: UnixSeconds(wire.until),
             judged: Revision(wire.judged),
+            made: wire.made.map(Revision),
             shared: shared.collect::<Option<_>>()?,
         })
     }
@@ -345,25 +374,43 @@ struct WirePromotion {
     deployment: String,
     uid: String,
     release: u64,
-    #[serde(default)]
     digest: Option<String>,
     from: Option<String>,
     to: String,
     by: String,
-    #[serde(default)]
     bearer: Option<WireBearer>,
     at: i64,
     approvals: Vec<WireApproval>,
     status: String,
     since: i64,
-    reasons: Vec<(String, String)>,
+    reasons: Vec<WireWord>,
+    warnings: Vec<WireWord>,
     wanted: Vec<(String, u32)>,
     retry_at: Option<i64>,
     until: i64,
-    #[serde(default)]
     judged: u64,
-    #[serde(default)]
+    made: Option<u64>,
     shared: Vec<(String, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireWord {
+    policy: String,
+    code: Option<String>,
+    text: String,
+    field: Option<String>,
+}
+
+impl WireWord {
+    fn of(one: &Word) -> Self {
+        let Word { policy, code, text, field } = one.clone();
+        Self { policy, code, text, field }
+    }
+
+    fn read(self) -> Word {
+        let Self { policy, code, text, field } = self;
+        Word { policy, code, text, field }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -371,7 +418,6 @@ struct WireApproval {
     principal: String,
     role: String,
     at: u64,
-    #[serde(default)]
     bearer: Option<WireBearer>,
 }
 

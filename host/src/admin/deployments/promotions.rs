@@ -9,121 +9,42 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
-use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout_at};
+use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::visible;
 use crate::{
     admin::{
         Caller, Named, NamedTwice,
-        body::{json, named},
+        body::{json as body_of, named},
+        idempotency::Done,
         openapi::{
-            BadRequest, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NotFound, TooLarge,
-            Unauthenticated, Unavailable,
+            BadRequest, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NotFound,
+            PromotionDenied, TooLarge, Unauthenticated, Unavailable,
         },
         query::{self, MAX_PAGE, PAGE, Paging},
         snapshot::blocking,
         tagged,
         what_if::{self, ShownWhatIf},
     },
-    clock::rfc3339,
-    host::{ChangeError, Host, Requested, what_if::Candidate},
-    id::{EnvironmentName, UnixSeconds},
+    host::{Host, Requested, what_if::Candidate},
+    id::EnvironmentName,
     model::{Role, Scope},
     serve::respond::Problem,
-    state::{Approved, Promotion, Status},
+    state::{Promotion, Status, Word},
 };
+
+mod turn;
+mod wire;
+
+use turn::in_turn;
+pub(super) use wire::{PromotionEntry, WirePromotion};
 
 type Answer = Result<Response, Problem>;
 
 /// How long a request waits for a target that another promotion has, with `wait`.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A promotion that is wanted.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::admin) struct WirePromotion {
-    /// The one that is active in the source, where none is named.
-    release: Option<u64>,
-    /// The environment that promotes to the target, where none is named. None does to the first of a chain,
-    /// which takes a registered `release`.
-    from: Option<String>,
-    /// Where the source promotes to, where none is named.
-    to: Option<String>,
-    /// Only says what would come of it, and whose boots would be answered otherwise in the target.
-    #[serde(default)]
-    dry_run: bool,
-    /// Waits a while for a target that another promotion has, instead of being refused.
-    #[serde(default)]
-    wait: bool,
-}
-
-/// A promotion, as far as it came.
-#[derive(Serialize, ToSchema)]
-pub(in crate::admin) struct PromotionEntry {
-    /// Null where it was only tried out.
-    id: Option<String>,
-    deployment: String,
-    release: u64,
-    /// Null for the first environment of a chain.
-    from: Option<String>,
-    to: String,
-    /// `running` of what was only tried out: it would be done.
-    #[schema(pattern = "^(running|deferred|done|denied|expired|withdrawn)$")]
-    status: &'static str,
-    /// Since when that is so, RFC 3339.
-    since: String,
-    requested_by: String,
-    requested: String,
-    approvals: Vec<ApprovalEntry>,
-    /// Why it may not move, or not now.
-    reasons: Vec<ReasonEntry>,
-    /// What is still to be approved.
-    required_approvals: Vec<RequiredEntry>,
-    /// The target's secrets that are another environment's, too, where a policy asked: of environments that the
-    /// token sees.
-    shared_secrets: Vec<SharedEntry>,
-    /// When it is tried again by itself; null where an event has to come.
-    retry_at: Option<String>,
-    /// When it ends, should what it waits for not come; null where it has ended.
-    expires: Option<String>,
-    /// Of what was only tried out: whose boots would be answered otherwise in the target, and how its plan would
-    /// differ. Left out where the deployment has no such release.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    what_if: Option<ShownWhatIf>,
-}
-
-/// An approval.
-#[derive(Serialize, ToSchema)]
-struct ApprovalEntry {
-    principal: String,
-    role: &'static str,
-    /// RFC 3339.
-    at: String,
-}
-
-/// What is in the way.
-#[derive(Serialize, ToSchema)]
-struct ReasonEntry {
-    /// The policy; `bootlace` for a rule of the host's own.
-    policy: String,
-    reason: String,
-}
-
-/// A secret of the target that is another environment's, too.
-#[derive(Serialize, ToSchema)]
-struct SharedEntry {
-    name: String,
-    environment: String,
-}
-
-/// Approvals that are still to come, by principals who differ from those who gave theirs and from who asked.
-#[derive(Serialize, ToSchema)]
-struct RequiredEntry {
-    role: &'static str,
-    missing: u32,
-}
 
 /// A part of a deployment's promotions, the newest first.
 #[derive(Serialize, ToSchema)]
@@ -181,7 +102,7 @@ pub(in crate::admin) async fn show(
     params(InWorkspace, ("id" = String, Path, description = "The deployment")), request_body = WirePromotion,
     responses((status = 200, description = "It is done, or what would come of it", body = PromotionEntry),
         (status = 202, description = "It waits", body = PromotionEntry),
-        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
+        BadRequest, Unauthenticated, PromotionDenied, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
 pub(in crate::admin) async fn promote(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -194,7 +115,7 @@ pub(in crate::admin) async fn promote(
     let query = query.as_deref();
     let served = caller.served(query)?;
     let deployment = visible(&caller, served, &id)?.id.clone();
-    let wire: WirePromotion = json(body, "some of release, from, to, dry_run and wait").await?;
+    let wire: WirePromotion = body_of(body, "some of release, from, to, dry_run and wait").await?;
     let (from, to) = (place(wire.from.as_deref())?, place(wire.to.as_deref())?);
     let named = Requested { deployment, release: wire.release, from, to };
     // What is not said is made up from what the caller sees, and stays that.
@@ -202,26 +123,26 @@ pub(in crate::admin) async fn promote(
     let requested = Requested { from, to: Some(to), ..named };
     let workspace = caller.workspace(query)?;
     if wire.dry_run {
-        let (asked, author) = (Arc::clone(&host), caller.author());
-        let tried = blocking(move || asked.try_out(&author, &workspace, &requested)).await??;
+        let (asked, author, with) = (Arc::clone(&host), caller.author(), Arc::clone(served));
+        let tried = blocking(move || asked.try_out(&author, &with, &requested)).await??;
         let what_if = whose_boots(&host, &caller, query, &tried).await?;
-        let entry = PromotionEntry { id: None, what_if, ..PromotionEntry::of(&tried, &caller) };
+        let entry = PromotionEntry::tried(&tried, &caller, what_if);
         // What it was tried with.
         return Ok(tagged(served.snapshot.revision.0, entry));
     }
-    let until = Instant::now() + PATIENCE;
-    let mut promoted = host.promoted.subscribe();
-    loop {
-        promoted.borrow_and_update();
-        let (asked, author, at, of) =
-            (Arc::clone(&host), caller.author(), workspace.clone(), requested.clone());
-        match blocking(move || asked.promote(&author, &at, &of)).await? {
-            Err(ChangeError::Promoting { .. }) if wire.wait && Instant::now() < until => {
-                let _ = timeout_at(until, promoted.changed()).await;
-            }
-            answer => return answered(&answer?, &caller),
-        }
-    }
+    let patience = if wire.wait { PATIENCE } else { Duration::ZERO };
+    let asked = (Arc::clone(&host), Arc::new(caller.author()), workspace, Arc::new(requested));
+    let mut is_first = true;
+    let promoted = in_turn(&host.promoted, patience, || {
+        let (host, author, workspace, requested) = asked.clone();
+        // Who looks at what waits tells those who wait of it: once is enough.
+        let is_first = std::mem::take(&mut is_first);
+        blocking(move || match is_first {
+            true => host.promote(&author, &workspace, &requested),
+            false => host.promote_beside(&author, &workspace, &requested),
+        })
+    });
+    answered(&promoted.await?, &caller)
 }
 
 /// Approves a promotion: a releaser's or an admin's of its target, who did not ask for it, with a token that
@@ -231,7 +152,7 @@ pub(in crate::admin) async fn promote(
         ("promotion" = String, Path, description = "The promotion's id")),
     responses((status = 200, description = "It is done", body = PromotionEntry),
         (status = 202, description = "It still waits", body = PromotionEntry),
-        BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
+        BadRequest, Unauthenticated, PromotionDenied, NotFound, Conflict, TooLarge, Invalid, Internal, Unavailable))]
 pub(in crate::admin) async fn approve(
     State(host): State<Arc<Host>>,
     headers: HeaderMap,
@@ -251,24 +172,14 @@ pub(in crate::admin) async fn approve(
         Scope::Tenant { role, .. } => *role,
         _ => Role::Admin,
     };
-    let (author, workspace, token) = (caller.author(), caller.workspace(query)?, Arc::clone(&caller.token));
-    let (author, found) = (Arc::new(author), Arc::new(found));
-    let until = Instant::now() + PATIENCE;
-    let mut promoted = host.promoted.subscribe();
-    loop {
-        promoted.borrow_and_update();
-        let (host, author, at) = (Arc::clone(&host), Arc::clone(&author), workspace.clone());
-        let (token, found) = (Arc::clone(&token), Arc::clone(&found));
-        let approved =
-            blocking(move || host.approve(&author, (&token, role), &at, (&found.deployment.0, &found.id)));
-        match approved.await? {
-            // Somebody looks whether it can go on; that is over in a moment.
-            Err(ChangeError::Promoting { .. }) if Instant::now() < until => {
-                let _ = timeout_at(until, promoted.changed()).await;
-            }
-            answer => return answered(&answer?, &caller),
-        }
-    }
+    let (author, workspace) = (Arc::new(caller.author()), caller.workspace(query)?);
+    let asked = (Arc::clone(&host), author, workspace, Arc::clone(&caller.token), Arc::new(found));
+    // Somebody may be looking whether it can go on; that is over in a moment.
+    let approved = in_turn(&host.promoted, PATIENCE, || {
+        let (host, author, workspace, token, found) = asked.clone();
+        blocking(move || host.approve(&author, (&token, role), &workspace, (&found.deployment.0, &found.id)))
+    });
+    answered(&approved.await?, &caller)
 }
 
 /// Withdraws a promotion that waits: a releaser's own, or an admin's. One that is under way is not cancelled
@@ -298,9 +209,12 @@ pub(in crate::admin) async fn withdraw(
             format!("promotion {promotion} is {}; only one that waits is withdrawn", found.status.as_str());
         return Err(Problem::new(StatusCode::CONFLICT, "conflict", detail));
     }
-    let withdrawn =
-        blocking(move || host.withdraw(&author, &workspace, (&found.deployment.0, &found.id))).await??;
-    Ok(Json(PromotionEntry::of(&withdrawn, &caller)).into_response())
+    let asked = (Arc::clone(&host), Arc::new(author), workspace, Arc::new(found));
+    let withdrawn = in_turn(&host.promoted, PATIENCE, || {
+        let (host, author, workspace, found) = asked.clone();
+        blocking(move || host.withdraw(&author, &workspace, (&found.deployment.0, &found.id)))
+    });
+    Ok(Json(PromotionEntry::of(&withdrawn.await?, &caller)).into_response())
 }
 
 /// Whose boots would be answered otherwise in the target, if a promotion were done.
@@ -339,62 +253,29 @@ async fn seen(
     Ok(all)
 }
 
+/// As it was answered once: also what denies it stays its answer, whoever asks again under the same key.
 fn answered(promotion: &Promotion, caller: &Caller) -> Answer {
     let entry = PromotionEntry::of(promotion, caller);
-    match promotion.status {
-        Status::Denied => {
-            let violations: Vec<_> = promotion
-                .reasons
-                .iter()
-                .map(|(policy, reason)| serde_json::json!({ "code": policy, "message": reason }))
-                .collect();
+    let kept = |problem: Problem| {
+        let mut response = problem.with("promotion", promotion.id.clone()).into_response();
+        response.extensions_mut().insert(Done);
+        response
+    };
+    Ok(match (promotion.status, promotion.made) {
+        (Status::Denied, _) => {
+            let reasons = promotion.reasons.iter().map(|Word { policy, code, text, field }| {
+                json!({ "policy": policy, "code": code.as_deref().unwrap_or("denied"), "message": text, "field": field })
+            });
             let detail = format!("release {} may not move to {}", promotion.release, promotion.to);
             let problem = Problem::new(StatusCode::FORBIDDEN, "policy-denied", detail);
-            Err(problem.with("violations", violations).with("promotion", promotion.id.clone()))
+            kept(problem.with("violations", reasons.collect::<Vec<_>>()))
         }
-        Status::Deferred => Ok((StatusCode::ACCEPTED, Json(entry)).into_response()),
-        _ => Ok(Json(entry).into_response()),
-    }
-}
-
-impl PromotionEntry {
-    /// As `caller` may know it.
-    pub(super) fn of(one: &Promotion, caller: &Caller) -> Self {
-        let seconds = |at: u64| rfc3339(UnixSeconds(i64::try_from(at).unwrap_or(i64::MAX)));
-        let approvals = one.approvals.iter().map(|Approved { approval, .. }| ApprovalEntry {
-            principal: approval.principal.clone(),
-            role: approval.role.as_str(),
-            at: seconds(approval.approved_at),
-        });
-        let reasons = one.reasons.iter().cloned().map(|(policy, reason)| ReasonEntry { policy, reason });
-        let wanted = one.wanted.iter();
-        let shared =
-            one.shared.iter().filter(|(_, environment)| caller.sees(&one.to) && caller.sees(environment));
-        let waits = matches!(one.status, Status::Deferred | Status::Running);
-        Self {
-            id: Some(one.id.clone()),
-            deployment: one.deployment.0.to_string(),
-            release: one.release,
-            from: one.from.as_ref().map(ToString::to_string),
-            to: one.to.to_string(),
-            status: one.status.as_str(),
-            since: rfc3339(one.since),
-            requested_by: one.by.clone(),
-            requested: rfc3339(one.at),
-            approvals: approvals.collect(),
-            reasons: reasons.collect(),
-            required_approvals: wanted
-                .map(|(role, missing)| RequiredEntry { role: role.as_str(), missing: *missing })
-                .collect(),
-            shared_secrets: shared
-                .map(|(name, environment)| SharedEntry {
-                    name: name.to_string(),
-                    environment: environment.to_string(),
-                })
-                .collect(),
-            retry_at: one.retry_at.map(rfc3339),
-            expires: waits.then(|| rfc3339(one.until)),
-            what_if: None,
+        (Status::Expired, _) => {
+            let detail = format!("promotion {} waited for too long and is over; ask again", promotion.id);
+            kept(Problem::new(StatusCode::CONFLICT, "conflict", detail))
         }
-    }
+        (Status::Deferred, _) => (StatusCode::ACCEPTED, Json(entry)).into_response(),
+        (_, Some(made)) => tagged(made.0, entry),
+        _ => Json(entry).into_response(),
+    })
 }

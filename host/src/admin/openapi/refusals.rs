@@ -34,6 +34,12 @@ pub(crate) struct ProblemDocument {
     /// The policy that failed.
     #[schema(nullable = false)]
     policy: Option<String>,
+    /// The promotion that was denied or is over, or that has the target.
+    #[schema(nullable = false)]
+    promotion: Option<String>,
+    /// Who asked for the promotion that has the target.
+    #[schema(nullable = false)]
+    holder: Option<String>,
     /// `conflict`: what is current.
     #[schema(nullable = false)]
     revision: Option<u64>,
@@ -109,6 +115,7 @@ refusals! {
     Unauthenticated = 401 ["unauthenticated"] "No token, or none that works here." "www-authenticate";
     Forbidden = 403 ["forbidden"] "Your own workspace, but the role is missing.";
     Denied = 403 ["policy-denied"] "A policy refused this boot, and says why.";
+    PromotionDenied = 403 ["forbidden", "policy-denied"] "The role is missing; or a policy, or a rule of the host's own, refused the promotion.";
     NotFound = 404 ["not-found"] "Not there, or not yours; nobody can tell which.";
     Conflict = 409 ["conflict", "owned-by-directory"] "Made against another revision than the current one, or a directory owns it.";
     TooLarge = 413 ["too-large"] "Over a limit, which the detail names.";

@@ -19,6 +19,7 @@ use crate::{
         query::environment,
         tagged,
     },
+    change::Pair,
     host::Host,
     id::{EnvironmentName, UnixSeconds},
     lease::Holders,
@@ -40,7 +41,8 @@ struct InstanceHolders {
     user: String,
     /// The version in use; null where there is no credential.
     credential_version: Option<u64>,
-    /// The version in use, and those that a lease holds or that boots without one were given, the newest first.
+    /// The version in use, and those that a lease holds, that boots without one were given or that something
+    /// pinned is given, the newest first.
     versions: Vec<CredentialVersion>,
 }
 
@@ -59,6 +61,16 @@ struct CredentialVersion {
     unproven: u64,
     /// Who holds it in the environments that the token sees, the oldest first, and of many the first 20.
     holders: Vec<HolderEntry>,
+    /// What is pinned to a set that has it, and boots with it until it is unpinned: in the environments that the
+    /// token sees.
+    pinned: Vec<PinnedTo>,
+}
+
+/// A deployment in an environment.
+#[derive(Serialize, ToSchema)]
+struct PinnedTo {
+    deployment: String,
+    environment: String,
 }
 
 /// Who holds which versions of a service's credentials, in one environment that owns an instance or in all that
@@ -86,10 +98,13 @@ pub(in crate::admin) async fn holders(
     for (owner, instance) in service.instances.iter().filter(|(owner, _)| is_asked(owner)) {
         let current = (!instance.credential.is_empty()).then_some(instance.current);
         let mut held = host.leases.of_credential(&workspace, (&service.id, owner));
-        let numbers: BTreeSet<u64> = held.keys().copied().chain(current).collect();
+        let mut pinned = served.pinned_with((&service.id, owner));
+        let numbers: BTreeSet<u64> =
+            held.keys().copied().chain(pinned.keys().copied()).chain(current).collect();
         let versions = numbers.into_iter().rev().map(|version| {
             let held = held.remove(&version).unwrap_or_default();
-            CredentialVersion::of(version, Some(version) == current, held, &caller, now)
+            let pinned = pinned.remove(&version).unwrap_or_default();
+            CredentialVersion::of((version, Some(version) == current), (held, pinned), &caller, now)
         });
         let versions = versions.collect();
         let (environment, user) = (owner.to_string(), instance.user.clone());
@@ -102,11 +117,22 @@ pub(in crate::admin) async fn holders(
 }
 
 impl CredentialVersion {
-    fn of(version: u64, current: bool, held: Holders, caller: &Caller, now: UnixSeconds) -> Self {
+    fn of(
+        (version, current): (u64, bool),
+        (held, mut pinned): (Holders, Vec<Pair>),
+        caller: &Caller,
+        now: UnixSeconds,
+    ) -> Self {
         let Holders { mut leases, unproven } = held;
         let all = leases.len();
         let lost = leases.iter().filter(|lease| lease.is_lost(now)).count();
         leases.retain(|lease| caller.sees(&lease.environment));
-        Self { version, current, leases: all, lost, unproven, holders: HolderEntry::some(&leases, now) }
+        pinned.retain(|(_, environment)| caller.sees(environment));
+        let pinned = pinned.into_iter().map(|(deployment, environment)| PinnedTo {
+            deployment: deployment.to_string(),
+            environment: environment.to_string(),
+        });
+        let holders = HolderEntry::some(&leases, now);
+        Self { version, current, leases: all, lost, unproven, holders, pinned: pinned.collect() }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Promotion {
     requested: String,
     approvals: Vec<Approval>,
     reasons: Vec<Reason>,
+    #[serde(default)]
+    warnings: Vec<Warned>,
     required_approvals: Vec<Required>,
     retry_at: Option<String>,
     expires: Option<String>,
@@ -35,6 +37,12 @@ struct Approval {
 struct Reason {
     policy: String,
     reason: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Warned {
+    policy: String,
+    warning: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -143,6 +151,8 @@ impl Promotion {
         };
         let mut fields: Vec<_> = self.in_the_way().map(|reason| (word, reason)).collect();
         fields.push(("wants", self.wanted()));
+        let warned = self.warnings.iter().map(|Warned { policy, warning }| format!("{warning} ({policy})"));
+        fields.extend(warned.map(|warning| ("warning", warning)));
         page.fields(&fields);
     }
 }

@@ -50,6 +50,20 @@ struct Version {
     #[serde(default)]
     unproven: u64,
     holders: Vec<Holder>,
+    #[serde(default)]
+    pinned: Vec<PinnedTo>,
+}
+
+#[derive(Deserialize)]
+struct PinnedTo {
+    deployment: String,
+    environment: String,
+}
+
+/// `DELETE /api/v1/services/{id}/unproven`.
+#[derive(Deserialize)]
+struct Accepted {
+    boots: u64,
 }
 
 impl Rotation<'_> {
@@ -80,25 +94,42 @@ impl Rotation<'_> {
         let old_role = old_role
             .filter(|old| *old != now.user)
             .map_or_else(|| "a role that was replaced".to_owned(), |old| role(&old));
-        self.proven(&old_role)?;
+        let accepted = self.is_over(&self.instance()?, &format!("do not drop {old_role} yet"))?;
+        if accepted > 0 {
+            steps.note("accepted_unproven", accepted);
+        }
         steps.end("done", &format!("{old_role} can be dropped now"))
     }
 
-    /// A boot without a lease may be running with an older version, and nobody would hear when it ends.
-    fn proven(&self, old_role: &str) -> anyhow::Result<()> {
-        let now = self.instance()?;
-        let older = || now.versions.iter().filter(|one| !one.current && one.unproven > 0);
-        let unproven: u64 = older().map(|one| one.unproven).sum();
-        if unproven == 0 || self.args.accept_unproven {
-            return Ok(());
+    /// That nothing boots with an older version any more, and that no boot without a lease runs with one: nobody
+    /// would hear when that ends. How many of these somebody vouches for.
+    fn is_over(&self, now: &Instance, consequence: &str) -> anyhow::Result<u64> {
+        let older = || now.versions.iter().filter(|one| !one.current);
+        if let Some((version, pinned)) = older().find_map(|one| Some((one.version, one.pinned.first()?))) {
+            let PinnedTo { deployment, environment } = pinned;
+            bail!(
+                "{deployment} in {environment} is pinned to a set with version {version} of the credential of {self}, and \
+                 boots with that: {consequence}. When `bootlace unpin -d {deployment} -e {environment}` has taken the pin \
+                 off and what runs there was restarted, go on with `{}`",
+                self.next()
+            );
         }
-        let mut numbers: Vec<_> = older().map(|one| one.version).collect();
+        let unproven: u64 = older().map(|one| one.unproven).sum();
+        if unproven == 0 {
+            return Ok(0);
+        }
+        if self.args.accept_unproven {
+            let request = Request::delete(&["api", "v1", "services", self.service.as_str(), "unproven"]);
+            let request = request.query("environment", self.environment);
+            return Ok(self.args.target.ask(request)?.json::<Accepted>()?.boots);
+        }
+        let mut numbers: Vec<_> = older().filter(|one| one.unproven > 0).map(|one| one.version).collect();
         numbers.sort_unstable();
         bail!(
             "{} of the credential of {self} was given to {unproven} boots or fewer that hold no lease, and nobody can \
-             tell whether they still run: do not drop {old_role} yet. Restart what may still run (`bootlace usage` \
-             says when there were boots; `bootlace run --supervise` holds a lease), and when you know that none does, \
-             go on with `{} --accept-unproven`",
+             tell whether they still run: {consequence}. Restart what may still run (`bootlace usage` says when there \
+             were boots; `bootlace run --supervise` holds a lease), and when you know that none does, go on with \
+             `{} --accept-unproven`",
             listed(&numbers),
             self.next()
         );
@@ -111,6 +142,8 @@ impl Rotation<'_> {
         }
         let older = older(before);
         if older.is_empty() {
+            // Its role may be the one that is to get a new password.
+            self.is_over(before, "do not change the password of the role before yet")?;
             return Ok(false);
         }
         if value::is_given(self.args.from_file.as_deref())? {

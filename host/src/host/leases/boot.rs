@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::forget_gone;
+use tokio::sync::oneshot;
+
 use crate::{
     auth::InstanceCaller,
     control::ControlError,
     entropy::fresh,
     host::Host,
-    id::{DeploymentId, EnvironmentName, Uid, UnixSeconds, ValueId, WorkspaceId},
-    lease::{COUNTED, Counter, Counters, Full, Held, HeldKey, Lease, reserved},
+    id::{Uid, UnixSeconds, ValueId, WorkspaceId},
+    lease::{Counter, Counters, Held, HeldKey, Lease, reserved},
     made::ResourceKey,
     system,
 };
@@ -38,21 +39,12 @@ pub enum Unheld {
     /// What it was about to be given was revoked meanwhile.
     #[error("a version that this boot was about to be given was revoked just now; try again")]
     Revoked,
+    /// The host failed in the middle of it.
+    #[error("this host was interrupted while it recorded which versions it hands out; try again")]
+    Interrupted,
     /// Nobody would know of it.
     #[error("this host cannot record which versions it hands out now, so it hands out none")]
     Unrecorded(#[from] ControlError),
-}
-
-/// What a boot leaves to a thread that may block.
-struct Entry {
-    workspace: WorkspaceId,
-    deployment: DeploymentId,
-    environment: EnvironmentName,
-    held: Arc<[Held]>,
-    lease: Option<Lease>,
-    /// The bounds that have to be durable, where no lease is wanted.
-    bounds: Vec<(ValueId, Arc<Counter>, u64)>,
-    epoch: u64,
 }
 
 impl Host {
@@ -62,15 +54,39 @@ impl Host {
     /// # Errors
     /// When it may not be answered.
     pub async fn hold_boot(self: &Arc<Self>, boot: Holding<'_>) -> Result<Option<Lease>, Unheld> {
-        let mut bounds = Vec::new();
-        if boot.seconds.is_none() {
-            bounds = self.count(&boot);
-            if bounds.is_empty() && (boot.held.is_empty() || self.leases.is_same(boot.epoch)) {
-                return Ok(None);
+        let lease = match boot.seconds {
+            Some(seconds) => self.granted(&boot, seconds).await.inspect_err(told)?,
+            None => None,
+        };
+        if lease.is_none() {
+            if boot.seconds.is_some() {
+                // There was no room: it is counted in place of that.
+                self.metrics.lease_refusals.inc();
             }
+            self.counted(&boot).await.inspect_err(told)?;
         }
-        let (served, plan) = (boot.caller.served, &boot.caller.prepared.plan);
-        let lease = boot.seconds.map(|seconds| Lease {
+        if boot.held.is_empty() || self.leases.is_same(boot.epoch) {
+            return Ok(lease);
+        }
+        let plan = &boot.caller.prepared.plan;
+        let workspace = &boot.caller.served.snapshot.configuration.workspace;
+        self.leases.pass(workspace).await;
+        let live = self.store.load_full();
+        let served = live.workspace(workspace);
+        let prepared = served.and_then(|served| served.prepared(&plan.deployment, &plan.environment.name));
+        if prepared.is_some_and(|prepared| boot.held.iter().all(|held| prepared.plan.has_version(held.id))) {
+            return Ok(lease);
+        }
+        if let Some(lease) = lease {
+            self.forsake_lease(boot.caller, lease.id);
+        }
+        Err(Unheld::Revoked)
+    }
+
+    /// A lease, durable; none where there is no room for one.
+    async fn granted(self: &Arc<Self>, boot: &Holding<'_>, seconds: u32) -> Result<Option<Lease>, Unheld> {
+        let plan = &boot.caller.prepared.plan;
+        let lease = Lease {
             id: Uid(fresh(&mut system::entropy)),
             deployment: plan.deployment.clone(),
             environment: plan.environment.name.clone(),
@@ -80,35 +96,48 @@ impl Host {
             seconds,
             deadline: UnixSeconds(boot.now.0.saturating_add(seconds.into())),
             held: Arc::clone(boot.held),
-        });
-        let entry = Entry {
-            workspace: served.snapshot.configuration.workspace.clone(),
-            deployment: plan.deployment.clone(),
-            environment: plan.environment.name.clone(),
-            held: Arc::clone(boot.held),
-            lease,
-            bounds,
-            epoch: boot.epoch,
         };
-        let host = Arc::clone(self);
-        let entered = tokio::task::spawn_blocking(move || host.enter(entry)).await;
-        match entered {
-            Ok(Err(Unheld::Unrecorded(error))) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "a boot could not be entered among the holders of what it was given"
-                );
-                Err(error.into())
+        let workspace = boot.caller.served.snapshot.configuration.workspace.clone();
+        let (host, (answer, granted)) = (Arc::clone(self), oneshot::channel());
+        tokio::task::spawn_blocking(move || {
+            // Whoever asked may have hung up: nobody would ever end it.
+            if let Err(Ok(Some(lease))) = answer.send(host.grant(&workspace, lease)) {
+                host.end_lease(&workspace, lease.id);
             }
-            Ok(Ok(Some(lease))) => Ok(Some(lease)),
-            // There was no room: it is counted in place of that.
-            Ok(Ok(None)) if boot.seconds.is_some() => {
-                self.metrics.lease_refusals.inc();
-                Box::pin(self.hold_boot(Holding { seconds: None, ..boot })).await
-            }
-            Ok(other) => other,
-            Err(_) => Err(Unheld::Revoked),
+        });
+        granted.await.unwrap_or(Err(Unheld::Interrupted))
+    }
+
+    fn grant(&self, workspace: &WorkspaceId, lease: Lease) -> Result<Option<Lease>, Unheld> {
+        let id = lease.id;
+        let granted = self.leases.book.lock().grant(workspace, lease.clone());
+        let Ok(record) = granted else { return Ok(None) };
+        let name = record.name().to_owned();
+        if let Err(error) = self.told_by_ledger(self.leases.settle(vec![record])) {
+            // Should it be durable all the same, a start finds it: one that was lost.
+            self.leases.book.lock().end(workspace, id);
+            self.leases.never_mind(&name);
+            return Err(error.into());
         }
+        Ok(Some(lease))
+    }
+
+    /// Counts a boot without a lease, durably where that matters.
+    async fn counted(self: &Arc<Self>, boot: &Holding<'_>) -> Result<(), Unheld> {
+        let bounds = self.count(boot);
+        if bounds.is_empty() {
+            return Ok(());
+        }
+        let host = Arc::clone(self);
+        let workspace = boot.caller.served.snapshot.configuration.workspace.clone();
+        let settled = tokio::task::spawn_blocking(move || {
+            let records =
+                bounds.iter().map(|(id, counter, bound)| reserved(&workspace, *id, counter, *bound));
+            host.told_by_ledger(host.leases.settle(records.collect()))?;
+            bounds.iter().for_each(|(_, counter, bound)| counter.reserved(*bound));
+            Ok(())
+        });
+        settled.await.unwrap_or(Err(Unheld::Interrupted))
     }
 
     /// Counts a boot without a lease; gives the bounds that have to be durable first.
@@ -116,26 +145,21 @@ impl Host {
         if boot.held.is_empty() {
             return Vec::new();
         }
+        let served = boot.caller.served;
+        let workspace = &served.snapshot.configuration.workspace;
         let counters = boot.counters.get_or_init(|| {
-            let served = boot.caller.served;
-            let workspace = &served.snapshot.configuration.workspace;
-            let mut book = self.leases.book.lock();
-            if book.counted(workspace) >= COUNTED {
-                self.leases.later(forget_gone(&mut book, workspace, served));
-            }
             // A directory's values are not revoked here, nor are its services' credentials replaced.
-            let may_go = |key: &HeldKey| match key {
-                HeldKey::Value(key) => served.made.values.contains_key(key),
+            let may_go = |held: &&Held| match &held.key {
+                HeldKey::Value(key) => served.made.stored_version(key, held.version).is_some(),
                 HeldKey::Credential(service, ..) => {
                     served.made.resources.contains_key(&ResourceKey::Service(service.clone()))
                 }
             };
-            let (counters, gone) =
-                book.counters(workspace, boot.held.iter().filter(|held| may_go(&held.key)));
+            let mut book = self.leases.book.lock();
+            let (counters, gone) = book.counters(workspace, boot.held.iter().filter(may_go));
             self.leases.later(gone);
             counters
         });
-        let workspace = &boot.caller.served.snapshot.configuration.workspace;
         let (mut bounds, mut behind) = (Vec::new(), Vec::new());
         for (id, counter) in counters {
             let Some(bound) = counter.add() else { continue };
@@ -159,43 +183,11 @@ impl Host {
         }
         bounds
     }
+}
 
-    /// Makes the entry durable, and waits for a revocation that is under way. None where a lease was asked
-    /// for and there is no room.
-    fn enter(&self, entry: Entry) -> Result<Option<Lease>, Unheld> {
-        let Entry { workspace, deployment, environment, held, lease, bounds, epoch } = entry;
-        if let Some(lease) = lease.clone() {
-            let id = lease.id;
-            let record = match self.leases.book.lock().grant(&workspace, lease) {
-                Ok(record) => record,
-                Err(Full) => return Ok(None),
-            };
-            let settled = self.told_by_ledger(self.leases.settle(vec![record]));
-            if let Err(error) = settled {
-                let ended = self.leases.book.lock().end(&workspace, id);
-                self.leases.later(ended.map(|(_, record)| record).into_iter().collect());
-                return Err(error.into());
-            }
-        }
-        if !bounds.is_empty() {
-            let records =
-                bounds.iter().map(|(id, counter, bound)| reserved(&workspace, *id, counter, *bound));
-            self.told_by_ledger(self.leases.settle(records.collect()))?;
-            bounds.iter().for_each(|(_, counter, bound)| counter.reserved(*bound));
-        }
-        if self.leases.is_same(epoch) {
-            return Ok(lease);
-        }
-        self.leases.pass(&workspace);
-        let live = self.store.load_full();
-        let served = live.workspace(&workspace);
-        let prepared = served.and_then(|served| served.prepared(&deployment, &environment));
-        if prepared.is_some_and(|prepared| held.iter().all(|held| prepared.plan.has_version(held.id))) {
-            return Ok(lease);
-        }
-        if let Some(lease) = lease {
-            self.end_lease(&workspace, lease.id);
-        }
-        Err(Unheld::Revoked)
+fn told(unheld: &Unheld) {
+    if let Unheld::Unrecorded(error) = unheld {
+        let error = error as &dyn std::error::Error;
+        tracing::error!(error, "a boot could not be entered among the holders of what it was given");
     }
 }

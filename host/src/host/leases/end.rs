@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::is_instance_gone;
+use super::{forget_gone, is_instance_gone};
 use crate::{
     audit::ChangeRecord,
     auth::InstanceCaller,
     change::{Edit, ResourceEdit},
     host::{Author, ChangeError, Host},
     id::{UnixSeconds, ValueId, WorkspaceId},
-    lease::{Holders, Lease, LeaseId, ended},
+    lease::{COUNTED, Holders, Lease, LeaseId, ended},
     made::Made,
 };
 
@@ -42,9 +42,14 @@ impl Host {
         let revoked: BTreeSet<_> = revoked(before, edits).collect();
         let live = self.store.load_full();
         let Some(served) = live.workspace(workspace) else { return };
-        let forgotten = self.leases.book.lock().forget_counts(workspace, |id, credential| {
-            revoked.contains(&id) || credential.is_some_and(|of| is_instance_gone(served, of))
-        });
+        let mut book = self.leases.book.lock();
+        let forgotten = match book.counted(workspace) >= COUNTED {
+            // What is deleted with its environment, or makes room for newer versions, is looked for then.
+            true => forget_gone(&mut book, workspace, served),
+            false => book.forget_counts(workspace, |id, credential| {
+                revoked.contains(&id) || credential.is_some_and(|of| is_instance_gone(served, of))
+            }),
+        };
         self.leases.later(forgotten);
     }
 

@@ -6,7 +6,7 @@ use crate::{
     entropy::fresh,
     generation::Served,
     host::{Author, ChangeError, Host, WAIT_SECONDS},
-    id::{DeploymentId, EnvironmentName, UnixSeconds, WorkspaceId},
+    id::{DeploymentId, EnvironmentName, UnixSeconds},
     model::{Configuration, SealedValue},
     state::{Promotion, Status},
     system,
@@ -65,18 +65,16 @@ impl Requested {
 }
 
 impl Host {
-    /// What a promotion would come to, now.
+    /// What a promotion would come to with what is served, or was a moment ago.
     ///
     /// # Errors
     /// When it names nothing that there is.
     pub fn try_out(
         &self,
         author: &Author,
-        workspace: &WorkspaceId,
+        served: &Served,
         requested: &Requested,
     ) -> Result<Promotion, ChangeError> {
-        let live = self.store.load_full();
-        let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
         let mut promotion = self.asked_for(author, served, requested)?;
         let (judgement, _) = self.judge(served, &promotion, false)?;
         self.note(&mut promotion, &judgement);
@@ -118,10 +116,12 @@ impl Host {
             status: Status::Running,
             since: now,
             reasons: Vec::new(),
+            warnings: Vec::new(),
             wanted: Vec::new(),
             retry_at: None,
             until: UnixSeconds(now.0.saturating_add(WAIT_SECONDS)),
             judged: served.snapshot.revision,
+            made: None,
             shared: BTreeSet::new(),
         })
     }

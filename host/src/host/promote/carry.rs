@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use serde_json::json;
 
+use super::question::OWN;
 use crate::{
     audit::ChangeRecord,
     change::{Edit, Precondition},
@@ -16,12 +17,14 @@ use crate::{
     id::{EnvironmentName, UnixSeconds, WorkspaceId},
     ledger::Ttl,
     model::{Configuration, SealedValue},
-    policy::promotion::{Judgement, Outcome},
-    state::{Alteration, Promotion, Status, Why},
+    policy::promotion::{Judgement, Objection, Outcome},
+    state::{Alteration, Promotion, Status, Why, Word},
 };
 
 /// How often a verdict is taken again because the configuration changed meanwhile.
 const MAX_ROUNDS: usize = 32;
+/// How much of what is said of a promotion is kept, in bytes: the reasons, and as much of warnings.
+const MAX_WORDS_BYTES: usize = 32 * 1024;
 /// How long it waits on after the time that it is tried again at, where that is beyond its week, in seconds.
 const AFTER_RETRY_SECONDS: i64 = 86_400;
 
@@ -85,7 +88,7 @@ impl Host {
             return self.close(author, workspace, (promotion, held));
         }
         for _ in 0..MAX_ROUNDS {
-            if !self.keep_standing(workspace, &mut promotion) {
+            if !self.keep_standing(&self.writer.lock().state, workspace, &mut promotion) {
                 let reason = "the token that it was asked for with was revoked; ask again".to_owned();
                 return self.deny(author, workspace, (promotion, held), vec![reason]);
             }
@@ -105,9 +108,9 @@ impl Host {
             }
             let is_stale = Cell::new(false);
             let judged = promotion.clone();
-            match self.take_effect(author, workspace, (&mut promotion, held), &|now| {
+            match self.take_effect(author, workspace, (&mut promotion, held), &|now, state| {
                 let mut standing = judged.clone();
-                let stands = self.keep_standing(workspace, &mut standing) && standing == judged;
+                let stands = self.keep_standing(state, workspace, &mut standing) && standing == judged;
                 is_stale.set(!stands || now.snapshot.revision != judged.judged);
                 let what = "the configuration".to_owned();
                 if is_stale.get() { Err(ChangeError::Changed { what, current: None }) } else { Ok(()) }
@@ -132,7 +135,9 @@ impl Host {
         still: &Still<'_>,
     ) -> Result<(), ChangeError> {
         let (deployment, environment) = (promotion.deployment.0.clone(), promotion.to.clone());
-        let done = Promotion { status: Status::Done, since: self.clock.now(), ..promotion.clone() };
+        // It takes effect where nothing was changed since it was judged.
+        let made = Some(promotion.judged.next());
+        let done = Promotion { status: Status::Done, since: self.clock.now(), made, ..promotion.clone() };
         let running = Promotion::running_record(workspace, &deployment, &environment);
         let mut records = self.writer.lock().ended_promotion(workspace, &done)?;
         records.push(Alteration::Delete { name: running.clone() });
@@ -140,7 +145,8 @@ impl Host {
         let why = Why::Promotion(promotion.id.clone());
         let edits = [Edit::Activate { deployment, environment, release: promotion.release, why, pin: None }];
         let changed = self.try_change_along(author, workspace, &edits, Precondition::Any, &along);
-        Self::tell("promotion", &changed.map_err(|error| taken_over(promotion, error))?);
+        let changed = changed.map_err(|error| taken_over(promotion, error))?;
+        Self::tell("promotion", &changed);
         *promotion = done;
         Ok(())
     }
@@ -168,7 +174,7 @@ impl Host {
         reasons: Vec<String>,
     ) -> Result<Promotion, ChangeError> {
         promotion.status = Status::Denied;
-        promotion.reasons = reasons.into_iter().map(|reason| ("bootlace".to_owned(), reason)).collect();
+        promotion.reasons = reasons.into_iter().map(|reason| Word::plain(OWN, reason)).collect();
         self.close(author, workspace, (promotion, held))
     }
 
@@ -182,8 +188,10 @@ impl Host {
         promotion.since = self.clock.now();
         promotion.retry_at = None;
         promotion.wanted.clear();
-        let records = self.writer.lock().ended_promotion(workspace, &promotion)?;
-        self.tell_promotion(author, workspace, promotion.status.as_str(), (&promotion, held), records)?;
+        let outcome = promotion.status.as_str();
+        self.tell_promotion(author, workspace, outcome, (&mut promotion, held), |writer, promotion| {
+            writer.ended_promotion(workspace, promotion)
+        })?;
         Ok(promotion)
     }
 
@@ -198,31 +206,36 @@ impl Host {
         let is_same = (before.status, &before.reasons, &before.wanted)
             == (promotion.status, &promotion.reasons, &promotion.wanted);
         promotion.since = if is_same { before.since } else { self.clock.now() };
-        let (deployment, to) = (&promotion.deployment.0, &promotion.to);
-        let name = Promotion::open_record(workspace, deployment, to);
-        let put = vec![Alteration::Put { name, content: promotion.to_bytes() }];
+        let put = |promotion: &Promotion| {
+            let name = Promotion::open_record(workspace, &promotion.deployment.0, &promotion.to);
+            vec![Alteration::Put { name, content: promotion.to_bytes() }]
+        };
         if is_same {
-            let running = Promotion::running_record(workspace, deployment, to);
+            let running = Promotion::running_record(workspace, &promotion.deployment.0, &promotion.to);
             let expected = [(running.as_str(), Expected::Held(held))];
-            let written = self.write_if(&self.writer.lock(), &expected, &put, Vec::new());
+            let writer = self.writer.lock();
+            self.let_fall(&writer.state, &mut promotion);
+            let written = self.write_if(&writer, &expected, &put(&promotion), Vec::new());
             written.map_err(|error| taken_over(&promotion, error))?;
         } else {
-            self.tell_promotion(author, workspace, "deferred", (&promotion, held), put)?;
+            let put = |_: &Writer, promotion: &Promotion| Ok(put(promotion));
+            self.tell_promotion(author, workspace, "deferred", (&mut promotion, held), put)?;
         }
         Ok(promotion)
     }
 
-    /// Makes records durable with what the log is told of a promotion.
+    /// Makes a promotion's records durable with what the log is told of it.
     pub(super) fn tell_promotion(
         &self,
         author: &Author,
         workspace: &WorkspaceId,
         outcome: &str,
-        (promotion, held): (&Promotion, Hold),
-        records: Vec<Alteration>,
+        (promotion, held): (&mut Promotion, Hold),
+        records: impl FnOnce(&Writer, &Promotion) -> Result<Vec<Alteration>, ControlError>,
     ) -> Result<(), ChangeError> {
         // It is for who sees both ends: what is said names both.
-        let reasons: Vec<_> = promotion.reasons.iter().map(|(by, text)| format!("{by}: {text}")).collect();
+        let words = promotion.reasons.iter();
+        let reasons: Vec<_> = words.map(|Word { policy, text, .. }| format!("{policy}: {text}")).collect();
         let details = json!({
             "workspace": workspace.as_str(), "promotion": promotion.id, "deployments": [promotion.deployment.0.as_str()],
         "environments": promotion.ends(), "from": promotion.from.as_ref().map(EnvironmentName::as_str),
@@ -235,18 +248,28 @@ impl Host {
         let expected = [(running.as_str(), Expected::Held(held))];
         let mut writer = self.writer.lock();
         self.still_works(author, &writer.state)?;
+        self.let_fall(&writer.state, promotion);
+        let records = records(&writer, promotion)?;
         let written = self.write_noted_if(&mut writer, author, &expected, (records, Vec::new()), &record);
         written.map_err(|error| taken_over(promotion, error))
     }
 
     /// What a verdict makes of a promotion.
     pub(super) fn note(&self, promotion: &mut Promotion, judgement: &Judgement) {
-        let objections = judgement.violations.iter();
-        let objections = objections.map(|one| (one.policy.clone(), one.violation.message.clone()));
-        let waits = judgement.reasons.iter().map(|one| (one.policy.clone(), one.text.clone()));
+        let objections = judgement.violations.iter().map(|Objection { policy, violation }| Word {
+            policy: policy.clone(),
+            code: Some(violation.code.clone()),
+            text: violation.message.clone(),
+            field: violation.field.clone(),
+        });
+        let waits = judgement.reasons.iter().map(|one| Word::plain(&one.policy, one.text.clone()));
+        let said = judgement.policies.iter().filter_map(|one| Some((one, one.said.as_ref().ok()?)));
+        let warnings = said
+            .flat_map(|(one, said)| said.warnings.iter().map(|text| Word::plain(&one.policy, text.clone())));
+        promotion.warnings = within_limits(warnings);
         promotion.reasons = match judgement.outcome() {
-            Outcome::Denied => objections.collect(),
-            Outcome::Deferred | Outcome::Allowed => waits.collect(),
+            Outcome::Denied => within_limits(objections),
+            Outcome::Deferred | Outcome::Allowed => within_limits(waits),
         };
         promotion.status = match judgement.outcome() {
             Outcome::Denied => Status::Denied,
@@ -259,14 +282,35 @@ impl Host {
         promotion.retry_at = retry.map(|after| UnixSeconds(self.clock.now().0.saturating_add(after.into())));
         // What is said in its week may name a time beyond it; what is said later moves the end no more.
         let week = UnixSeconds(promotion.at.0.saturating_add(WAIT_SECONDS));
-        if let Some(at) = promotion.retry_at.filter(|at| *at > week && self.clock.now() < week) {
-            promotion.until = promotion.until.max(UnixSeconds(at.0.saturating_add(AFTER_RETRY_SECONDS)));
+        let latest = judgement.latest_seconds.filter(|_| promotion.status == Status::Deferred);
+        let at = latest.map(|after| self.clock.now().0.saturating_add(after.into()));
+        if let Some(at) = at.filter(|at| *at > week.0 && self.clock.now() < week) {
+            promotion.until = promotion.until.max(UnixSeconds(at.saturating_add(AFTER_RETRY_SECONDS)));
         }
     }
 
     pub(super) fn seconds(&self) -> u64 {
         u64::try_from(self.clock.now().0).unwrap_or_default()
     }
+}
+
+/// As many words as a record takes, and how many more there were.
+fn within_limits(words: impl Iterator<Item = Word>) -> Vec<Word> {
+    let (mut room, mut kept, mut more) = (MAX_WORDS_BYTES, Vec::new(), 0_usize);
+    for word in words {
+        let bytes = word.policy.len() + word.text.len() + word.field.as_ref().map_or(0, String::len);
+        match room.checked_sub(bytes) {
+            Some(left) if more == 0 => {
+                room = left;
+                kept.push(word);
+            }
+            _ => more += 1,
+        }
+    }
+    if more > 0 {
+        kept.push(Word::plain(OWN, format!("and {more} more, which are too long to be kept")));
+    }
+    kept
 }
 
 /// Whether the deployment is the one that it was, and uses both ends.
@@ -318,5 +362,18 @@ impl Writer {
         records.push(Alteration::Delete { name: Promotion::open_record(workspace, id, &ended.to) });
         records.push(Alteration::Put { name: format!("{prefix}{}", ended.id), content: ended.to_bytes() });
         Ok(records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_long_words_as_many_are_kept_as_a_record_takes() {
+        let word = || Word::plain("p", "x".repeat(1_023));
+        assert_eq!(within_limits(std::iter::repeat_with(word).take(32)).len(), 32);
+        let kept = within_limits(std::iter::repeat_with(word).take(40));
+        assert_eq!((kept.len(), &*kept[32].text), (33, "and 8 more, which are too long to be kept"));
     }
 }

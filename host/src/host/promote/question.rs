@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Under which name the host's own rules speak.
-const OWN: &str = "bootlace";
+pub(super) const OWN: &str = "bootlace";
 
 /// The target's secrets that are another environment's, and whose.
 type SharedNames = BTreeSet<(VariableName, EnvironmentName)>;

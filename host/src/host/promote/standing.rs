@@ -66,15 +66,36 @@ pub(super) fn counted_as(wanted: &[(Role, u32)], role: Role) -> Role {
 
 impl Host {
     /// Takes back the approvals that do not stand any more; whether the request does.
-    pub(super) fn keep_standing(&self, workspace: &WorkspaceId, promotion: &mut Promotion) -> bool {
-        let writer = self.writer.lock();
+    pub(super) fn keep_standing(
+        &self,
+        state: &State,
+        workspace: &WorkspaceId,
+        promotion: &mut Promotion,
+    ) -> bool {
         let ends = [promotion.source().clone(), promotion.to.clone()];
         let stands = |bearer: &Option<Bearer>, least| {
-            let of = |bearer: &Bearer| self.stands(&writer.state, workspace, bearer, least, &ends);
+            let of = |bearer: &Bearer| self.stands(state, workspace, bearer, least, &ends);
             bearer.as_ref().is_none_or(of)
         };
         promotion.approvals.retain(|one| stands(&one.bearer, one.approval.role.max(Role::Releaser)));
         stands(&promotion.bearer, Role::Releaser)
+    }
+
+    /// Notes of what was said with tokens that are gone that it does not come to stand again, for a record that was
+    /// read before they were: see [`Writer::fallen`].
+    pub(super) fn let_fall(&self, state: &State, promotion: &mut Promotion) {
+        let said = promotion.approvals.iter_mut().map(|one| &mut one.bearer);
+        for bearer in said.chain([&mut promotion.bearer]).flatten() {
+            let is_gone = !state.tokens.contains_key(&bearer.token);
+            if is_gone && bearer.expires_at.is_some_and(|at| !self.is_forgotten(at)) {
+                bearer.expires_at = None;
+            }
+        }
+    }
+
+    /// Whether a token that expired then is not kept any more.
+    fn is_forgotten(&self, expired_at: UnixSeconds) -> bool {
+        expired_at.0.saturating_add(EXPIRED_SECONDS) < self.clock.now().0
     }
 
     fn stands(
@@ -87,8 +108,7 @@ impl Host {
     ) -> bool {
         let Some(token) = state.tokens.get(&bearer.token) else {
             // Whatever expires is kept for a while: what is not there before that was revoked.
-            let forgotten = |at: UnixSeconds| at.0.saturating_add(EXPIRED_SECONDS) < self.clock.now().0;
-            return bearer.expires_at.is_some_and(forgotten);
+            return bearer.expires_at.is_some_and(|at| self.is_forgotten(at));
         };
         match &token.scope {
             Scope::Operator => true,
