@@ -8,7 +8,7 @@ mod spelling;
 use std::sync::Arc;
 
 use bootlace::{
-    host::{Author, Requested},
+    host::{Author, GoBack, Requested},
     model::{EnvironmentType, Role, TokenKind},
     state::{Status, Why},
     token::Token,
@@ -273,6 +273,11 @@ impl Who {
                 let may = operator || matches!(self, Self::Tenant { role, .. } if role >= Role::Releaser);
                 may && (operator || own) && self.sees(place) && place.environment != "development"
             }
+            // Made so before that there is something to do.
+            (_, "/api/v1/deployments/{id}/rollback" | "/api/v1/deployments/{id}/unpin") => {
+                let may = operator || matches!(self, Self::Tenant { role, .. } if role >= Role::Releaser);
+                may && (operator || own) && self.sees(place) && place.environment != "development"
+            }
             // One waits in production, for who sees where it comes from, too.
             (_, path) if path.starts_with("/api/v1/deployments/{id}/promotions/{promotion}") => {
                 // None of them asked for it.
@@ -417,7 +422,12 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
         names.promotion = waiting(pair, place).await;
     }
     let (workspace, environment) = (&names.workspace.url, &names.environment.url);
-    let body = body((method, path), &names);
+    let moves_back =
+        ["/rollback", "/unpin"].iter().any(|end| path == format!("/api/v1/deployments/{{id}}{end}"));
+    let body = match moves_back {
+        true => moved_back(pair, place, path).await,
+        false => body((method, path), &names),
+    };
     let path = match path {
         _ if is_resource(path) || path.starts_with("/api/v1/env/") || path == "/api/v1/env" => {
             let confirmed = "production,staging,preview%2Fpr-42,development";
@@ -455,7 +465,45 @@ async fn ask(pair: &Pair, route: Route, token: Option<&str>, place: Place, victi
         Listener::Boot => pair.world.boot_address(),
         Listener::Admin => pair.world.admin_address(),
     };
-    http::request(address, method, &path, token, claims, body.into_bytes()).await
+    let answer = http::request(address, method, &path, token, claims, body.into_bytes()).await;
+    if moves_back {
+        pinned(pair, place, false).await;
+    }
+    answer
+}
+
+/// What pins a place that is not pinned, or takes the pin off one that is: whoever may finds something to do.
+async fn moved_back(pair: &Pair, place: Place, path: &str) -> String {
+    let is_unpin = path.ends_with("/unpin");
+    let running = pinned(pair, place, is_unpin).await;
+    let environment = place.environment;
+    let body = match is_unpin {
+        true => json!({ "environment": environment }),
+        false => json!({ "environment": environment, "activation": running, "configuration": true }),
+    };
+    body.to_string()
+}
+
+/// Pins a place to the set that its release began with, or takes the pin off, where that is not so already; the
+/// number of what runs there. Nothing runs in development.
+async fn pinned(pair: &Pair, place: Place, is_wanted: bool) -> u64 {
+    let (host, workspace) = (Arc::clone(&pair.world.host), place.workspace.parse().unwrap());
+    blocking(move || {
+        let pair = (&"checkout".parse().unwrap(), &place.environment.parse().unwrap());
+        let author = Author::process("the tests");
+        let running = || host.activation(&workspace, pair.0, pair.1);
+        let Some(active) = running() else { return 1 };
+        match (active.pinned.is_some(), is_wanted) {
+            (false, true) => {
+                let here = GoBack { activation: Some(active.number), configuration: true };
+                host.rollback_release(&author, &workspace, pair, here).unwrap();
+            }
+            (true, false) => drop(host.unpin(&author, &workspace, pair).unwrap()),
+            _ => {}
+        }
+        running().unwrap().number
+    })
+    .await
 }
 
 /// A version of the probe that is not the one that is set; the first, where there is none to be found.
