@@ -2,14 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bootlace::{
-    host::Author,
-    id::Revision,
-    state::{Alteration, Why},
-};
+use bootlace::{id::Revision, state::Alteration};
 use serde_json::{Value, json};
 
-use crate::world::{Answer, Site, World, blocking};
+use crate::world::{Answer, Site, World};
 
 const HERE: &str = "?environment=staging";
 const APP: &str = "/deployments/checkout";
@@ -69,13 +65,9 @@ impl World {
     }
 
     async fn promoted(&self, release: u64) {
-        let host = self.host.clone();
-        let activated = blocking(move || {
-            let (why, author) = (Why::Promotion("p1".into()), Author::process("ada"));
-            let pair = (&"checkout".parse().unwrap(), &"staging".parse().unwrap());
-            host.activate(&author, &"acme".parse().unwrap(), pair, release, why)
-        });
-        activated.await.unwrap();
+        let wanted = json!({ "to": "staging", "release": release });
+        let told = self.by("releaser", "POST", &format!("{APP}/promotions"), wanted).await.ok();
+        assert_eq!(told.json()["status"], "done", "{}", told.text());
     }
 
     async fn rolled_back(&self, activation: Option<u64>) -> Answer {
