@@ -217,7 +217,7 @@ async fn what_every_deployment_is_given_is_rotated_in_its_own_layer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_and_another_release_are_never_one_step() {
+async fn row_17_a_rotation_and_another_release_are_never_one_step() {
     let mut site = Site::starter();
     site.edit("environments/staging.toml", "type = ", "trigger = \"manual\"\ntype = ");
     let world = World::with(site).await;

@@ -40,7 +40,7 @@ fn secret(more: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_is_due_when_its_interval_is_over_and_not_when_it_was_rotated() {
+async fn row_17_a_secret_is_due_when_its_interval_is_over_and_not_when_it_was_rotated() {
     let world = World::with(Site::small(0)).await;
     let first =
         secret(json!({ "value": "v1", "is_secret": true, "description": "signs", "rotate_every": 1 }));

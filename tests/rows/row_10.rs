@@ -124,3 +124,66 @@ async fn row_10_what_a_directory_names_anew_runs_where_its_trigger_is_automatic(
         refused.text()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_10_a_release_moves_along_the_chain_by_hand_into_staging_and_with_approval_into_production() {
+    const PROMOTIONS: &str = "/deployments/checkout/promotions";
+    let world = World::start().await;
+    let promote = async |body: Value| world.by("releaser", "POST", PROMOTIONS, body).await;
+    let by_hand = promote(json!({ "to": "staging", "release": 19 })).await.done();
+    assert_eq!(by_hand.json()["status"], "done", "{}", by_hand.text());
+    assert_eq!(world.boot("staging").await.json()["release"], 19);
+    // Only what promotes there, and only what runs in that.
+    for (wanted, why) in [
+        (
+            json!({ "from": "preview/pr-42", "to": "production" }),
+            "preview/pr-42 does not promote to production",
+        ),
+        (json!({ "to": "production", "release": 18 }), "release 18 is not active in staging"),
+    ] {
+        let denied = promote(wanted).await;
+        assert_eq!((denied.status, denied.text().contains(why)), (403, true), "{}", denied.text());
+    }
+    let waits = promote(json!({ "to": "production" })).await;
+    assert_eq!((waits.status, &waits.json()["status"]), (202, &json!("deferred")), "{}", waits.text());
+    assert_eq!(world.boot("production").await.json()["release"], 17);
+    let id = waits.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("{PROMOTIONS}/{id}/approvals");
+    let approved = world.by("admin", "POST", &path, Value::Null).await.done();
+    assert_eq!(approved.json()["status"], "done", "{}", approved.text());
+    assert_eq!(world.boot("production").await.json()["release"], 19);
+    let why = active(&world, "production").await;
+    assert_eq!((&why["release"], &why["why"]), (&json!(19), &json!(format!("promotion {id}"))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_10_who_may_not_release_somewhere_registers_and_activates_nothing_there() {
+    let mut site = Site::starter();
+    let protected = "trigger = \"automatic\"\nprotected = true\ntype = ";
+    site.edit("environments/staging.toml", "type = ", protected);
+    let world = World::with(site).await;
+    let digest = |name: &str| json!({ "digest": name });
+    let (status, told) = registered(&world, "developer", digest("sha256:aa")).await;
+    assert_eq!((status, &told["activated"]), (200, &json!(["preview/pr-42"])), "{told}");
+    let [unfit] = &told["not_activated"].as_array().unwrap()[..] else { panic!("{told}") };
+    let reason = unfit["reason"].as_str().unwrap();
+    assert_eq!(unfit["environment"], "staging");
+    assert!(reason.contains("is protected; ask somebody with the role releaser"), "{reason}");
+    assert_eq!(world.boot("staging").await.json()["release"], 18);
+    let (_, told) = registered(&world, "releaser", digest("sha256:ab")).await;
+    assert_eq!(told["activated"], json!(["preview/pr-42", "staging"]), "{told}");
+
+    // Of what somebody does not see nothing happens, and nothing is told.
+    let limited =
+        json!({ "kind": "tenant", "principal": "ada", "role": "releaser", "environments": ["staging"] });
+    let limited = world.by("admin", "POST", "/tokens", limited).await.json();
+    let path = format!("/api/v1{RELEASES}");
+    let told = world
+        .admin("POST", &path, limited["token"].as_str().unwrap(), digest("sha256:ac").to_string())
+        .await
+        .done()
+        .json();
+    assert_eq!((&told["activated"], &told["not_activated"]), (&json!(["staging"]), &json!([])), "{told}");
+    assert!(!told.to_string().contains("preview"), "{told}");
+    assert_eq!(world.boot("preview/pr-42").await.json()["release"], 21);
+}

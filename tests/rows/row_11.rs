@@ -1,11 +1,12 @@
-//! Gates: a promotion policy of the tenant's waits for reported checks, for a soak, and denies by measures.
+//! Gates: the tenant's promotion policies wait for reported checks, for a soak and for an approval, and deny by
+//! measures.
 
 use std::sync::Arc;
 
 use bootlace::id::UnixSeconds;
 use serde_json::{Value, json};
 
-use crate::world::{NOON, Site, World, blocking, site::component, tenants::attachment};
+use crate::world::{NOON, Site, World, blocking};
 
 const PROMOTIONS: &str = "/deployments/checkout/promotions";
 const CHECKS: &str = "/deployments/checkout/checks";
@@ -14,10 +15,7 @@ async fn gated() -> World {
     let mut site = Site::starter();
     site.edit("environments/production.toml", "type = ", "trigger = \"manual\"\ntype = ");
     let settings = [("checks", "e2e"), ("soak", "30m"), ("thresholds", "error-rate<=0.01")];
-    let gate = attachment("required-checks", "environment = \"production\"", &settings);
-    let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
-    let components = ["required-checks", "region-affinity"].map(|name| (name, component(name)));
-    site.govern(&components, &[gate, affinity].concat());
+    site.guard("production", &[("required-checks", &settings), ("four-eyes", &[])]);
     World::with(site).await
 }
 
@@ -27,7 +25,7 @@ fn report(conclusion: &str, rate: f64) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn row_11_a_promotion_waits_for_checks_and_for_its_soak_and_goes_on_by_itself() {
+async fn row_11_a_promotion_waits_for_checks_an_approval_and_its_soak_and_goes_on_by_itself() {
     let world = gated().await;
     let asked = world.by("releaser", "POST", PROMOTIONS, json!({ "to": "production" })).await;
     assert_eq!(asked.status, 202, "{}", asked.text());
@@ -37,7 +35,10 @@ async fn row_11_a_promotion_waits_for_checks_and_for_its_soak_and_goes_on_by_its
         "{waits}"
     );
     assert_eq!(waits["reasons"][0]["policy"], "required-checks");
+    assert_eq!(waits["required_approvals"], json!([{ "role": "releaser", "missing": 1 }]));
     let path = format!("{PROMOTIONS}/{}", waits["id"].as_str().unwrap());
+    let approved = world.by("admin", "POST", &format!("{path}/approvals"), Value::Null).await;
+    assert_eq!((approved.status, &approved.json()["required_approvals"]), (202, &json!([])));
     let reported = world.by("developer", "POST", CHECKS, report("success", 0.001)).await;
     assert_eq!(reported.status, 200, "{}", reported.text());
     let waits = world.by("viewer", "GET", &path, Value::Null).await.json();

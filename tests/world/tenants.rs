@@ -13,7 +13,7 @@ use bootlace::{
     host::HostSettings, id::Revision, keyring::RootKeys, signing::TrustedSigners, source::starter::ACTIVE,
 };
 
-use super::{Answer, Site, World, http};
+use super::{Answer, Site, World, http, site::component};
 
 /// The second tenant's workspace.
 pub(crate) const OTHER: &str = "umbra";
@@ -148,6 +148,18 @@ impl Site {
         }
         text += attachments;
         self.write("policies.toml", text)
+    }
+
+    /// Promotion policies, with their settings, of releases that move to `environment`; beside them what the
+    /// starter attaches to its deployment.
+    pub(crate) fn guard(&mut self, environment: &str, guards: &[(&str, &[(&str, &str)])]) -> &mut Self {
+        let place = format!("environment = \"{environment}\"");
+        let all = guards.iter().map(|(policy, settings)| attachment(policy, &place, settings));
+        let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
+        let all: String = all.chain([affinity]).collect();
+        let names = guards.iter().map(|(policy, _)| *policy).chain(["region-affinity"]);
+        let components: Vec<_> = names.map(|name| (name, component(name))).collect();
+        self.govern(&components, &all)
     }
 }
 
