@@ -44,6 +44,7 @@ mod many_releases;
 mod metrics;
 mod moves;
 mod openapi;
+mod own_rules;
 mod pages;
 mod policies;
 mod policies_api;
