@@ -159,6 +159,42 @@ async fn what_was_left_for_a_later_day_keeps_a_release_from_moving_wherever_it_i
     assert_eq!(asked.json()["retry_at"], json!(rfc3339(UnixSeconds(NOON.0 + DAY))));
     world.clock.advance(UnixSeconds(NOON.0 + DAY));
     assert_eq!(names(&compare(&world).await), ["API_KEY of production is preview/pr-42's"]);
+    // What waits finds it, too.
+    let host = Arc::clone(&world.host);
+    blocking(move || host.advance_promotions()).await;
+    let path = format!("{path}/{}", asked.json()["id"].as_str().unwrap());
+    let told = world.by("viewer", "GET", &path, Value::Null).await.json();
+    assert_eq!(told["status"], "denied", "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn which_secret_is_anothers_is_told_to_who_sees_both_environments_alone() {
+    let world = World::with(guarded()).await;
+    for (environment, value) in
+        [("production", "of-production"), ("preview/pr-42", "of-production"), ("staging", "another")]
+    {
+        set(&world, environment, value).await;
+    }
+    let limited = json!({ "kind": "tenant", "principal": "limited", "role": "releaser",
+        "environments": ["staging", "production"] });
+    let limited = world.by("admin", "POST", "/tokens", limited).await.json();
+    let ask = async |method: &str, path: &str, body: &str| {
+        let path = format!("/api/v1{path}");
+        world.admin(method, &path, limited["token"].as_str().unwrap(), body).await
+    };
+    let denied = ask("POST", "/deployments/checkout/promotions", r#"{"to":"production"}"#).await;
+    assert_eq!((denied.status, denied.code().as_str()), (403, "policy-denied"), "{}", denied.text());
+    let path = format!("/deployments/checkout/promotions/{}", denied.json()["promotion"].as_str().unwrap());
+    let shown = ask("GET", &path, "").await.done();
+    assert_eq!(shown.json()["shared_secrets"], json!([]));
+    let log = ask("GET", "/audit?kind=compare-secrets", "").await.done();
+    for told in [&denied, &shown, &log] {
+        assert!(!told.text().contains("API_KEY") && !told.text().contains("preview"), "{}", told.text());
+    }
+    let pair = json!([{ "name": "API_KEY", "environment": "preview/pr-42" }]);
+    assert_eq!(world.by("viewer", "GET", &path, Value::Null).await.json()["shared_secrets"], pair);
+    let log = world.by("viewer", "GET", "/audit?kind=compare-secrets", Value::Null).await.done();
+    assert!(log.text().contains("API_KEY"), "{}", log.text());
 }
 
 /// Production's policy refuses what shares a secret.
