@@ -1,26 +1,24 @@
 //! What goes with a deployment, an environment, or the one's use of the other: its activations, what was promoted
 //! there, what was reported and compared. Whatever comes to be under the name again begins with nothing.
 
-use std::{fs, sync::Arc};
+use std::sync::{Arc, mpsc};
 
 use bootlace::{
-    clock::Steady,
     control::Control,
     host::{Author, Requested},
     id::{DeploymentId, EnvironmentName, WorkspaceId},
-    slots::DataDirectory,
-    state::Why,
-    system::entropy,
+    state::{Alteration, Why},
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::world::{Site, World, blocking, files::files, site::component, tenants::attachment};
+use crate::world::{Site, World, blocking, site::component, tenants::attachment};
 
 const PROMOTIONS: &str = "/deployments/shop/promotions";
 /// What is kept of it beside the configuration and its history.
 const KINDS: [&str; 7] =
     ["active", "activations", "check", "promoting", "promotion/open", "promotion/past", "compared"];
+/// The same of what every deployment has in an environment, by environment.
+const COMPARED_IN: &str = "workspace/acme/compared-in/";
 
 /// Production asks whether secrets are shared, so that they are compared.
 fn site() -> Site {
@@ -70,38 +68,39 @@ async fn busy(world: &World) {
     }
 }
 
-/// The names of what the ledger has of the deployment, of those kinds.
-async fn kept(world: &World) -> Vec<String> {
-    // As it is on the disk; nothing is under way.
-    let copy = TempDir::new().unwrap();
-    for file in files(world.data.path()) {
-        let to = copy.path().join(file.strip_prefix(world.data.path()).unwrap());
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(&file, to).unwrap();
-    }
-    let (roots, root) = (world.site.roots(), world.site.root_key());
-    blocking(move || {
-        let directory = DataDirectory::open(copy.path()).unwrap();
-        let keys = directory.host_keys(&roots, &root, &mut entropy).unwrap();
-        let control = Control::open_with(copy.path(), keys.floor.record_key(), Steady::manual()).unwrap();
-        let of = |kind: &str| control.read(&format!("workspace/acme/{kind}/shop/")).unwrap();
-        KINDS.iter().flat_map(|kind| of(kind).into_keys()).collect()
-    })
-    .await
+/// The host once more, and the names of what its ledger had of the deployment, of those kinds, while it was down.
+async fn kept(world: World) -> (World, Vec<String>) {
+    let (send, names) = mpsc::channel();
+    let looked = move |control: &Control| {
+        let prefixes = KINDS.iter().map(|kind| format!("workspace/acme/{kind}/shop/"));
+        let prefixes = prefixes.chain([COMPARED_IN.to_owned()]);
+        let names = prefixes.flat_map(|prefix| control.read(&prefix).unwrap().into_keys());
+        send.send(names.collect()).unwrap();
+    };
+    let world = world.restart_after(looked).await;
+    (world, names.recv().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_takes_all_that_was_said_of_it_along_and_another_of_its_name_has_none_of_it() {
     let world = World::with(site()).await;
     busy(&world).await;
-    let all = kept(&world).await;
-    for kind in KINDS.into_iter().filter(|kind| *kind != "promoting") {
+    // As where a host was killed while it carried on another promotion.
+    let running = "workspace/acme/promoting/shop/staging".to_owned();
+    let world = world
+        .restart_after(|control| {
+            control.change(&[], &[Alteration::Put { name: running, content: b"{}".to_vec() }]).unwrap();
+        })
+        .await;
+    let (world, all) = kept(world).await;
+    for kind in KINDS {
         assert!(all.iter().any(|name| name.contains(&format!("/{kind}/"))), "{kind}: {all:?}");
     }
     world.by("admin", "DELETE", "/deployments/shop?confirm=production", Value::Null).await.done();
-    assert_eq!(kept(&world).await, [""; 0]);
-    let world = world.restart().await;
-    assert_eq!(kept(&world).await, [""; 0]);
+    let (world, all) = kept(world).await;
+    assert_eq!(all, [""; 0]);
+    let (world, all) = kept(world).await;
+    assert_eq!(all, [""; 0]);
     let body = json!({ "name": "shop", "environments": ["production", "staging"] });
     world.by("admin", "POST", "/deployments?confirm=production", body).await.done();
     for (list, members) in
@@ -121,7 +120,7 @@ async fn an_environment_that_is_left_takes_along_what_was_said_there_and_leaves_
     busy(&world).await;
     let left = json!({ "environments": ["staging"] });
     world.by("admin", "PATCH", "/deployments/shop?confirm=production", left).await.done();
-    let all = kept(&world).await;
+    let (world, all) = kept(world).await;
     assert!(all.iter().all(|name| !name.contains("production") && !name.contains("/promotion/")), "{all:?}");
     assert_eq!(all.iter().filter(|name| name.contains("/check/")).count(), 2, "staging's: {all:?}");
     let both = json!({ "environments": ["staging", "production"] });
@@ -149,18 +148,22 @@ async fn an_environment_that_is_deleted_takes_along_what_was_said_there() {
     let three = json!({ "environments": ["staging", "production", "qa"] });
     world.by("admin", "PATCH", "/deployments/shop?confirm=production", three.clone()).await.done();
     activate(&world, "qa", 1).await;
+    // Everybody's there, and of the name of one that production has: what waits compares the two when it is
+    // looked at again.
+    let secret = json!({ "name": "KEY", "value": "of-qa", "is_secret": true, "description": "x" });
+    world.by("developer", "POST", "/environments/qa/env", secret).await.done();
     let check = json!({ "release": 1, "environment": "qa", "name": "e2e", "conclusion": "success" });
     world.by("developer", "POST", "/deployments/shop/checks", check).await.ok();
     let to_staging = json!({ "from": "qa", "to": "staging" });
     let promoted = world.by("releaser", "POST", PROMOTIONS, to_staging).await;
     assert_eq!((promoted.status, &promoted.json()["status"]), (200, &json!("done")), "{}", promoted.text());
-    let before = kept(&world).await;
+    let (world, before) = kept(world).await;
+    assert!(before.contains(&format!("{COMPARED_IN}qa/KEY")), "{before:?}");
     world.by("developer", "DELETE", "/environments/qa", Value::Null).await.done();
-    let world = world.restart().await;
-    let after = kept(&world).await;
-    assert!(after.iter().all(|name| !name.ends_with("/qa")), "{after:?}");
-    // Its activation, its check and what came from there; staging runs what it was given.
-    assert_eq!(before.len() - after.len(), 3, "{before:?} {after:?}");
+    let (world, after) = kept(world).await;
+    assert!(after.iter().all(|name| !name.contains("/qa")), "{after:?}");
+    // Its activation, its check, what came from there and what was compared there; staging runs what it was given.
+    assert_eq!(before.len() - after.len(), 4, "{before:?} {after:?}");
     world.by("developer", "POST", "/environments", qa).await.done();
     world.by("admin", "PATCH", "/deployments/shop?confirm=production", three).await.done();
     let listed = world.by("viewer", "GET", "/deployments/shop/activations?environment=qa", Value::Null).await;
@@ -169,24 +172,37 @@ async fn an_environment_that_is_deleted_takes_along_what_was_said_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promotion_that_runs_while_its_deployment_goes_leaves_nothing() {
-    let world = World::with(site()).await;
-    busy(&world).await;
-    let host = Arc::clone(&world.host);
-    let racing = tokio::spawn(blocking(move || {
-        let (workspace, shop): (WorkspaceId, DeploymentId) =
-            ("acme".parse().unwrap(), "shop".parse().unwrap());
-        let wanted = Requested {
-            deployment: shop,
-            release: None,
-            from: None,
-            to: Some("production".parse().unwrap()),
-        };
-        while host.promote(&Author::process("ada"), &workspace, &wanted).is_ok_and(|_| true)
-            || host.store.load().workspaces()["acme"].snapshot.configuration.deployments.contains_key("shop")
-        {
-        }
-    }));
-    world.by("admin", "DELETE", "/deployments/shop?confirm=production", Value::Null).await.done();
-    racing.await.unwrap();
-    assert_eq!(kept(&world).await, [""; 0]);
+    let mut world = World::with(site()).await;
+    for round in 0..10 {
+        busy(&world).await;
+        let (host, (turn, turns)) = (Arc::clone(&world.host), mpsc::channel());
+        let racing = tokio::spawn(blocking(move || {
+            let (workspace, shop): (WorkspaceId, DeploymentId) =
+                ("acme".parse().unwrap(), "shop".parse().unwrap());
+            let is_there = || {
+                host.store.load().workspaces()["acme"].snapshot.configuration.deployments.contains_key(&shop)
+            };
+            let to = Some("staging".parse().unwrap());
+            // By turns one that moves and one that is there already, so that both ends are met.
+            for release in [2, 2, 3, 3].into_iter().cycle() {
+                let (deployment, to) = (shop.clone(), to.clone());
+                let wanted = Requested { deployment, release: Some(release), from: None, to };
+                let promoted = host.promote(&Author::process("ada"), &workspace, &wanted);
+                let _ = turn.send(());
+                if promoted.is_err() && !is_there() {
+                    return;
+                }
+            }
+        }));
+        let turns = blocking(move || {
+            turns.recv().unwrap();
+            turns
+        });
+        let _turns = turns.await;
+        world.by("admin", "DELETE", "/deployments/shop?confirm=production", Value::Null).await.done();
+        racing.await.unwrap();
+        let all;
+        (world, all) = kept(world).await;
+        assert_eq!(all, [""; 0], "round {round}");
+    }
 }

@@ -400,10 +400,10 @@ async fn what_is_pinned_on_one_host_is_pinned_on_the_other() {
 async fn a_promotion_that_was_carried_on_there_holds_nothing_here() {
     let first = World::start().await;
     let first = first
-        .restart_after(Some(|control| {
+        .restart_after(|control| {
             let name = "workspace/acme/promoting/checkout/production".to_owned();
             control.change(&[], &[Alteration::Put { name, content: b"{}".to_vec() }]).unwrap();
-        }))
+        })
         .await;
     let wanted = json!({ "from": "staging", "to": "production" });
     let promotions = "/deployments/checkout/promotions";

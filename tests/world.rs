@@ -43,6 +43,9 @@ pub(crate) use site::Site;
 /// Noon on a day in 2026: every world's clock starts here and moves when it is told to.
 pub(crate) const NOON: UnixSeconds = UnixSeconds(1_795_348_800);
 
+/// What is done while a host is down.
+type Meanwhile = Box<dyn FnOnce(&Control) + Send>;
+
 /// A host and what was pushed to it.
 pub(crate) struct World {
     pub(crate) site: Site,
@@ -86,25 +89,31 @@ impl World {
 
     /// Stops the host and starts another on the same data.
     pub(crate) async fn restart(self) -> Self {
-        self.restart_after(None).await
+        self.restarted(None).await
     }
 
-    /// The same, with something done to the ledger in between.
-    pub(crate) async fn restart_after(self, meanwhile: Option<fn(&Control)>) -> Self {
+    /// The same, with something done to the ledger, or seen of it, in between.
+    pub(crate) async fn restart_after(self, meanwhile: impl FnOnce(&Control) + Send + 'static) -> Self {
+        self.restarted(Some(Box::new(meanwhile))).await
+    }
+
+    async fn restarted(self, meanwhile: Option<Meanwhile>) -> Self {
         let Self { site, host, clock, data, operator, server } = self;
         server.stop(Duration::ZERO).await;
         drop(host);
         let (host, site, data, clock) = blocking(move || {
             if let Some(meanwhile) = meanwhile {
-                program::until("the host is gone", || match DataDirectory::open(data.path()) {
-                    Err(DirectoryError::InUse { .. }) => false,
-                    opened => {
-                        let keys = opened.unwrap().host_keys(&site.roots(), &site.root_key(), &mut entropy);
-                        let control = Control::open(data.path(), keys.unwrap().floor.record_key());
-                        meanwhile(&control.unwrap());
-                        true
+                let mut directory = None;
+                program::until("the host is gone", || {
+                    match DataDirectory::open(data.path()) {
+                        Err(DirectoryError::InUse { .. }) => {}
+                        opened => directory = Some(opened.unwrap()),
                     }
+                    directory.is_some()
                 });
+                let keys = directory.unwrap().host_keys(&site.roots(), &site.root_key(), &mut entropy);
+                let control = Control::open(data.path(), keys.unwrap().floor.record_key());
+                meanwhile(&control.unwrap());
             }
             let mut host = None;
             // Whatever a request left at work has the host, and its locks, until it is done.
@@ -249,7 +258,6 @@ pub(crate) fn settings(site: &Site, data: &Path, clock: Clock) -> HostSettings {
     }
 }
 
-/// Both listeners on loopback and free ports.
 /// Whether another host, which may be on its way out, has the data directory.
 fn is_in_use(error: &StartError) -> bool {
     matches!(
@@ -259,6 +267,7 @@ fn is_in_use(error: &StartError) -> bool {
     )
 }
 
+/// Both listeners on loopback and free ports.
 fn loopback() -> ServerSettings {
     let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     ServerSettings {

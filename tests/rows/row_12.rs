@@ -250,14 +250,14 @@ async fn row_12_a_set_that_is_lost_costs_its_own_pair_until_it_is_unpinned_and_n
     let elsewhere = world.boot("production").await.json()["digest"].clone();
     // Its record names a tree that is not there: as where a part of the ledger was damaged.
     let world = world
-        .restart_after(Some(|control| {
+        .restart_after(|control| {
             let name = "workspace/acme/active/checkout/staging";
             let record = control.read(name).unwrap().remove(name).unwrap();
             let mut record: Value = serde_json::from_slice(&record).unwrap();
             record["pinned"]["set"] = json!(format!("sha256:{}", "00".repeat(32)));
             let content = record.to_string().into_bytes();
             control.change(&[], &[Alteration::Put { name: name.into(), content }]).unwrap();
-        }))
+        })
         .await;
     let boot = world.boot("staging").await;
     assert_eq!((boot.status, boot.code()), (503, "not-ready".into()), "never the layers in its place");
