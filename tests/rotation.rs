@@ -273,6 +273,7 @@ async fn a_lease_is_renewed_and_ended_by_its_own_pair_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_has_a_length_and_who_finds_no_room_boots_without() {
     let world = World::with(Site::small(0)).await;
+    world.rotate("the old one").await;
     let boot =
         async |seconds: &str| world.boot_as("staging", "GET", "", &[("bootlace-lease", seconds)], "").await;
     let (shortest, longest) = (MIN_SECONDS.to_string(), MAX_SECONDS.to_string());
@@ -292,16 +293,16 @@ async fn a_lease_has_a_length_and_who_finds_no_room_boots_without() {
     tokio::join!(filled(0), filled(1), filled(2), filled(3));
     let without = boot("60").await;
     assert_eq!((without.status, without.headers.get("bootlace-lease")), (200, None));
-    assert_eq!(world.held_unproven("DB_PASSWORD").await, 0, "a directory's is not revoked by API");
-}
-
-impl World {
-    /// How many boots without a lease are counted of the newest version.
-    async fn held_unproven(&self, name: &str) -> u64 {
-        let path = format!("/deployments/checkout/env/{name}/versions?environment=staging");
-        let listed = self.by("viewer", "GET", &path, Value::Null).await.ok().json();
-        listed["versions"][0]["unproven"].as_u64().unwrap_or_default()
-    }
+    world.rotate("the new one").await;
+    let held = world.held_by(1).await;
+    assert_eq!(
+        (&held["leases"], &held["unproven"]),
+        (&json!(MAX_OF_PAIR), &json!(1)),
+        "it counts all the same"
+    );
+    let metrics = world.admin("GET", "/metrics", &world.operator, "").await.ok();
+    let is_told = metrics.text().lines().any(|line| line == "bootlace_lease_refusals_total 1");
+    assert!(is_told, "{}", metrics.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
