@@ -54,7 +54,10 @@ async fn a_promotion_is_denied_waits_and_is_approved_from_the_command_line() {
     );
     let (code, printed, said) = world.cli(&releaser, TO_PRODUCTION).await;
     assert_eq!((code, printed.as_str()), (1, ""), "{said}");
-    assert!(said.contains("\n  - e2e: check e2e failed in staging (check-failed, says policy required-checks)\n"), "{said}");
+    assert!(
+        said.contains("\n  - e2e: check e2e failed in staging (check-failed, says policy required-checks)\n"),
+        "{said}"
+    );
     assert!(said.contains("put that right, then promote again"), "{said}");
 
     world.ok(&developer, &report("success")).await;

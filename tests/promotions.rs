@@ -1,6 +1,11 @@
 //! Promotions: one at a time on each target, whole or not at all, and approved by somebody else.
 
-use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Barrier},
+    thread,
+    time::Duration,
+};
 
 use bootlace::{
     clock::{Clock, Steady, rfc3339},
@@ -60,13 +65,18 @@ async fn of_two_promotions_at_once_on_one_target_exactly_one_wins_each_of_500_ti
     let world = World::with(manual()).await;
     let host = Arc::clone(&world.host);
     blocking(move || {
+        let mut met = 0;
         for round in 0..500 {
             let release = 17 + round % 2;
             activate(&host, "production", 35 - release);
             activate(&host, "staging", release);
+            let start = Arc::new(Barrier::new(2));
             let both = ["ada", "grace"].map(|who| {
-                let host = Arc::clone(&host);
-                thread::spawn(move || host.promote(&Author::process(who), &workspace(), &to_production()))
+                let (host, start) = (Arc::clone(&host), Arc::clone(&start));
+                thread::spawn(move || {
+                    start.wait();
+                    host.promote(&Author::process(who), &workspace(), &to_production())
+                })
             });
             let both = both.map(|one| one.join().unwrap());
             let won =
@@ -77,14 +87,19 @@ async fn of_two_promotions_at_once_on_one_target_exactly_one_wins_each_of_500_ti
                     Ok(one) if one.status == Status::Done => {}
                     // It came when the other was done, or met the other.
                     Ok(one) => {
-                        assert!(one.reasons[0].text.contains("active in production already"), "{one:?}")
+                        assert!(one.reasons[0].text.contains("active in production already"), "{one:?}");
                     }
-                    Err(ChangeError::Promoting { id, by, .. }) => assert!(!id.is_empty() && !by.is_empty()),
+                    Err(ChangeError::Promoting { id, by, .. }) => {
+                        assert!(!id.is_empty() && !by.is_empty());
+                        met += 1;
+                    }
                     Err(error) => panic!("round {round}: {error:?}"),
                 }
             }
             assert_eq!(active(&host, "production"), release);
         }
+        println!("the two met in {met} of 500 rounds");
+        assert!(met > 0, "no two promotions were under way at once");
     })
     .await;
 }
@@ -274,6 +289,26 @@ async fn the_verdict_is_taken_again_and_what_waits_too_long_is_over() {
         let told = world.by("viewer", "GET", &path, Value::Null).await.json();
         assert_eq!(told["status"], status, "{told}");
     }
+    // Each step of both is in the log, with whom it was taken for.
+    let log = records(world.data.path());
+    let steps = log.iter().filter(|one| one["kind"] == "promotion");
+    let told: Vec<_> = steps
+        .clone()
+        .map(|one| (one["outcome"].as_str().unwrap(), one["principal"].as_str().unwrap()))
+        .collect();
+    let (releaser, admin) = ("releaser of the tests", "admin of the tests");
+    let expected = [
+        ("deferred", releaser),
+        ("approved", admin),
+        ("denied", releaser),
+        ("deferred", releaser),
+        ("expired", releaser),
+    ];
+    assert_eq!(told, expected);
+    let denied = steps.clone().find(|one| one["outcome"] == "denied").unwrap();
+    let details = &denied["details"];
+    assert_eq!((&details["promotion"], &details["release"]), (&json!(id), &json!(18)));
+    assert!(details["reasons"].to_string().contains("release 18 is not active in staging"), "{denied}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -345,6 +380,14 @@ async fn one_hand_gives_one_approval() {
         "{}",
         done.text()
     );
+    let log = records(world.data.path());
+    let of = |kind: &str, outcome: &str| {
+        let told = log.iter().filter(|one| one["kind"] == kind && one["outcome"] == outcome);
+        let told = told.filter(|one| one["details"]["promotion"] == json!(id));
+        told.map(|one| one["principal"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("promotion", "approved"), ["mallory", "grace"]);
+    assert_eq!(of("approval", "forbidden"), ["eve", "admin of the tests", "new", "mallory"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use bootlace::id::UnixSeconds;
 use serde_json::{Value, json};
 
-use crate::world::{NOON, Site, World, blocking};
+use crate::{
+    audit::records,
+    world::{NOON, Site, World, blocking},
+};
 
 const PROMOTIONS: &str = "/deployments/checkout/promotions";
 const CHECKS: &str = "/deployments/checkout/checks";
@@ -74,6 +77,11 @@ async fn row_11_a_failed_check_or_a_measure_over_its_threshold_denies_and_says_s
         (&listed["checks"][0]["conclusion"], &listed["checks"][0]["measures"][0]["value"]),
         (&json!("success"), &json!(0.5))
     );
+    // Both are in the log, with who reported them.
+    let told = records(world.data.path()).into_iter().filter(|one| one["kind"] == "check");
+    let told: Vec<_> = told.map(|one| json!([one["principal"], one["details"]["conclusion"]])).collect();
+    let who = "developer of the tests";
+    assert_eq!(told, [json!([who, "failure"]), json!([who, "success"])]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

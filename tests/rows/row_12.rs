@@ -79,6 +79,13 @@ impl World {
         self.by("releaser", "POST", &format!("{APP}/unpin"), json!({ "environment": "staging" })).await
     }
 
+    /// What the newest record of an activation says, which is the releaser's.
+    async fn activated_last(&self) -> String {
+        let told = self.read("/audit?kind=activate&limit=1").await["records"][0].clone();
+        assert_eq!((&told["principal"], &told["outcome"]), (&json!("releaser of the tests"), &json!("done")));
+        told["details"]["activated"][0].as_str().unwrap().to_owned()
+    }
+
     async fn read(&self, path: &str) -> Value {
         self.by("viewer", "GET", path, Value::Null).await.ok().json()
     }
@@ -114,6 +121,10 @@ async fn row_12_a_rollback_with_its_configuration_brings_back_the_very_set_and_t
     let (first, _) = world.two_releases().await;
     let others = world.elsewhere().await;
     let told = world.rolled_back(None).await.ok().json();
+    assert_eq!(
+        world.activated_last().await,
+        "release 20 of checkout in staging (rollback, pinned to activation 2)"
+    );
     assert_eq!((&told["from"], &told["to"], &told["activation"]), (&json!(21), &json!(20), &json!(2)));
     assert_eq!(world.running().await, first, "release, plan digest and every value");
     assert_eq!(world.elsewhere().await, others, "a sibling that shares the environment's layer included");
@@ -152,6 +163,7 @@ async fn row_12_a_rollback_with_its_configuration_brings_back_the_very_set_and_t
     assert_eq!((&again["boot"]["same"], &again["digest"]), (&json!(true), &first.1), "{again}");
 
     let told = world.unpinned().await.ok().json();
+    assert_eq!(world.activated_last().await, "release 20 of checkout in staging (unpin)");
     assert_eq!((&told["release"], &told["was_pinned_to"]), (&json!(20), &json!(2)));
     let (release, _, values) = world.running().await;
     assert_eq!(
