@@ -1,7 +1,7 @@
 //! Intervals: a secret says after how many days it is to be rotated, and whoever asks is reminded. Nothing is
 //! refused for it, and no host is less ready.
 
-use bootlace::id::UnixSeconds;
+use bootlace::id::{Revision, UnixSeconds};
 use serde_json::{Value, json};
 
 use crate::world::{NOON, Site, World};
@@ -57,7 +57,7 @@ async fn row_17_a_secret_is_due_when_its_interval_is_over_and_not_when_it_was_ro
     let world = world.restart().await;
     let told = world.rotations("due=true&deployment=checkout&environment=staging").await;
     let expected = json!([{ "name": "SIGNING_KEY", "layer": "deployment-in-environment", "deployment": "checkout",
-        "environment": "staging", "version": 1, "set": "2026-11-22T12:00:00Z", "rotate_every": 1,
+        "environment": "staging", "owner": "api", "version": 1, "set": "2026-11-22T12:00:00Z", "rotate_every": 1,
         "rotation_due": due, "due": true, "live": [1], "held": [] }]);
     assert_eq!(told, expected);
     assert_eq!(world.due_by_metric().await, "bootlace_rotations_due{workspace=\"acme\"} 1");
@@ -66,7 +66,8 @@ async fn row_17_a_secret_is_due_when_its_interval_is_over_and_not_when_it_was_ro
     let command = world.administered(&["rotate", "--due"], None);
     let output = crate::world::blocking(|| crate::world::program::finish(command)).await;
     let said = String::from_utf8(output.stdout).unwrap();
-    let row = "SIGNING_KEY\tcheckout\tstaging\t1\t2026-11-22T12:00:00Z\t1 d\t2026-11-23T12:00:00Z\t1\t\n";
+    let row =
+        "SIGNING_KEY\tcheckout\tstaging\t1\t2026-11-22T12:00:00Z\t1 d\t2026-11-23T12:00:00Z\t1\t\tapi\n";
     assert!(said.ends_with(row), "{said}");
 
     // While it is being rotated, it is told who holds what; its time begins anew with the new version.
@@ -126,4 +127,80 @@ async fn an_interval_is_said_by_itself_and_of_secrets_alone() {
     assert!(said.contains("to be rotated by 2026-12-22T12:00:00Z"), "{said}");
     assert_eq!(world.post("developer", secret(json!({ "rotate_every": null }))).await.0, 200);
     assert_eq!(world.rotations("").await, json!([]));
+}
+
+/// A directory whose `DB_PASSWORD` in staging says this, too.
+fn says(mut site: Site, interval: &str) -> Site {
+    let text = site.file("deployments/checkout.toml");
+    let (before, staging) = text.split_at(text.find("[environments.staging.variables]").unwrap());
+    let said = staging.replacen("as in the URL\"", &format!("as in the URL\"{interval}"), 1);
+    let edited = format!("{before}{said}");
+    site.write("deployments/checkout.toml", edited);
+    site
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_says_how_often_its_secrets_are_rotated() {
+    let mut world = World::with(Site::small(0)).await;
+    let (none, before) = (world.rotations("").await, world.boot("staging").await);
+    assert_eq!(none, json!([]));
+    // The day begins twelve hours before noon.
+    world.site = says(world.site, ", rotate-every = \"1d\", rotated = 2026-11-22");
+    let bundle = world.site.bundle(Revision(1));
+    world.push(&bundle, 1).await.ok();
+    let after = world.boot("staging").await;
+    assert_eq!(
+        (after.json()["digest"].clone(), after.header("etag")),
+        (before.json()["digest"].clone(), before.header("etag"))
+    );
+    let entry = world.entry("DB_PASSWORD").await;
+    let due = json!("2026-11-23T00:00:00Z");
+    assert_eq!(
+        (&entry["rotate_every"], &entry["rotation_due"], &entry["owner"]),
+        (&json!(1), &due, &json!("directory"))
+    );
+    assert_eq!(world.rotations("due=true").await, json!([]));
+    assert_eq!(world.due_by_metric().await, "bootlace_rotations_due{workspace=\"acme\"} 0");
+    let told = world
+        .by("viewer", "GET", "/deployments/checkout/diff?environment=staging&from=1&to=2", Value::Null)
+        .await;
+    assert_eq!(told.ok().json()["keys"][0]["differs"], json!(["rotate_every"]));
+
+    world.clock.advance(UnixSeconds(NOON.0 + DAY / 2 - 1));
+    assert_eq!(world.rotations("due=true").await, json!([]), "a second before");
+    world.clock.advance(UnixSeconds(NOON.0 + DAY / 2));
+    let world = world.restart().await;
+    let expected = json!([{ "name": "DB_PASSWORD", "layer": "deployment-in-environment", "deployment": "checkout",
+        "environment": "staging", "owner": "directory", "version": 1, "set": "2026-11-22T00:00:00Z", "rotate_every": 1,
+        "rotation_due": due, "due": true, "live": [1], "held": [] }]);
+    assert_eq!(world.rotations("due=true&deployment=checkout&environment=staging").await, expected);
+    assert_eq!(world.rotations("environment=production").await, json!([]));
+    assert_eq!(world.due_by_metric().await, "bootlace_rotations_due{workspace=\"acme\"} 1");
+    assert_eq!(world.boot("staging").await.status, 200, "a reminder keeps nobody from booting");
+    let path = format!("{ENV}/DB_PASSWORD/versions?environment=staging");
+    assert_eq!(world.by("viewer", "GET", &path, Value::Null).await.ok().json()["rotation_due"], due);
+    let status = world.administered(&["status", "-d", "checkout"], None);
+    let output = crate::world::blocking(|| crate::world::program::finish(status)).await;
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.contains("DB_PASSWORD is to be rotated in the directory since 2026-11-23T00:00:00Z"),
+        "{said}"
+    );
+    let every = ["rotate", "-d", "checkout", "-e", "staging", "DB_PASSWORD", "--every", "90d"];
+    let command = world.administered(&every, None);
+    let output = crate::world::blocking(|| crate::world::program::finish(command)).await;
+    assert_eq!(output.status.code(), Some(1), "what the directory says is changed there: {output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reminders_of_other_environments_are_not_a_tokens_to_see() {
+    let world = World::with(says(Site::small(0), ", rotate-every = \"1d\", rotated = 2026-01-01")).await;
+    for (environment, seen) in [("staging", 1), ("production", 0)] {
+        let wanted =
+            json!({ "kind": "tenant", "role": "viewer", "principal": "eve", "environments": [environment] });
+        let minted = world.by("admin", "POST", "/tokens", wanted).await.json();
+        let token = minted["token"].as_str().unwrap();
+        let listed = world.admin("GET", "/api/v1/rotations", token, "").await.ok().json();
+        assert_eq!(listed["rotations"].as_array().unwrap().len(), seen, "{environment}");
+    }
 }

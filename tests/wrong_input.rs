@@ -163,6 +163,7 @@ async fn a_configuration_that_cannot_serve_is_refused_though_it_is_signed() {
         description: String::new(),
         sensitivity: Sensitivity::Plain,
         inject: true,
+        interval: None,
         content: Content::Versions {
             versions: vec![Version { number: 1, value: InputValue::Plain(PlainValue::Text(text.into())) }],
             current: 1,

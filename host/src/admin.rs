@@ -322,10 +322,13 @@ async fn metrics(State(host): State<Arc<Host>>, headers: HeaderMap) -> Result<Re
     host.metrics.set_clock(host.clock.now());
     host.note_expiring();
     host.note_leases();
-    host.note_rotations();
     host.note_pinned();
     let noting = Arc::clone(&host);
-    snapshot::blocking(move || noting.note_promotions()).await?;
+    let note = move || {
+        noting.note_rotations();
+        noting.note_promotions();
+    };
+    snapshot::blocking(note).await?;
     let text = host.metrics.render();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

@@ -11,6 +11,7 @@ mod checked;
 mod error;
 mod form;
 mod header;
+mod intervals;
 mod limits;
 mod more;
 mod part;

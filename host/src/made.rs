@@ -26,7 +26,6 @@ use crate::{
 pub use laying::{Displaced, Found, is_taken, layer_of, nothing_special};
 pub use policy::{MadePolicy, POLICY_VERSIONS, PolicyVersion};
 pub use resource::{MadeResource, Resource, ResourceKey};
-pub use rotation::MAX_ROTATE_EVERY_DAYS;
 pub use wire::MadeError;
 
 /// How many earlier versions of a value are kept, beside the one that is set.
@@ -348,6 +347,7 @@ impl MadeValue {
             // What was a secret is one as long as anybody may be given it.
             sensitivity: live().fold(self.current.sensitivity, |all, one| all.max(one.sensitivity)),
             inject: self.inject,
+            interval: self.interval(),
             content,
         }
     }

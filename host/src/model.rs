@@ -9,6 +9,7 @@
 mod deployment;
 mod domain;
 mod environment;
+mod interval;
 mod map;
 mod moment;
 mod namespace;
@@ -26,6 +27,7 @@ use std::collections::BTreeMap;
 pub use deployment::{Binding, Deployment, Layer, Override, Release};
 pub use domain::{Domain, DomainHere};
 pub use environment::{EXPIRY_NOTICE_SECONDS, Environment, EnvironmentType, Trigger, UnknownTrigger};
+pub use interval::{Days, Interval, InvalidDays};
 pub use moment::Moment;
 pub use namespace::{NamespaceHere, NamespaceKind, UnknownNamespaceKind};
 pub use policy::{Attachment, Fallback, Place, Policy, PolicyKind, UnknownFallback};

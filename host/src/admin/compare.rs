@@ -34,6 +34,10 @@ pub(super) struct ComparedKey {
     pub(super) secret: bool,
     pub(super) required: bool,
     pub(super) description: String,
+    /// After how many days it is to be rotated; of a secret of which that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) rotate_every: Option<u32>,
     /// A preview; of a secret, a mask. Null for what cannot be opened.
     #[schema(required = true)]
     pub(super) value: Option<String>,
@@ -120,6 +124,7 @@ fn shown(
         secret: manifest.secret,
         required: variable.required,
         description: variable.description.clone(),
+        rotate_every: variable.interval.map(|interval| interval.every.number()),
         value: None,
     }
 }

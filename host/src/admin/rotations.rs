@@ -23,8 +23,8 @@ use crate::{
     generation::Served,
     host::Host,
     id::{DeploymentId, EnvironmentName},
-    made::{MadeValue, ValueKey},
-    model::Place,
+    made::{ValueKey, layer_of},
+    model::{Content, Interval, Place},
     plan::LayerName,
     serve::respond::Problem,
 };
@@ -38,7 +38,7 @@ pub(super) struct RotationList {
     next: Option<String>,
 }
 
-/// A secret with an interval, or of which several versions are live.
+/// A secret with an interval, or, where it was set by API, of which several versions are live.
 #[derive(Serialize, ToSchema)]
 struct RotationEntry {
     name: String,
@@ -48,9 +48,12 @@ struct RotationEntry {
     #[schema(required = true)]
     deployment: Option<String>,
     environment: String,
+    /// Who rotates it: a directory's is rotated there, by a push of its next version.
+    #[schema(pattern = "^(api|directory)$")]
+    owner: &'static str,
     /// The version that is handed out, unless a policy chooses another that is live.
     version: u64,
-    /// When that was set.
+    /// When that was set; of a directory's, since when its interval counts.
     set: String,
     /// After how many days it is to be rotated; null where that was not said.
     #[schema(required = true)]
@@ -62,11 +65,11 @@ struct RotationEntry {
     due: bool,
     /// The versions that are live; more than one while it is being rotated.
     live: Vec<u64>,
-    /// Who holds those before the one that is handed out.
+    /// Who holds those beside the one that is handed out.
     held: Vec<HeldVersion>,
 }
 
-/// An old version that is live.
+/// Another version that is live.
 #[derive(Serialize, ToSchema)]
 struct HeldVersion {
     version: u64,
@@ -74,14 +77,15 @@ struct HeldVersion {
     leases: usize,
     /// How many of these were not renewed in time.
     lost: usize,
-    /// How many boots without a lease were given it: no fewer than there were, up to 1,024.
+    /// How many boots without a lease were given it: no fewer than there were, up to 1,024. A directory's are not
+    /// counted.
     unproven: u64,
     /// Who holds it, the oldest first, and of many the first 20.
     holders: Vec<HolderEntry>,
 }
 
-/// The secrets that are rotated: those with an interval, and those of which several versions are live, as far as
-/// the token sees them.
+/// The secrets that are rotated: those with an interval, and those that were set by API and of which several
+/// versions are live, as far as the token sees them.
 #[utoipa::path(get, path = "/api/v1/rotations", tag = "rotation", operation_id = "list_rotations",
     params(InWorkspace, InEnvironment, InPages,
         ("deployment" = Option<String>, Query, description = "Those that this deployment is given"),
@@ -101,16 +105,28 @@ pub(super) async fn list(
     let due: Option<bool> = parsed(query, "due", "true or false")?;
     let paging = Paging::<String>::asked(query, PAGE, MAX_PAGE)?;
     let now = host.clock.now();
-    let found = served.made.rotated().filter_map(|(key, value)| {
-        let environment = asked.environment_of(&caller, served, key)?;
-        let is_due = value.is_rotation_due(now);
-        due.is_none_or(|due| due == is_due).then(|| (cursor(key, environment), key, value))
+    let found = rotated(served).filter_map(|(key, interval)| {
+        let environment = asked.environment_of(&caller, served, &key)?;
+        let is_due = interval.is_some_and(|interval| interval.is_due(now));
+        let cursor = cursor(&key, environment);
+        due.is_none_or(|due| due == is_due).then_some((cursor, (key, interval)))
     });
     let mut found: Vec<_> = found.collect();
-    found.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
-    let (page, next) = paging.of(found, Ordering::Greater, |(cursor, ..)| cursor.clone());
-    let rotations = page.into_iter().map(|(_, key, value)| RotationEntry::of(&host, served, (key, value)));
+    found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    let (page, next) = paging.of(found, Ordering::Greater, |(cursor, _)| cursor.clone());
+    let rotations = page.into_iter().filter_map(|(_, one)| RotationEntry::of(&host, served, one));
     Ok(tagged(served.snapshot.revision.0, RotationList { rotations: rotations.collect(), next }))
+}
+
+/// What is rotated: whatever has an interval, whoever owns it, and what is being rotated without one.
+fn rotated(served: &Served) -> impl Iterator<Item = (ValueKey, Option<Interval>)> {
+    let intervals = served.snapshot.configuration.intervals();
+    let with = intervals.map(|(place, name, _, interval)| {
+        let key = ValueKey { place, name: name.clone() };
+        (key, Some(interval))
+    });
+    let without = served.made.being_rotated().filter(|(_, value)| value.interval().is_none());
+    with.chain(without.map(|(key, _)| (key.clone(), None)))
 }
 
 /// What is asked for.
@@ -171,36 +187,42 @@ fn cursor(key: &ValueKey, environment: &EnvironmentName) -> String {
 }
 
 impl RotationEntry {
-    fn of(host: &Host, served: &Served, (key, value): (&ValueKey, &MadeValue)) -> Self {
-        let (workspace, now) = (&served.snapshot.configuration.workspace, host.clock.now());
-        let held = value.live.iter().filter_map(|number| {
-            let stored = served.made.stored_version(key, *number)?;
-            let holders = host.leases.holders(workspace, stored.id);
-            Some(HeldVersion {
-                version: *number,
+    /// None of what no layer has.
+    fn of(host: &Host, served: &Served, (key, interval): (ValueKey, Option<Interval>)) -> Option<Self> {
+        let (configuration, now) = (&served.snapshot.configuration, host.clock.now());
+        let layer = layer_of(configuration, &key.place)?.get(configuration)?;
+        let Content::Versions { versions, current } = &layer.variables.get(&key.name)?.content else {
+            return None;
+        };
+        let held = versions.iter().filter(|one| one.number != *current).map(|one| {
+            let holders = host.leases.holders(&configuration.workspace, one.value.id);
+            HeldVersion {
+                version: one.number,
                 leases: holders.leases.len(),
                 lost: holders.leases.iter().filter(|lease| lease.is_lost(now)).count(),
                 unproven: holders.unproven,
                 holders: HolderEntry::some(&holders.leases, now),
-            })
+            }
         });
+        let made = served.made.values.get(&key);
         let (deployment, environment) = match &key.place {
             Place::Deployment(id, environment) => (Some(id), environment.as_ref()),
             Place::Environment(environment) => (None, Some(environment)),
             Place::Workspace => (None, None),
         };
-        Self {
+        Some(Self {
             name: key.name.to_string(),
             layer: LayerName::of(&key.place).as_str(),
             deployment: deployment.map(ToString::to_string),
             environment: environment.map(ToString::to_string).unwrap_or_default(),
-            version: value.current.number,
-            set: rfc3339(value.current.set.at),
-            rotate_every: value.rotate_every_days,
-            rotation_due: value.rotation_due().map(rfc3339),
-            due: value.is_rotation_due(now),
-            live: value.live.iter().copied().chain([value.current.number]).collect(),
+            owner: if made.is_some() { "api" } else { "directory" },
+            version: *current,
+            set: rfc3339(made.map(|value| value.current.set.at).or(interval.map(|one| one.since))?),
+            rotate_every: interval.map(|interval| interval.every.number()),
+            rotation_due: interval.map(|interval| rfc3339(interval.due())),
+            due: interval.is_some_and(|interval| interval.is_due(now)),
+            live: versions.iter().map(|one| one.number).collect(),
             held: held.collect(),
-        }
+        })
     }
 }

@@ -2,7 +2,7 @@ use super::{BundleForm, WireError};
 use crate::{
     fields::Malformed,
     id::{InvalidName, Revision, Uid, UnixSeconds},
-    model::value_type::InvalidType,
+    model::{InvalidDays, value_type::InvalidType},
     signing::SignerId,
 };
 
@@ -138,11 +138,14 @@ pub enum InvalidContent {
     /// Counted from 1.
     #[error("numbers count from 1")]
     Number,
+    /// No number of days.
+    #[error(transparent)]
+    Interval(InvalidDays),
     /// A form that no text could have, or a pattern that is none.
     #[error(transparent)]
     Type(InvalidType),
     /// Something that belongs to nothing in the bundle, or that says nothing.
-    #[error("what the second format adds belongs to nothing, or says nothing")]
+    #[error("what a later format adds belongs to nothing, or says nothing")]
     Loose,
     /// A policy's component is not in the bundle.
     #[error("the policy's component is missing")]

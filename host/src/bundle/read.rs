@@ -116,6 +116,7 @@ fn variable<V: Form>(entry: wire::Variable, limits: &BundleLimits) -> Read<Varia
         description: text("description", entry.description, limits.text_bytes)?,
         sensitivity: if entry.secret { Sensitivity::Secret } else { Sensitivity::Plain },
         inject: entry.inject,
+        interval: None,
         content: match entry.content {
             wire::Content::Versions { versions: live, current } => {
                 if live.is_empty() {
@@ -286,17 +287,19 @@ fn policy(
 fn attachment(entry: wire::Attachment, limits: &BundleLimits) -> Read<Attachment> {
     Ok(Attachment {
         policy: name_of("policy", &entry.policy)?,
-        place: match entry.place {
-            wire::Place::Deployment { deployment, environment } => Place::Deployment(
-                name_of("deployment", &deployment)?,
-                environment.map(|text| name_of("environment", &text)).transpose()?,
-            ),
-            wire::Place::Environment(environment) => {
-                Place::Environment(name_of("environment", &environment)?)
-            }
-            wire::Place::Workspace => Place::Workspace,
-        },
+        place: place(&entry.place)?,
         settings: attributes("settings", entry.settings, limits)?,
+    })
+}
+
+pub(super) fn place(entry: &wire::Place) -> Read<Place> {
+    Ok(match entry {
+        wire::Place::Deployment { deployment, environment } => Place::Deployment(
+            name_of("deployment", deployment)?,
+            environment.as_ref().map(|text| name_of("environment", text)).transpose()?,
+        ),
+        wire::Place::Environment(environment) => Place::Environment(name_of("environment", environment)?),
+        wire::Place::Workspace => Place::Workspace,
     })
 }
 

@@ -9,6 +9,7 @@
 //! same with what came later behind it, format 3 with what came after that, and a content is written in
 //! the first that can carry it.
 
+pub(super) mod intervals;
 pub(super) mod more;
 pub(super) mod triggers;
 
@@ -52,7 +53,7 @@ pub enum WireError {
     },
 }
 
-/// Writes a body: a [`Body`], or one with [`more::More`] and [`triggers::Triggers`] behind it.
+/// Writes a body: a [`Body`], or one with what later formats have behind it.
 pub(super) fn encode<B: Encode>(body: &B) -> Vec<u8> {
     bincode::encode_to_vec(body, CONFIG).expect("writing to memory fails for no type that a body is made of")
 }
@@ -238,7 +239,7 @@ pub(super) struct Attachment {
     pub(super) settings: BTreeMap<String, String>,
 }
 
-#[derive(Encode, Decode)]
+#[derive(Encode, Decode, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
     Deployment { deployment: String, environment: Option<String> },
     Environment(String),

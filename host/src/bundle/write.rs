@@ -177,15 +177,19 @@ fn policy(policy: &Policy) -> wire::Policy {
 fn attachment(attachment: &Attachment) -> wire::Attachment {
     wire::Attachment {
         policy: attachment.policy.to_string(),
-        place: match &attachment.place {
-            Place::Deployment(deployment, environment) => wire::Place::Deployment {
-                deployment: deployment.to_string(),
-                environment: environment.as_ref().map(ToString::to_string),
-            },
-            Place::Environment(environment) => wire::Place::Environment(environment.to_string()),
-            Place::Workspace => wire::Place::Workspace,
-        },
+        place: place(&attachment.place),
         settings: attachment.settings.clone(),
+    }
+}
+
+pub(super) fn place(place: &Place) -> wire::Place {
+    match place {
+        Place::Deployment(deployment, environment) => wire::Place::Deployment {
+            deployment: deployment.to_string(),
+            environment: environment.as_ref().map(ToString::to_string),
+        },
+        Place::Environment(environment) => wire::Place::Environment(environment.to_string()),
+        Place::Workspace => wire::Place::Workspace,
     }
 }
 

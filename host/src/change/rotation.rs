@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::{Draft, EditError, Precondition, Wanted};
 use crate::{
-    made::{LIVE_VERSIONS, MAX_ROTATE_EVERY_DAYS, Made, MadeContent, MadeValue, Subject, ValueKey},
-    model::question::Sensitivity,
+    made::{LIVE_VERSIONS, Made, MadeContent, MadeValue, Subject, ValueKey},
+    model::{Days, question::Sensitivity},
 };
 
 /// The earlier versions that are live beside the next one.
@@ -52,8 +52,8 @@ pub(super) fn every(
     days: Option<u32>,
     precondition: Precondition,
 ) -> Result<(), EditError> {
-    if days.is_some_and(|days| !(1..=MAX_ROTATE_EVERY_DAYS).contains(&days)) {
-        let reason = format!("{key}: `rotate_every` is 1 to {MAX_ROTATE_EVERY_DAYS} days, or null for never");
+    if days.is_some_and(|days| Days::new(days).is_none()) {
+        let reason = format!("{key}: `rotate_every` is 1 to {} days, or null for never", Days::MAX);
         return Err(EditError::Invalid(reason));
     }
     // What this very change has just set was looked at before.
@@ -62,11 +62,14 @@ pub(super) fn every(
         if draft.made.values.get(key).is_some_and(is_new) { Precondition::Any } else { precondition };
     draft.writable(key, precondition)?;
     let value = draft.made.values.get(key).ok_or(EditError::Unknown)?;
-    if days.is_some() && value.current.sensitivity != Sensitivity::Secret {
-        return Err(EditError::Invalid(format!("{key}: only a secret is rotated")));
+    let is_template = matches!(value.current.content, MadeContent::Template(_));
+    if days.is_some() && (is_template || value.current.sensitivity != Sensitivity::Secret) {
+        return Err(EditError::Invalid(format!("{key}: only a secret is rotated, and no template")));
     }
     let value = MadeValue { rotate_every_days: days, changed: draft.stamp.clone(), ..value.clone() };
     draft.made.values.insert(key.clone(), value);
+    draft.serve_value(key);
     draft.mark(Subject::Value(key.clone()));
+    draft.touch(&key.place);
     Ok(())
 }

@@ -51,6 +51,8 @@ struct Due {
     /// Null where it is every deployment's.
     deployment: Option<String>,
     environment: String,
+    #[serde(default)]
+    owner: String,
     rotation_due: Option<String>,
 }
 
@@ -151,7 +153,8 @@ impl Stage {
 impl Due {
     fn told(&self) -> String {
         let since = self.rotation_due.as_ref().map(|due| format!(" since {due}")).unwrap_or_default();
-        format!("{} is to be rotated{since}", self.name)
+        let where_to = if self.owner == "directory" { " in the directory" } else { "" };
+        format!("{} is to be rotated{where_to}{since}", self.name)
     }
 }
 

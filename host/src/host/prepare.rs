@@ -14,7 +14,7 @@ use crate::{
     keyring::{Keyring, WrappedDataKey},
     made::Made,
     model::{
-        Configuration, Place, PolicyKind, SealedValue,
+        Configuration, Interval, Place, PolicyKind, SealedValue,
         question::{Answer, Attribute, Facts},
     },
     permit::{Grant, Refusal},
@@ -252,18 +252,18 @@ fn plans(from: &Ingredients<'_>, errors: &mut Vec<String>) -> Vec<Plan<SealedVal
     plans
 }
 
-/// Equal digests mean equal environments, though other descriptions; a value that did not open may
+/// Equal digests mean equal environments, though other descriptions and intervals; a value that did not open may
 /// open by now.
 fn may_be_shared(shared: &Prepared, plan: &Plan<SealedValue>) -> bool {
     shared.plan.digest == plan.digest
         && shared.plan.environment == plan.environment
-        && descriptions(&shared.plan).eq(descriptions(plan))
+        && beside_the_digest(&shared.plan).eq(beside_the_digest(plan))
         && shared.values.unopened.is_empty()
         && shared.values.mistyped.is_empty()
 }
 
-fn descriptions<V>(plan: &Plan<V>) -> impl Iterator<Item = &str> {
-    plan.variables.iter().map(|variable| variable.description.as_str())
+fn beside_the_digest<V>(plan: &Plan<V>) -> impl Iterator<Item = (&str, Option<Interval>)> {
+    plan.variables.iter().map(|variable| (variable.description.as_str(), variable.interval))
 }
 
 /// Whether everything that opens here has the form that is asked of it: all that a policy could

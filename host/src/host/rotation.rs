@@ -91,7 +91,8 @@ impl Host {
     pub fn note_rotations(&self) {
         let now = self.clock.now();
         for (workspace, served) in self.store.load().workspaces() {
-            let due = served.made.rotated().filter(|(_, value)| value.is_rotation_due(now)).count();
+            let intervals = served.snapshot.configuration.intervals();
+            let due = intervals.filter(|(.., interval)| interval.is_due(now)).count();
             self.metrics.set_rotations_due(workspace.as_str(), due);
         }
     }

@@ -134,6 +134,7 @@ impl<V, W, E> Walk<'_, V, W, E> {
             description: variable.description.clone(),
             sensitivity: variable.sensitivity,
             inject: variable.inject,
+            interval: variable.interval,
             content,
         }
     }

@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use super::question::{Encoding, Sensitivity};
+use super::{
+    Interval,
+    question::{Encoding, Sensitivity},
+};
 use crate::id::{CredentialName, ServiceId, ToolName, Uid, ValueId, VariableName};
 
 /// A name's content in one layer.
@@ -12,6 +15,8 @@ pub struct Variable<V> {
     pub sensitivity: Sensitivity,
     /// Whether it is injected. A variable that is not serves templates only.
     pub inject: bool,
+    /// After which time it is to be rotated; of a secret, and where that was said.
+    pub interval: Option<Interval>,
     /// What it holds.
     pub content: Content<V>,
 }

@@ -3,7 +3,7 @@ use std::ops::Range;
 use super::LayerName;
 use crate::{
     id::VariableName,
-    model::{Address, Endpoint, Mistyped, ServiceKind, Template, ValueType, question::Sensitivity},
+    model::{Address, Endpoint, Interval, Mistyped, ServiceKind, Template, ValueType, question::Sensitivity},
 };
 
 /// A name that is set, and what the plan chose for it.
@@ -24,6 +24,8 @@ pub struct Planned {
     pub declared: bool,
     /// Whether it is injected; what is not serves templates only.
     pub inject: bool,
+    /// After which time it is to be rotated; the winning layer's, and no part of what digests say.
+    pub interval: Option<Interval>,
     /// The plan's choice: an index into the plan's candidates, within `candidates`.
     pub default: u32,
     /// All there is to choose from.

@@ -214,6 +214,22 @@ impl Reader {
         time.ok().map(|time| UnixSeconds(time.as_second()))
     }
 
+    /// The same, or a date, which begins in UTC.
+    pub(super) fn day(&mut self, node: &Node<'_>) -> Option<UnixSeconds> {
+        let text = match node.value {
+            DeValue::Datetime(time) => time.to_string(),
+            _ => node.value.as_str().unwrap_or_default().to_owned(),
+        };
+        // A local time has a date in it, and is none.
+        let date = || text.parse::<jiff::civil::Date>().ok().filter(|date| date.to_string() == text);
+        let begins = || date()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|start| start.timestamp());
+        let time = text.parse::<jiff::Timestamp>().ok().or_else(begins);
+        if time.is_none() {
+            self.problem(node, "is no date; write one, such as 2026-08-01, or a time with its offset");
+        }
+        time.map(|time| UnixSeconds(time.as_second()))
+    }
+
     pub(super) fn flag(&mut self, node: &Node<'_>) -> Option<bool> {
         self.expect(node, node.value.is_bool(), "true or false");
         node.value.as_bool()

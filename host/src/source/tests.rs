@@ -3,11 +3,12 @@
 use super::{starter::*, *};
 use crate::{
     id::{Uid, VariableName},
-    model::{Address, Content, EnvironmentKeys, KeyId, PlainValue, question::Sensitivity},
+    model::{Address, Content, EnvironmentKeys, KeyId, Place, PlainValue, question::Sensitivity},
     plan::{LayerName, Plan, PlanError, What},
 };
 
 mod bounds;
+mod intervals;
 pub(crate) mod kit;
 mod plans;
 mod refusals;

@@ -7,12 +7,16 @@
 //! PORT = { value = 8080, description = "HTTP" }       # any of them, described
 //! STRIPE_KEY = { secret = "sealed:1:…", description = "payments" }
 //! JWT = { versions = [{ number = 1, secret = "…" }, { number = 2, secret = "…" }], current = 1, description = "…" }
+//! SMTP_KEY = { secret = "…", description = "…", rotate-every = "90d", rotated = 2026-08-01 }   # a reminder
 //! CACHE_DSN = { template = "redis://default:${REDIS_PASSWORD|percent}@cache:6379/0" }
 //! REDIS_PASSWORD = { secret = "…", description = "…", inject = false }   # for templates only
 //! ```
 //!
 //! A template refers to other variables as `${NAME}` or `${NAME|percent}` (or `json`, `base64`,
 //! `raw`); `$${` is a literal `${`. Without `current`, the last version is.
+//!
+//! A secret that is to be rotated every so many days says since when the version that is handed out is in use: a
+//! date, which begins in UTC, or a time with its offset. One to come is good, too: it counts from then on.
 
 use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
@@ -25,7 +29,7 @@ use super::{
 use crate::{
     id::VariableName,
     model::{
-        Content, InputValue, Layer, Piece, PlainValue, SealedText, Template, Variable, Version,
+        Content, InputValue, Interval, Layer, Piece, PlainValue, SealedText, Template, Variable, Version,
         question::{Encoding, Sensitivity},
     },
     validate::Path,
@@ -63,6 +67,10 @@ pub(super) fn credential(node: &Node<'_>, reader: &mut Reader) -> Option<(Vec<Ve
         return Some((vec![Version { number: 1, value }], 1));
     }
     let variable = variable(node, reader)?;
+    if variable.interval.is_some() {
+        reader
+            .problem(node, "only a variable's secret has `rotate-every` and `rotated`; leave them out here");
+    }
     match variable.content {
         Content::Versions { versions, current } => Some((versions, current)),
         Content::Template(_) => {
@@ -80,6 +88,7 @@ fn variable(node: &Node<'_>, reader: &mut Reader) -> Option<Variable<InputValue>
             description: String::new(),
             sensitivity: Sensitivity::Plain,
             inject: true,
+            interval: None,
             content: single(value),
         });
     }
@@ -92,13 +101,11 @@ fn variable(node: &Node<'_>, reader: &mut Reader) -> Option<Variable<InputValue>
         reader.problem(node, if written.is_empty() { none } else { many });
         return None;
     };
-    let known: &[&str] = match form {
-        "versions" => &["versions", "current", "description", "inject"],
-        _ => &[form, "description", "inject"],
-    };
-    reader.is_table(node, known);
+    let more = if form == "versions" { &["current"][..] } else { &[] };
+    reader.is_table(node, &[&[form, "description", "inject", "rotate-every", "rotated"], more].concat());
     let description = node.child("description").and_then(|node| reader.text(&node)).unwrap_or_default();
     let inject = node.child("inject").map_or(Some(true), |node| reader.flag(&node));
+    let interval = interval(node, reader);
     let content = node.child(form)?;
     let (sensitivity, content) = match form {
         "secret" => (Sensitivity::Secret, single(sealed(&content, reader)?)),
@@ -109,7 +116,32 @@ fn variable(node: &Node<'_>, reader: &mut Reader) -> Option<Variable<InputValue>
         }
         _ => (Sensitivity::Plain, single(plain(&content, reader)?)),
     };
-    Some(Variable { description: description.to_owned(), sensitivity, inject: inject?, content })
+    Some(Variable { description: description.to_owned(), sensitivity, inject: inject?, interval, content })
+}
+
+/// `rotate-every` and `rotated`, which belong together.
+fn interval(node: &Node<'_>, reader: &mut Reader) -> Option<Interval> {
+    match (node.child("rotate-every"), node.child("rotated")) {
+        (Some(every), Some(since)) => {
+            let every = reader.parse(&every);
+            let since = reader.day(&since);
+            Some(Interval { every: every?, since: since? })
+        }
+        (Some(every), None) => {
+            let advice = "`rotated` is missing; write since when the version that is handed out is in use, such as \
+                          rotated = 2026-08-01";
+            reader.problem(&every, advice);
+            None
+        }
+        (None, Some(since)) => {
+            reader.problem(
+                &since,
+                "`rotate-every` is missing; write how often it is rotated, such as rotate-every = \"90d\"",
+            );
+            None
+        }
+        (None, None) => None,
+    }
 }
 
 fn single(value: InputValue) -> Content<InputValue> {

@@ -38,6 +38,8 @@ pub enum Rule {
     SecretInBase,
     #[error("is secret, but not sealed; write the output of `bootlace seal`")]
     PlainSecret,
+    #[error("only a secret is rotated; drop `rotate-every` and `rotated`, or seal it")]
+    RotatedPlain,
     #[error("is sealed, but plain values are readable; declare it with `secret`, or write the value")]
     SealedPlain,
     #[error(

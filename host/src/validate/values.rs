@@ -40,6 +40,9 @@ fn variable<V: Inspect>(variable: &Variable<V>, path: &Path, base: bool, found: 
     if base && secret {
         found.add(path.clone(), Rule::SecretInBase);
     }
+    if variable.interval.is_some() && !secret {
+        found.add(path.clone(), Rule::RotatedPlain);
+    }
     match &variable.content {
         Content::Template(template) => self::template(template, path, found),
         Content::Versions { versions: list, current } => {

@@ -60,7 +60,7 @@ pub(in crate::admin) struct KeyChange {
     pub(super) name: String,
     pub(super) change: Change,
     /// Of a changed key: of `value`, `layer`, `source`, `version`, `type`, `secrecy`, `required`,
-    /// `description`, and of two revisions `candidates`.
+    /// `description`, `rotate_every`, and of two revisions `candidates`.
     pub(super) differs: Vec<&'static str>,
     /// Whether the values are equal; null where there is only one.
     #[schema(required = true)]
@@ -139,6 +139,7 @@ pub(super) fn differs(before: &Told, after: &Told, is_one_environment: bool) -> 
         ("secrecy", from.secret != to.secret),
         ("required", from.required != to.required),
         ("description", from.description != to.description),
+        ("rotate_every", from.rotate_every != to.rotate_every),
         ("candidates", is_one_environment && !before.has_same_values(after)),
     ];
     all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()

@@ -47,7 +47,8 @@ pub(super) fn versions(host: &Host, at: &At<'_>, name: &str, query: Option<&str>
     let paging = Paging::asked(query, PAGE, MAX_PAGE)?;
     let (versions, next) = paging.of(listed, Ordering::Less, |one| one.version);
     let changed = made.values.get(&key).map_or(at.served.snapshot.revision, |value| value.changed.revision);
-    let every = Every::of(made.values.get(&key));
+    let set = at.layer().and_then(|layer| layer.variables.get(&key.name));
+    let every = Every::of(set.and_then(|variable| variable.interval));
     let body = Versions { name: key.name.to_string(), every, owned: at.owned(&key), versions, next };
     Ok(tagged(changed.0, body))
 }

@@ -109,7 +109,7 @@ fn planned(
                 Some(What::Template(template)) => told(template, variable.sensitivity, reveal),
                 _ => None,
             },
-            every: Every::of(at.served.made.values.get(&key_of(prepared, variable))),
+            every: Every::of(variable.interval),
             owned: at.owned(&key_of(prepared, variable)),
         }
     });
@@ -160,7 +160,7 @@ fn of_layer(
                 Content::Template(template) => planned.and_then(|known| told(template, known, reveal)),
                 Content::Versions { .. } => None,
             },
-            every: Every::of(at.served.made.values.get(&at.key(name))),
+            every: Every::of(variable.interval),
             owned: at.owned(&at.key(name)),
         }
     });

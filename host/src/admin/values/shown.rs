@@ -8,8 +8,8 @@ use crate::{
     clock::rfc3339,
     id::UnixSeconds,
     lease::Holders,
-    made::{Made, MadeContent, MadeValue, MadeVersion, Stamp, ValueKey},
-    model::question::Sensitivity,
+    made::{Made, MadeContent, MadeVersion, Stamp, ValueKey},
+    model::{Interval, question::Sensitivity},
 };
 
 /// The values of a layer, or all that a deployment is given in an environment.
@@ -88,9 +88,9 @@ pub(in crate::admin) struct Every {
 }
 
 impl Every {
-    pub(in crate::admin) fn of(value: Option<&MadeValue>) -> Self {
-        let rotation_due = value.and_then(MadeValue::rotation_due).map(rfc3339);
-        Self { rotate_every: value.and_then(|value| value.rotate_every_days), rotation_due }
+    pub(in crate::admin) fn of(interval: Option<Interval>) -> Self {
+        let rotation_due = interval.map(|interval| rfc3339(interval.due()));
+        Self { rotate_every: interval.map(|interval| interval.every.number()), rotation_due }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What format 3 adds, there and back, and its hostile neighbours.
 
 use super::*;
-use crate::model::Trigger;
+use crate::model::{Days, Interval, Trigger, question::Sensitivity};
 
 fn triggered() -> Configuration<InputValue> {
     let mut configuration = input();
@@ -14,12 +14,39 @@ fn pushed_triggered() -> Vec<u8> {
     sign_input(&triggered(), ENVELOPE, &operator(1)).unwrap()
 }
 
-/// A body of format 3 with these triggers.
-fn signed_with(triggers: &[(&str, u8)]) -> Vec<u8> {
-    let triggers: wire::triggers::Triggers =
-        triggers.iter().map(|(name, code)| ((*name).to_owned(), *code)).collect();
-    let body = wire::encode(&(write::body(&input(), &[]), wire::more::More::default(), triggers));
+/// With an interval for each secret of the deployment in production.
+fn rotated<V: Clone>(mut configuration: Configuration<V>) -> Configuration<V> {
+    let ids: Vec<_> = configuration.deployments.keys().cloned().collect();
+    for id in ids {
+        let deployment = configuration.deployments.get_mut(&id).unwrap();
+        let layers = deployment.environments.values_mut().map(|here| &mut here.layer);
+        let all = layers.flat_map(|layer| layer.variables.values_mut());
+        let every = Days::new(90).unwrap();
+        all.filter(|one| one.sensitivity == Sensitivity::Secret)
+            .for_each(|one| one.interval = Some(Interval { every, since: UnixSeconds(1_785_542_400) }));
+    }
+    configuration
+}
+
+/// A body of format 3 with these triggers and intervals.
+fn signed_saying(triggers: wire::triggers::Triggers, intervals: wire::intervals::Intervals) -> Vec<u8> {
+    let body = wire::encode(&(write::body(&input(), &[]), wire::more::More::default(), triggers, intervals));
     signed_counting(3, &body, Counts::of(&input(), &[]))
+}
+
+fn signed_with(triggers: &[(&str, u8)]) -> Vec<u8> {
+    let triggers = triggers.iter().map(|(name, code)| ((*name).to_owned(), *code));
+    signed_saying(triggers.collect(), BTreeMap::new())
+}
+
+/// One of `PASSWORD`, which is the deployment's in production, or of what `place` and `name` say instead.
+fn one_interval(place: wire::Place, name: &str, days: u32) -> Option<BundleError> {
+    let said = wire::intervals::Interval { days, since: 0 };
+    open(&signed_saying(BTreeMap::new(), BTreeMap::from([((place, name.to_owned()), said)]))).err()
+}
+
+fn production_of(deployment: &str) -> wire::Place {
+    wire::Place::Deployment { deployment: deployment.into(), environment: Some("production".into()) }
 }
 
 #[test]
@@ -44,8 +71,52 @@ fn triggers_of_nothing_unknown_ones_and_none_at_all_are_refused() {
     }
 }
 
+#[test]
+fn an_interval_travels_with_its_secret_in_both_forms_and_in_pieces() {
+    let configuration = rotated(input());
+    assert_eq!(configuration.intervals().count(), 1);
+    let bytes = sign_input(&configuration, ENVELOPE, &operator(1)).unwrap();
+    assert_eq!(inspect(&bytes, &BundleLimits::default()).unwrap().format, 3);
+    assert_eq!(open(&bytes).unwrap().configuration, configuration);
+    let kept = rotated(stored().0);
+    let bytes = sign_stored(&kept, &stored().1, ENVELOPE, &store()).unwrap();
+    let opened = open_stored(&bytes, &store().verifying_key(), &BundleLimits::default()).unwrap();
+    assert_eq!(opened.configuration, kept);
+    let read = read_part(&write_part(&kept), &kept.workspace, kept.uid).unwrap();
+    assert_eq!(read.intervals().count(), 1);
+}
+
+#[test]
+fn intervals_of_nothing_and_those_that_are_none_are_refused() {
+    assert_eq!(one_interval(production_of("checkout"), "PASSWORD", 90), None);
+    let reason = |refused: Option<BundleError>| match refused {
+        Some(BundleError::Content(error)) => error.reason,
+        other => panic!("{other:?}"),
+    };
+    for days in [0, Days::MAX + 1, u32::MAX] {
+        let refused = reason(one_interval(production_of("checkout"), "PASSWORD", days));
+        assert!(matches!(refused, InvalidContent::Interval(_)), "{days}: {refused:?}");
+    }
+    let base = wire::Place::Deployment { deployment: "checkout".into(), environment: None };
+    for (place, name) in [
+        (production_of("search"), "PASSWORD"),
+        (production_of("checkout"), "NOT_THERE"),
+        (base, "PASSWORD"),
+        (wire::Place::Environment("staging".into()), "PASSWORD"),
+        (wire::Place::Workspace, "not a name"),
+    ] {
+        assert_eq!(reason(one_interval(place, name, 90)), InvalidContent::Loose, "{name}");
+    }
+    let refused = one_interval(wire::Place::Environment("hunter 2".into()), "PASSWORD", 90);
+    assert!(!format!("{refused:?}").contains("hunter"), "{refused:?}");
+    assert!(matches!(reason(refused), InvalidContent::Name(_)));
+}
+
 /// Golden vectors of format 3, as far as a bundle says more than format 2 can carry.
 #[test]
 fn format_3_is_what_it_was() {
-    check_golden("input", include_str!("../golden/3-input.hex"), &pushed_triggered());
+    let both = sign_input(&rotated(triggered()), ENVELOPE, &operator(1)).unwrap();
+    check_golden("input", include_str!("../golden/3-input.hex"), &both);
+    let golden = hex::decode(include_str!("../golden/3-input.hex").replace('\n', "")).unwrap();
+    assert_eq!(open(&golden).unwrap().configuration, rotated(triggered()));
 }

@@ -49,6 +49,7 @@ pub(super) fn variable<V>(values: Vec<V>, sensitivity: Sensitivity) -> Variable<
         description: "d".into(),
         sensitivity,
         inject: true,
+        interval: None,
         content: Content::Versions { versions, current },
     }
 }
@@ -125,6 +126,7 @@ pub(super) fn sample<V>(mut value: impl FnMut(&str) -> V) -> Configuration<V> {
         description: String::new(),
         sensitivity: Sensitivity::Secret,
         inject: false,
+        interval: None,
         content: Content::Template(template),
     };
     let keys = EnvironmentKeys { public: [7; 32], root_key: KeyId([8; 8]), wrapped_private: vec![1, 2, 3] };

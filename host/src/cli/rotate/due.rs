@@ -7,10 +7,11 @@ use super::Args;
 use crate::{
     cli::{
         change::report,
-        output::{Output, Page, Table},
+        output::{Layout, Output, Page, Table},
     },
     client::Request,
     id::VariableName,
+    model::Days,
 };
 
 /// `GET /api/v1/rotations`; members may be added.
@@ -24,6 +25,9 @@ struct Rotation {
     name: String,
     deployment: Option<String>,
     environment: String,
+    /// `directory` where it is rotated by a push.
+    #[serde(default)]
+    owner: String,
     version: u64,
     set: String,
     rotate_every: Option<u32>,
@@ -65,6 +69,7 @@ fn show(Rotations { rotations }: &Rotations, page: &mut Page) {
         "DUE",
         "LIVE",
         "HELD BY",
+        "OWNER",
     ]);
     for one in rotations {
         let every = one.rotate_every.map(|days| format!("{days} d")).unwrap_or_default();
@@ -88,9 +93,18 @@ fn show(Rotations { rotations }: &Rotations, page: &mut Page) {
             one.rotation_due.as_deref().unwrap_or_default(),
             &live.join(", "),
             &held,
+            &one.owner,
         ]);
     }
     page.table(&table);
+    let is_for_a_person = page.layout() == Layout::Terminal;
+    if is_for_a_person && rotations.iter().any(|one| one.owner == "directory") {
+        page.gap();
+        page.line(
+            "What the directory owns is rotated there: add the next version, `bootlace seal`ed, with today's `rotated`, \
+             and push.",
+        );
+    }
 }
 
 /// Says after how many days a secret is to be rotated; none for never.
@@ -113,12 +127,11 @@ pub(super) fn every(
 
 /// Reads `90`, `90d` or `never`.
 pub(in crate::cli) fn days(text: &str) -> Result<Every, &'static str> {
-    const HOW: &str = "write it like 90d, or never";
+    const HOW: &str = "write it like 90d, 3650d at most, or never";
     if text == "never" {
         return Ok(Every(None));
     }
-    let number: u32 = text.strip_suffix('d').unwrap_or(text).parse().map_err(|_| HOW)?;
-    if number == 0 { Err(HOW) } else { Ok(Every(Some(number))) }
+    text.parse::<Days>().map(|days| Every(Some(days.number()))).map_err(|_| HOW)
 }
 
 /// After how many days; none for never.
@@ -128,7 +141,6 @@ pub(in crate::cli) struct Every(pub(in crate::cli) Option<u32>);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::output::Layout;
 
     #[test]
     fn an_interval_is_in_days() {
@@ -144,11 +156,16 @@ mod tests {
     #[test]
     fn what_is_due_is_a_row() {
         let answer = r#"{"rotations":[{"name":"KEY","layer":"environment","deployment":null,"environment":"staging",
-            "version":2,"set":"2026-08-01T00:00:00Z","rotate_every":90,"rotation_due":"2026-10-30T00:00:00Z","due":true,
+            "owner":"directory","version":2,"set":"2026-08-01T00:00:00Z","rotate_every":90,"rotation_due":"2026-10-30T00:00:00Z","due":true,
             "live":[1,2],"held":[{"version":1,"leases":2,"lost":0,"unproven":3,"holders":[]}]}],"next":null}"#;
+        let told = serde_json::from_str(answer).unwrap();
         let mut page = Page::new(Layout::Pipe);
-        show(&serde_json::from_str(answer).unwrap(), &mut page);
-        let row = "KEY\t(every)\tstaging\t2\t2026-08-01T00:00:00Z\t90 d\t2026-10-30T00:00:00Z\t1, 2\t2 leases, 3 boots without";
+        show(&told, &mut page);
+        let row = "KEY\t(every)\tstaging\t2\t2026-08-01T00:00:00Z\t90 d\t2026-10-30T00:00:00Z\t1, 2\t2 leases, 3 boots without\tdirectory";
         assert_eq!(page.as_str().lines().nth(1), Some(row));
+        assert_eq!(page.as_str().lines().count(), 2);
+        let mut page = Page::new(Layout::Terminal);
+        show(&told, &mut page);
+        assert!(page.as_str().contains("What the directory owns is rotated there"), "{}", page.as_str());
     }
 }

@@ -62,9 +62,11 @@ impl<'a, V: Clone> Builder<'a, V> {
             return Err(PlanError::Ambiguous(winner.name.clone()));
         }
         let first = index(self.candidates.len())?;
+        let mut interval = None;
         let (default, inject, description) = match &winner.setting {
             Setting::Variable(variable) => {
                 let default = self.add_variable(&winner.name, winner.layer, variable)?;
+                interval = variable.interval;
                 (default, variable.inject, Cow::Borrowed(variable.description.as_str()))
             }
             Setting::Binding(binding) => {
@@ -83,6 +85,7 @@ impl<'a, V: Clone> Builder<'a, V> {
             expected: None,
             declared: false,
             inject,
+            interval,
             default,
             candidates: first..end,
             provenance: Provenance {

@@ -22,7 +22,13 @@ fn text(length: usize) -> InputValue {
 }
 
 fn variable(content: Content<InputValue>) -> Variable<InputValue> {
-    Variable { description: String::new(), sensitivity: Sensitivity::Plain, inject: true, content }
+    Variable {
+        description: String::new(),
+        sensitivity: Sensitivity::Plain,
+        inject: true,
+        interval: None,
+        content,
+    }
 }
 
 fn versions(values: impl Iterator<Item = InputValue>) -> Content<InputValue> {

@@ -126,6 +126,11 @@ fn digests_cover_what_can_be_seen_or_injected_and_nothing_else() {
     }
     let unseen = [
         (app, "description = \"takes payments\"", "description = \"x\""),
+        (
+            app,
+            "description = \"takes payments\"",
+            "description = \"takes payments\", rotate-every = \"9d\", rotated = 2026-08-01",
+        ),
         ("environments/staging.toml", "LOG_LEVEL", "LOG_LEVEL2"),
         ("tools/webhook.toml", "retries = 1", "retries = 2"),
         ("environments/production.toml", "protected = true", "protected = false"),
