@@ -79,7 +79,7 @@ impl Readers {
         ("principal" = Option<String>, Query, max_length = 128, description = "On whose behalf"),
         ("key" = Option<String>, Query, description = "Boots that were given this variable, and changes of it"),
         ("environment" = Option<String>, Query, description = "The environment"),
-        ("kind" = Option<String>, Query, max_length = 128, description = "`boot`, `push`, `rollback`, `token-mint`, `token-revoke`"),
+        ("kind" = Option<String>, Query, max_length = 128, description = "Such as `boot`, `push`, `rollback`, `change`, `activate`, `promotion`, `approval`, `check`, `lease`, `compare-secrets`, `token-mint`, `token-revoke`"),
         ("boot" = Option<String>, Query, max_length = 128, description = "The boot of that id, as `Bootlace-Boot` gave it"),
         ("since" = Option<String>, Query, description = "Not before: RFC 3339, such as `2026-03-01T12:00:00Z`"),
         ("until" = Option<String>, Query, description = "Not after"),

@@ -34,8 +34,8 @@ use crate::id::{ServiceId, VariableName};
 Examples:
   bootlace rotate -d checkout -e staging STRIPE_KEY < new.txt
   bootlace rotate -d checkout -e staging STRIPE_KEY --continue                where it was stopped
-  bootlace rotate -d checkout -e production STRIPE_KEY --canary 10 < new.txt  then --continue
-  bootlace rotate -d checkout -e production STRIPE_KEY --canary 10 --soak 30m < new.txt
+  bootlace rotate -d checkout -e staging STRIPE_KEY --canary 10 < new.txt     then --continue
+  bootlace rotate -d checkout -e production STRIPE_KEY --canary 10 --soak 30m --confirm production < new.txt
   bootlace rotate -d checkout -e staging STRIPE_KEY --continue --accept-unproven
   bootlace rotate --all-deployments -e production SMTP_KEY --confirm production < new.txt
   bootlace rotate -d checkout -e production STRIPE_KEY --every 90d            a reminder, and nothing now
@@ -56,7 +56,7 @@ pub struct Args {
 
     /// Change the password of the role that there is, in place: boots are given one that does not work from the
     /// database's change to this one, or the other way about, and whatever runs with the old one cannot connect again
-    #[arg(long, requires = "service", conflicts_with_all = ["user", "go_on"])]
+    #[arg(long, requires = "service", conflicts_with = "user")]
     same_role: bool,
 
     /// Ask for the new password, or read it from standard input; so it does without saying so, too

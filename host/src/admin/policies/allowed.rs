@@ -1,6 +1,5 @@
 //! Who may change what runs in which environments. An environment that is protected wants an admin who
-//! says its name; the approvals of that environment, once there are records of them, are to be asked for
-//! here, too: every change of a policy or an attachment comes by.
+//! says its name: every change of a policy or an attachment comes by. Approvals are of promotions alone.
 
 use crate::{
     admin::{caller::Caller, query::confirmed},

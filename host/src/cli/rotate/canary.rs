@@ -40,11 +40,11 @@ pub(super) fn find(rotation: &Rotation<'_>) -> anyhow::Result<Option<Canary>> {
         .query("policy", POLICY)
         .query_if("environment", place.environment());
     let listed: Attachments = serde_json::from_value(place.host.list(request, "attachments")?)?;
-    let is_ours = |one: &Canary| {
+    let comes_here = |one: &Canary| {
         let comes_here = one.place.deployment.as_deref().is_none_or(|name| place.deployment() == Some(name));
         comes_here && one.settings.get("variable").is_some_and(|name| name == rotation.key.as_str())
     };
-    let mut found = listed.attachments.into_iter().filter(is_ours);
+    let mut found = listed.attachments.into_iter().filter(comes_here);
     let first = found.next();
     if found.next().is_some() {
         bail!(
@@ -69,11 +69,23 @@ pub(super) fn needed(rotation: &Rotation<'_>) -> anyhow::Result<Canary> {
 }
 
 impl Canary {
-    /// Gives the newest version to `percent` of the instances; whether that is another share than before.
-    pub(super) fn set(&self, rotation: &Rotation<'_>, percent: u8) -> anyhow::Result<bool> {
+    /// Gives the newest version to `percent` of the instances.
+    pub(super) fn set(&self, rotation: &Rotation<'_>, percent: u8) -> anyhow::Result<()> {
         let (percent, target) = (percent.to_string(), &rotation.args.target);
         if self.settings.get("percent") == Some(&percent) {
-            return Ok(false);
+            return Ok(());
+        }
+        let Place { deployment, environment } = &self.place;
+        if (deployment.as_deref(), environment.as_deref())
+            != (target.place.deployment(), target.place.environment())
+        {
+            bail!(
+                "{POLICY} is attached for more than {}, and its share would change there, too; attach it for that \
+                 alone (`bootlace policy attach {POLICY} {} --setting variable={} --setting percent=0`)",
+                target.place,
+                rotation.where_it_is(),
+                rotation.key
+            );
         }
         let mut settings = self.settings.clone();
         settings.insert("percent".to_owned(), percent);
@@ -84,7 +96,6 @@ impl Canary {
             place.into_iter().filter_map(|(what, name)| Some((what.to_owned(), name?))).collect();
         let body = json!({ "policy": POLICY, "place": place, "settings": settings });
         let request = Request::put(&["api", "v1", "attachments", &self.id]);
-        target.ask(request.body("application/json", serde_json::to_vec(&body)?))?;
-        Ok(true)
+        target.ask(request.body("application/json", serde_json::to_vec(&body)?)).map(drop)
     }
 }

@@ -77,12 +77,11 @@ impl Rotation<'_> {
             self.output,
             json!({ "deployment": place.deployment(), "environment": place.environment(), "name": self.key.as_str() }),
         );
-        // All that may be refused comes first: nothing is changed by half.
-        let share =
-            canary.map(|percent| Ok::<_, anyhow::Error>((canary::needed(self)?, percent))).transpose()?;
+        // What may be refused comes first: at any share, one version alone is everybody's.
+        let attached = if canary.is_some() { Some(canary::needed(self)?) } else { canary::find(self)? };
         let next = if self.goes_on(&before)? { None } else { Some(self.read()?) };
-        if let Some((canary, percent)) = share {
-            canary.set(self, percent)?;
+        if let Some(attached) = attached {
+            attached.set(self, canary.unwrap_or(100))?;
         }
         if let Some(value) = next {
             self.set(&before, &value)?;

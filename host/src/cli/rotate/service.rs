@@ -115,7 +115,8 @@ impl Rotation<'_> {
             );
         }
         let unproven: u64 = older().map(|one| one.unproven).sum();
-        if unproven == 0 {
+        // Of the same role, none is dropped.
+        if unproven == 0 || self.args.same_role {
             return Ok(0);
         }
         if self.args.accept_unproven {
@@ -146,7 +147,8 @@ impl Rotation<'_> {
             self.is_over(before, "do not change the password of the role before yet")?;
             return Ok(false);
         }
-        if value::is_given(self.args.from_file.as_deref())? {
+        let Args { user, same_role, password, from_file, .. } = self.args;
+        if user.is_some() || *same_role || *password || value::is_given(from_file.as_deref())? {
             bail!(
                 "{} of the credential of {self} is still held, and its role may be the one that is to get a new \
                  password; go on with `{}`, and rotate again then",
@@ -197,7 +199,10 @@ impl Rotation<'_> {
 
     /// What goes on with this.
     fn next(&self) -> String {
-        format!("bootlace rotate --service {} -e {} --continue", self.service, self.environment)
+        let same_role = if self.args.same_role { " --same-role" } else { "" };
+        let confirm = self.args.target.confirm_words();
+        let Self { service, environment, .. } = self;
+        format!("bootlace rotate --service {service} -e {environment} --continue{same_role}{confirm}")
     }
 }
 

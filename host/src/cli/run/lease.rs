@@ -145,7 +145,7 @@ impl Keeper<'_> {
                 return;
             }
             Err(error) if !self.is_silent => {
-                self.output.warning(&format!("the lease could not be renewed: {error}"));
+                self.output.warning(&format!("the lease could not be renewed: {error:#}"));
             }
             Ok(()) if self.is_silent => self.output.note("the lease is renewed again"),
             _ => {}
@@ -159,7 +159,7 @@ impl Keeper<'_> {
         self.due.retain(|due| due.held != held);
         match self.ask(&held, r#"{"end":true}"#).await {
             Err(error) if !is_unknown(&error) => {
-                self.output.warning(&format!("the lease {} could not be ended: {error}", held.id));
+                self.output.warning(&format!("the lease {} could not be ended: {error:#}", held.id));
                 let at = self.next(&held);
                 self.due.push(Due { held, at, is_over: true });
             }
@@ -167,22 +167,23 @@ impl Keeper<'_> {
         }
     }
 
-    async fn ask(&mut self, held: &Held, body: &'static str) -> Result<(), Error> {
+    async fn ask(&mut self, held: &Held, body: &'static str) -> anyhow::Result<()> {
         // The token is read anew where it was refused: it may have been replaced meanwhile.
-        if self.client.is_none() {
-            self.client = self.host.client_within(limits()).ok();
-        }
-        let Some(client) = &mut self.client else { return Ok(()) };
+        let client = match &mut self.client {
+            Some(client) => client,
+            None => self.client.insert(self.host.client_within(limits())?),
+        };
         let request = Request::post(&["v1", "lease", &held.id]).body("application/json", body);
         let answer = client.send(&request).await;
         let refused = answer.as_ref().err().and_then(Error::refusal);
         if refused.is_some_and(|refusal| refusal.status == StatusCode::UNAUTHORIZED) {
             self.client = None;
         }
-        answer.map(drop)
+        Ok(answer.map(drop)?)
     }
 }
 
-fn is_unknown(error: &Error) -> bool {
-    error.refusal().is_some_and(|refusal| refusal.status == StatusCode::NOT_FOUND)
+fn is_unknown(error: &anyhow::Error) -> bool {
+    let refusal = error.downcast_ref::<Error>().and_then(Error::refusal);
+    refusal.is_some_and(|refusal| refusal.status == StatusCode::NOT_FOUND)
 }

@@ -12,7 +12,8 @@ use crate::{
 
 /// Revoke an earlier version of a value, so that nothing hands it out again
 ///
-/// What it held is gone for good. The version that is handed out is not revoked: set a new one first.
+/// It is neither handed out nor shown again; its sealed bytes stay in the revisions that can be looked at, until
+/// the oldest are forgotten. The version that is handed out is not revoked: set a new one first.
 /// Nor is one that an instance holds a lease of: the refusal names those that do.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
