@@ -91,6 +91,9 @@ impl World {
             }
         };
         timeout(PATIENCE, queues).await.expect("somebody waits for their turn");
+        // They asked before this one did, who does not wait.
+        let meanwhile = json!({ "to": "staging", "release": 18 });
+        assert_eq!(self.by("admin", "POST", PROMOTIONS, meanwhile).await.status, 409);
     }
 
     /// The releases that ran there, the newest first.
