@@ -10,7 +10,7 @@ use std::{
 use bootlace::{
     clock::{Clock, Steady, rfc3339},
     control::{Control, Expected},
-    host::{Author, ChangeError, HOLD_SECONDS, Host, MintRequest, Requested},
+    host::{Author, ChangeError, HOLD_SECONDS, Host, MintRequest, PAST_PROMOTIONS, Requested},
     id::{DeploymentId, EnvironmentName, Revision, UnixSeconds, WorkspaceId},
     ledger::Ttl,
     model::{Role, Scope, promotion::Approval},
@@ -745,4 +745,46 @@ async fn an_approval_counts_in_the_role_that_is_asked_for_if_its_own_covers_that
         let as_role = if counts { wanted } else { "releaser" };
         assert_eq!(answer.json()["approvals"][0]["role"], as_role, "{case}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_promotions_that_have_ended_the_newest_200_are_kept() {
+    let world = World::start().await;
+    let (host, clock) = (Arc::clone(&world.host), world.clock.clone());
+    let asked = blocking(move || {
+        let ada = Author::process("ada");
+        let each = (1..).take(PAST_PROMOTIONS + 3).map(|second| {
+            clock.advance(UnixSeconds(NOON.0 + second));
+            let waits = host.promote(&ada, &workspace(), &to_production()).unwrap();
+            host.withdraw(&ada, &workspace(), (&waits.deployment.0, &waits.id)).unwrap().id
+        });
+        each.collect::<Vec<_>>()
+    })
+    .await;
+    let listed =
+        world.by("viewer", "GET", &format!("{PROMOTIONS}?limit=1000"), Value::Null).await.ok().json();
+    let kept = listed["promotions"].as_array().unwrap().iter();
+    let kept: Vec<_> = kept.map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(kept, asked[3..].iter().rev().collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promotion_has_at_most_32_approvals() {
+    // It waits for a check that nobody reports, however many approve.
+    let mut site = Site::starter();
+    site.guard("production", &[("required-checks", &[("checks", "e2e")])]);
+    let world = World::with(site).await;
+    let mut team = Vec::new();
+    for number in 0..33 {
+        team.push(minted(&world, &world.operator, &format!("releaser {number}"), "releaser").await);
+    }
+    world.clock.advance(UnixSeconds(NOON.0 + 1));
+    let id = waiting(&world, world.site.token("releaser")).await;
+    let one_more = team.pop().unwrap();
+    for token in &team {
+        assert_eq!(approved(&world, token, &id).await.status, 202);
+    }
+    let refused = approved(&world, &one_more, &id).await;
+    assert!(refused.status == 403 && refused.text().contains("as many approvals as"), "{}", refused.text());
+    assert_eq!(shown(&world, &id).await["approvals"].as_array().unwrap().len(), 32);
 }

@@ -289,3 +289,29 @@ async fn row_12_a_set_that_is_lost_costs_its_own_pair_until_it_is_unpinned_and_n
     world.promoted(21).await;
     assert_eq!(world.running().await.0, second.0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_12_the_last_fifty_sets_are_kept_whatever_changed_since() {
+    let world = World::with(site()).await;
+    let (first, second) = world.two_releases().await;
+    for seconds in 100..160 {
+        world.ttl_is(seconds).await;
+    }
+    let world = world.restart().await;
+    for (activation, ran) in [(2, first), (3, second)] {
+        world.rolled_back(Some(activation)).await.ok();
+        assert_eq!(world.running().await, ran);
+    }
+    // More than are kept, from the sixth on.
+    let mut ran = Vec::new();
+    for round in 0..52 {
+        world.ttl_is(200 + round).await;
+        world.promoted(20 + round % 2).await;
+        ran.push(world.running().await);
+    }
+    let gone = world.rolled_back(Some(7)).await;
+    assert_eq!((gone.status, gone.code()), (409, "conflict".into()), "{}", gone.text());
+    assert!(gone.text().contains("no activation 7 of checkout in staging is kept"), "{}", gone.text());
+    world.rolled_back(Some(8)).await.ok();
+    assert_eq!(world.running().await, ran[2]);
+}
