@@ -37,6 +37,17 @@ async fn world() -> World {
         let report =
             json!({ "release": 18, "environment": "staging", "name": name, "conclusion": "success" });
         post(&world, "/api/v1/deployments/checkout/checks", report).await;
+        let secret = json!({ "environment": "staging", "name": name.replace([' ', '&'], "_"), "value": name,
+            "is_secret": true, "description": "x", "rotate_every": 30 });
+        post(&world, "/api/v1/deployments/checkout/env", secret).await;
+        let leased = world.boot_as("production", "GET", "", &[("bootlace-lease", "60")], "").await;
+        assert!(!leased.header("bootlace-lease").is_empty(), "{}", leased.text());
+        // It waits, and is withdrawn.
+        let promotions = "/deployments/checkout/promotions";
+        let waits = world.by("releaser", "POST", promotions, json!({ "to": "production" })).await;
+        assert_eq!(waits.status, 202, "{}", waits.text());
+        let path = format!("{promotions}/{}", waits.json()["id"].as_str().unwrap());
+        assert_eq!(world.by("releaser", "DELETE", &path, Value::Null).await.status, 200);
     }
     world
 }
@@ -72,6 +83,12 @@ async fn pages_of_one_are_the_whole_list_in_its_order() {
         ("/api/v1/policies?environment=staging", "policies", 2),
         ("/api/v1/attachments?x=", "attachments", 2),
         ("/api/v1/deployments/checkout/checks?x=", "checks", 2),
+        ("/api/v1/deployments/checkout/releases?x=", "releases", 3),
+        ("/api/v1/deployments/checkout/activations?x=", "activations", 3),
+        ("/api/v1/deployments/checkout/promotions?x=", "promotions", 2),
+        ("/api/v1/deployments/checkout/leases?x=", "leases", 2),
+        ("/api/v1/rotations?x=", "rotations", 2),
+        ("/api/v1/pipeline?x=", "pipelines", 3),
     ] {
         let whole = get(&world, admin, path).await;
         assert_eq!(whole["next"], Value::Null, "{path}");
