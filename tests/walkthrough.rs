@@ -2,19 +2,21 @@
 //! command line alone, then a release's way there and back, then another password for an application at work. It
 //! is run as it stands there, but for the addresses that the host listens on.
 
-use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command, time::Duration};
 
 use tempfile::TempDir;
 
 use crate::world::{
     blocking,
-    program::{BOOTLACE, finish},
+    program::{BOOTLACE, finish_group},
     service::{Postgres, free_port},
 };
 
 const STAGING: &str = "staging's own: p@ss/w%rd";
 const PRODUCTION: &str = "production's own: ?x=1&y#z";
 const NEXT: &str = "production's next: %41/@";
+/// Longer than all of it takes on a busy machine.
+const WHOLE: Duration = Duration::from_secs(300);
 /// What the shell says between the blocks.
 const END: &str = "== the block is done ==";
 
@@ -56,7 +58,7 @@ async fn the_readmes_script_does_what_the_readme_says() {
     command.env("DBA_URL", postgres.superuser_url());
     command.env("BOOTLACE_URL", format!("http://127.0.0.1:{boot}"));
     command.env("BOOTLACE_ADMIN_URL", format!("http://127.0.0.1:{admin}"));
-    let ended = blocking(move || finish(command)).await;
+    let ended = blocking(move || finish_group(command, WHOLE)).await;
 
     let said = String::from_utf8_lossy(&ended.stdout).into_owned();
     let logged = fs::read_to_string(path.join("serve.log")).unwrap_or_default();

@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read},
     net::SocketAddr,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 use super::{Answer, Site, blocking, http};
@@ -101,6 +101,24 @@ impl Premises {
 pub(crate) fn finish(mut command: Command) -> Output {
     let child = Running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
     child.output()
+}
+
+/// The same of something that starts others, which do not outlive it, and that takes its time.
+pub(crate) fn finish_group(mut command: Command, patience: Duration) -> Output {
+    command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let leader = Running(command.spawn().unwrap());
+    let _group = Group(leader.pid());
+    leader.output_within(patience)
+}
+
+/// A process group, which is killed with whoever is left of it.
+struct Group(Pid);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Mostly nobody is.
+        let _ = kill_process_group(self.0, Signal::KILL);
+    }
 }
 
 /// A host's process; it does not outlive this value.
@@ -217,8 +235,12 @@ impl Running {
     }
 
     pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.ended_within(PATIENCE)
+    }
+
+    fn ended_within(&mut self, patience: Duration) -> ExitStatus {
         let mut status = None;
-        until("a process ends", || {
+        until_within(patience, "a process ends", || {
             status = self.0.try_wait().unwrap();
             status.is_some()
         });
@@ -226,11 +248,15 @@ impl Running {
     }
 
     /// What it printed, and how it ended.
-    pub(crate) fn output(mut self) -> Output {
+    pub(crate) fn output(self) -> Output {
+        self.output_within(PATIENCE)
+    }
+
+    fn output_within(mut self, patience: Duration) -> Output {
         let (stdout, stderr) = (self.0.stdout.take(), self.0.stderr.take());
         // Both at once, since either pipe may fill up.
         let (stdout, stderr) = (reader(stdout), reader(stderr));
-        let status = self.ended();
+        let status = self.ended_within(patience);
         Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
     }
 }
@@ -254,8 +280,12 @@ impl Drop for Running {
 }
 
 /// Asks until `condition` holds, and fails when it never does.
-pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn until(what: &str, condition: impl FnMut() -> bool) {
+    until_within(PATIENCE, what, condition);
+}
+
+fn until_within(patience: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         thread::sleep(Duration::from_millis(2));
