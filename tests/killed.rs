@@ -1,11 +1,7 @@
 //! `kill -9` while a promotion is on its way: before it took effect, meanwhile and after. Whoever opens the data
 //! next finds it done, with its record, or not at all; and whatever it held is free when its lease is over.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bootlace::{
     clock::{Clock, Steady},
@@ -29,6 +25,27 @@ use crate::{
 const HELD: usize = 10;
 /// Kills at most.
 const KILLS: u32 = 120;
+
+/// When to kill: later when the one before left nothing, earlier when it came behind the end, by steps that halve
+/// where the two take turns.
+struct Aim {
+    moment: Duration,
+    step: Duration,
+    was_early: Option<bool>,
+}
+
+impl Aim {
+    const SHORTEST: Duration = Duration::from_micros(50);
+
+    fn missed(&mut self, is_early: bool) {
+        let turns = self.was_early.replace(is_early).is_some_and(|was_early| was_early != is_early);
+        self.step = if turns { (self.step / 2).max(Self::SHORTEST) } else { self.step * 3 / 2 };
+        self.moment = match is_early {
+            true => self.moment + self.step,
+            false => self.moment.saturating_sub(self.step),
+        };
+    }
+}
 
 /// Opened here, its leases by a clock of this test's.
 struct Opened {
@@ -129,7 +146,8 @@ async fn a_promotion_whose_host_is_killed_is_done_or_is_not_and_frees_its_target
         (site, premises)
     })
     .await;
-    let mut took = Duration::from_millis(20);
+    let (moment, step) = (Duration::from_millis(2), Duration::from_millis(2));
+    let mut aim = Aim { moment, step, was_early: None };
     while held < HELD {
         assert!(kills < KILLS, "only {held} of {kills} kills hit a promotion that held its target");
         let command = premises.command(&[]);
@@ -139,17 +157,13 @@ async fn a_promotion_whose_host_is_killed_is_done_or_is_not_and_frees_its_target
         let body = json!({ "to": "production" }).to_string().into_bytes();
         let path = "/api/v1/deployments/checkout/promotions";
         let request = prepared("POST", path, Some(&token), &[], body);
-        // Each at another moment, from the first to a little behind the last.
-        let moment = took.mul_f64(f64::from(kills % 12) / 10.0);
+        let moment = aim.moment;
         let killing = async move {
             tokio::time::sleep(moment).await;
             blocking(|| program.kill()).await;
         };
-        let began = Instant::now();
-        let asking = async { connection.try_send(request).await.map(|answer| (answer, began.elapsed())) };
-        let (answered, ()) = tokio::join!(asking, killing);
-        let is_acknowledged = answered.is_some_and(|(answer, elapsed)| {
-            took = elapsed;
+        let (answered, ()) = tokio::join!(connection.try_send(request), killing);
+        let is_acknowledged = answered.is_some_and(|answer| {
             assert_eq!(answer.status, 200, "{}", answer.text());
             true
         });
@@ -166,6 +180,9 @@ async fn a_promotion_whose_host_is_killed_is_done_or_is_not_and_frees_its_target
         });
         let (is_held, is_done);
         (site, premises, known, is_held, is_done) = checked.await;
+        if !is_held {
+            aim.missed(!is_done);
+        }
         (held, done, kills) = (held + usize::from(is_held), done + usize::from(is_done), kills + 1);
     }
     println!("{kills} kills: {held} while a promotion held its target, {done} when it was done");
