@@ -2,7 +2,12 @@
 //! command and flag one that the program takes, every format one that the source knows, and
 //! nothing is left out.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     deploy::{Line, commands_of, help, lines},
@@ -85,6 +90,42 @@ async fn every_file_of_a_data_directory_is_in_the_table_of_upgrades() {
         seen += 1;
     }
     assert!(seen > 8);
+}
+
+#[test]
+fn every_proof_is_a_test_that_there_is_and_every_file_of_tests_proves_something() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (tests, host) = (sources(here), sources(&here.join("../host")));
+    let has = |all: &[(PathBuf, String)], module: &str| {
+        let is_part =
+            |path: &Path| path.iter().any(|part| Path::new(part).file_stem() == Some(OsStr::new(module)));
+        all.iter().any(|(path, _)| is_part(path))
+    };
+    let mut proving = BTreeSet::new();
+    for row in rows(&page("docs/proofs.md")).skip(1) {
+        for proof in row[1].split('`').skip(1).step_by(2) {
+            if let Some((module, test)) = proof.split_once("::") {
+                let function = format!("fn {test}");
+                let found = tests.iter().any(|(path, text)| {
+                    path.file_stem().unwrap() == module && (test.is_empty() || text.contains(&function))
+                });
+                assert!(found, "no test is called {proof}");
+                proving.insert(module.to_owned());
+            } else if proof.starts_with("row_") {
+                let function = format!("fn {proof}_");
+                assert!(tests.iter().any(|(_, text)| text.contains(&function)), "no test is called {proof}");
+            } else if let Some((_, name)) = proof.rsplit_once("--lib ").or(proof.rsplit_once("--test ")) {
+                assert!(has(&host, name), "no module of the host is called {name}");
+            }
+        }
+    }
+    let names = fs::read_dir(here).unwrap().map(|entry| entry.unwrap().path());
+    let files = names.filter(|path| path.extension().is_some_and(|kind| kind == "rs"));
+    let files = files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
+    let unnamed: Vec<_> = files
+        .filter(|name| !["main", "world", "tidy"].contains(&name.as_str()) && !proving.contains(name))
+        .collect();
+    assert_eq!(unnamed, [""; 0], "docs/proofs.md says nothing of these");
 }
 
 /// The names of a host's metrics, as they are asked for.
