@@ -59,6 +59,7 @@ mod restart;
 mod rollback;
 mod rotate;
 mod rotation;
+mod rotation_credentials;
 mod rotation_due;
 mod rotation_live;
 mod rows;

@@ -15,7 +15,7 @@ impl World {
         (answer.status, answer.text().to_owned())
     }
 
-    async fn rotations(&self, query: &str) -> Value {
+    pub(crate) async fn rotations(&self, query: &str) -> Value {
         self.by("viewer", "GET", &format!("/rotations?{query}"), Value::Null).await.ok().json()["rotations"]
             .clone()
     }
@@ -26,7 +26,7 @@ impl World {
         all.into_iter().find(|one| one["name"] == name).unwrap()
     }
 
-    async fn due_by_metric(&self) -> String {
+    pub(crate) async fn due_by_metric(&self) -> String {
         let text = self.admin("GET", "/metrics", &self.operator, "").await.ok().text().to_owned();
         let line = text.lines().find(|line| line.starts_with("bootlace_rotations_due{")).unwrap();
         line.to_owned()
@@ -56,7 +56,7 @@ async fn row_17_a_secret_is_due_when_its_interval_is_over_and_not_when_it_was_ro
     world.clock.advance(UnixSeconds(NOON.0 + DAY));
     let world = world.restart().await;
     let told = world.rotations("due=true&deployment=checkout&environment=staging").await;
-    let expected = json!([{ "name": "SIGNING_KEY", "layer": "deployment-in-environment", "deployment": "checkout",
+    let expected = json!([{ "kind": "variable", "name": "SIGNING_KEY", "layer": "deployment-in-environment", "deployment": "checkout",
         "environment": "staging", "owner": "api", "version": 1, "set": "2026-11-22T12:00:00Z", "rotate_every": 1,
         "rotation_due": due, "due": true, "live": [1], "held": [] }]);
     assert_eq!(told, expected);
@@ -170,7 +170,7 @@ async fn a_directory_says_how_often_its_secrets_are_rotated() {
     assert_eq!(world.rotations("due=true").await, json!([]), "a second before");
     world.clock.advance(UnixSeconds(NOON.0 + DAY / 2));
     let world = world.restart().await;
-    let expected = json!([{ "name": "DB_PASSWORD", "layer": "deployment-in-environment", "deployment": "checkout",
+    let expected = json!([{ "kind": "variable", "name": "DB_PASSWORD", "layer": "deployment-in-environment", "deployment": "checkout",
         "environment": "staging", "owner": "directory", "version": 1, "set": "2026-11-22T00:00:00Z", "rotate_every": 1,
         "rotation_due": due, "due": true, "live": [1], "held": [] }]);
     assert_eq!(world.rotations("due=true&deployment=checkout&environment=staging").await, expected);

@@ -11,7 +11,7 @@ mod checked;
 mod error;
 mod form;
 mod header;
-mod intervals;
+mod last;
 mod limits;
 mod more;
 mod part;

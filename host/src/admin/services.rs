@@ -21,7 +21,7 @@ use super::{
     query::{MAX_PAGE, PAGE, Paging, environment},
     reach::{Reached, may_create},
     tagged,
-    values::{Owned, changed, precondition},
+    values::{Every, Owned, changed, precondition},
 };
 use crate::{
     change::{Edit, Precondition, ResourceEdit, ServiceChange},
@@ -214,6 +214,7 @@ fn instance_entry(
     InstanceEntry {
         user: instance.user.clone(),
         credential_version: (!instance.credential.is_empty()).then_some(instance.current),
+        every: Every::of(instance.interval()),
         endpoints: instance.endpoints.iter().map(WireEndpoint::of).collect(),
         shared_with: shared_with.map(ToString::to_string).collect(),
         injected,
@@ -221,11 +222,11 @@ fn instance_entry(
 }
 
 /// Where instances are bound, by service and owner.
-type Bound = BTreeMap<(ServiceId, EnvironmentName), Vec<InjectedAs>>;
+pub(super) type Bound = BTreeMap<(ServiceId, EnvironmentName), Vec<InjectedAs>>;
 
 /// The bindings to such services in the environments that the token sees: one look at all deployments,
 /// however many services there are.
-fn injected(caller: &Caller, served: &Served, is_such: impl Fn(&ServiceId) -> bool) -> Bound {
+pub(super) fn injected(caller: &Caller, served: &Served, is_such: impl Fn(&ServiceId) -> bool) -> Bound {
     let mut injected = Bound::new();
     for (deployment, one) in &served.snapshot.configuration.deployments {
         for (environment, here) in one.environments.iter().filter(|(name, _)| caller.sees(name)) {

@@ -19,7 +19,7 @@ use axum::response::Response;
 use crate::serve::respond::Problem;
 
 pub(super) use setting::changed;
-pub(super) use shown::{Owned, ValueChange};
+pub(super) use shown::{Every, Owned, ValueChange};
 pub(super) use wire::precondition;
 
 type Answer = Result<Response, Problem>;

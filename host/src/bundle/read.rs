@@ -229,6 +229,8 @@ fn instance<V: Form>(entry: wire::Instance, limits: &BundleLimits) -> Read<Insta
     Ok(Instance {
         endpoints: each("endpoints", entry.endpoints, limits.endpoints, |entry| endpoint(entry, limits))?,
         user: text("user", entry.user, limits.text_bytes)?,
+        set: None,
+        rotate_every: None,
         credential: versions(entry.credential, entry.current, limits).map_err(under("credential"))?,
         current: entry.current,
         shared_with: names("shared-with", entry.shared_with, limits.environments)?,

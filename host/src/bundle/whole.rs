@@ -2,12 +2,11 @@
 //! it is read.
 
 use super::{
-    BundleError, BundleLimits, InvalidContent,
-    checked::{Read, decode, under},
+    BundleError, BundleLimits,
+    checked::Read,
     form::Form,
-    intervals, more, wire,
-    wire::{intervals::Intervals, more::More, triggers::Triggers},
-    write::{TRIGGERS, code},
+    last, more, wire,
+    wire::{last::Last, more::More},
 };
 use crate::model::Configuration;
 
@@ -15,21 +14,15 @@ use crate::model::Configuration;
 #[derive(Default)]
 pub(super) struct Beyond {
     more: Option<More>,
-    last: Option<(Triggers, Intervals)>,
+    last: Option<Last>,
 }
 
 /// Writes `body`, which is what format 1 knows of `configuration`, with the rest; and in which format.
 pub(super) fn write<V: Form>(configuration: &Configuration<V>, body: wire::Body) -> (u8, Vec<u8>) {
-    match (more::write(configuration), last(configuration)) {
-        (None, (triggers, intervals)) if triggers.is_empty() && intervals.is_empty() => {
-            (1, wire::encode(&body))
-        }
-        (Some(more), (triggers, intervals)) if triggers.is_empty() && intervals.is_empty() => {
-            (2, wire::encode(&(body, more)))
-        }
-        (more, (triggers, intervals)) => {
-            (3, wire::encode(&(body, more.unwrap_or_default(), triggers, intervals)))
-        }
+    match (more::write(configuration), last::write(configuration)) {
+        (None, last) if last == Last::default() => (1, wire::encode(&body)),
+        (Some(more), last) if last == Last::default() => (2, wire::encode(&(body, more))),
+        (more, last) => (3, wire::encode(&(body, more.unwrap_or_default(), last))),
     }
 }
 
@@ -42,8 +35,8 @@ pub(super) fn read(format: u16, bytes: &[u8]) -> Result<(wire::Body, Beyond), Bu
             (body, Beyond { more: Some(more), last: None })
         }
         3 => {
-            let (body, more, triggers, intervals) = wire::decode(bytes)?;
-            (body, Beyond { more: Some(more), last: Some((triggers, intervals)) })
+            let (body, more, last) = wire::decode(bytes)?;
+            (body, Beyond { more: Some(more), last: Some(last) })
         }
         _ => return Err(wire::WireError::Decode { reason: "an unknown format" }.into()),
     })
@@ -60,28 +53,9 @@ impl Beyond {
         if let Some(more) = self.more.filter(|_| !is_empty || self.last.is_none()) {
             configuration = more::read(configuration, more, limits)?;
         }
-        let Some(found) = self.last else { return Ok(configuration) };
-        for (name, code) in &found.0 {
-            if let Some(environment) = configuration.environments.get_mut(name.as_str()) {
-                let trigger = decode("trigger", &TRIGGERS, *code);
-                environment.trigger = Some(trigger.map_err(under("environments"))?);
-            }
-        }
-        intervals::read(&mut configuration, &found.1)?;
-        // Whatever belongs to nothing was passed over; and where nothing is said, it is an earlier format.
-        let says_something = !found.0.is_empty() || !found.1.is_empty();
-        if says_something && last(&configuration) == found {
-            Ok(configuration)
-        } else {
-            Err(InvalidContent::Loose.at(""))
+        match self.last {
+            Some(found) => last::read(configuration, &found),
+            None => Ok(configuration),
         }
     }
-}
-
-/// What format 3 adds.
-fn last<V>(configuration: &Configuration<V>) -> (Triggers, Intervals) {
-    let environments = configuration.environments.iter();
-    let said =
-        environments.filter_map(|(name, one)| Some((name.to_string(), code(&TRIGGERS, &one.trigger?))));
-    (said.collect(), intervals::write(configuration))
 }

@@ -9,9 +9,8 @@
 //! same with what came later behind it, format 3 with what came after that, and a content is written in
 //! the first that can carry it.
 
-pub(super) mod intervals;
+pub(super) mod last;
 pub(super) mod more;
-pub(super) mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -45,6 +45,12 @@ pub(super) fn beside(
     Ok(live)
 }
 
+/// So many days; `what` is what an error calls that which is to be rotated.
+pub(super) fn days(what: &str, days: Option<u32>) -> Result<Option<Days>, EditError> {
+    let reason = || format!("{what}: `rotate_every` is 1 to {} days, or null for never", Days::MAX);
+    days.map(|days| Days::new(days).ok_or_else(|| EditError::Invalid(reason()))).transpose()
+}
+
 /// Says after how many days a secret is to be rotated.
 pub(super) fn every(
     draft: &mut Draft<'_>,
@@ -52,10 +58,7 @@ pub(super) fn every(
     days: Option<u32>,
     precondition: Precondition,
 ) -> Result<(), EditError> {
-    if days.is_some_and(|days| Days::new(days).is_none()) {
-        let reason = format!("{key}: `rotate_every` is 1 to {} days, or null for never", Days::MAX);
-        return Err(EditError::Invalid(reason));
-    }
+    self::days(&key.to_string(), days)?;
     // What this very change has just set was looked at before.
     let is_new = |value: &MadeValue| value.changed.revision == draft.stamp.revision;
     let precondition =

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Draft, EditError};
+use super::{Draft, EditError, rotation};
 use crate::{
     entropy::Entropy,
     id::{CredentialName, EnvironmentName, ServiceId, ToolName, Uid},
@@ -46,6 +46,8 @@ pub struct InstanceChange {
     pub user: Option<String>,
     /// The password.
     pub credential: SealedChange,
+    /// After how many days the password is to be rotated; none for never.
+    pub rotate_every: Option<Option<u32>>,
     /// Other environments that may bind it.
     pub shared_with: Option<BTreeSet<EnvironmentName>>,
 }
@@ -111,13 +113,24 @@ fn instance(
     entropy: &mut Entropy<'_>,
 ) -> Result<Instance<SealedValue>, EditError> {
     let (shared_with, credential) = (BTreeSet::new(), Vec::new());
-    let new = Instance { endpoints: Vec::new(), user: String::new(), credential, current: 0, shared_with };
+    let new = Instance {
+        endpoints: Vec::new(),
+        user: String::new(),
+        credential,
+        current: 0,
+        set: None,
+        rotate_every: None,
+        shared_with,
+    };
     let mut instance = before.unwrap_or(new);
     let environment = draft.uid(owner)?;
     match &change.credential {
         SealedChange::Keep => {}
         // The number stays, for the next one to count on.
-        SealedChange::Remove => instance.credential.clear(),
+        SealedChange::Remove => {
+            instance.credential.clear();
+            (instance.set, instance.rotate_every) = (None, None);
+        }
         SealedChange::Set(value) => {
             let number = instance.current + 1;
             let address = Address {
@@ -131,7 +144,17 @@ fn instance(
             let what = format!("credential of {id} in {owner}");
             let value = draft.sealed(&what, &address, value, entropy)?;
             (instance.credential, instance.current) = (vec![Version { number, value }], number);
+            instance.set = Some(draft.stamp.at);
         }
+    }
+    if let Some(days) = change.rotate_every {
+        let what = format!("credential of {id} in {owner}");
+        instance.rotate_every = rotation::days(&what, days)?;
+        if instance.rotate_every.is_some() && instance.credential.is_empty() {
+            return Err(EditError::Invalid(format!("{what}: there is none, and nothing to rotate")));
+        }
+        // Of one from before this was kept, nobody knows: it counts from now.
+        instance.set = instance.set.or((!instance.credential.is_empty()).then_some(draft.stamp.at));
     }
     Ok(Instance {
         endpoints: change.endpoints.clone().unwrap_or(instance.endpoints),

@@ -164,6 +164,7 @@ fn service(instances: &[(&str, Option<InstanceChange>)]) -> ServiceChange {
             SealedChange::Remove => SealedChange::Remove,
             SealedChange::Set(value) => SealedChange::Set(Secret::new(value.expose().to_vec())),
         },
+        rotate_every: change.rotate_every,
         shared_with: change.shared_with.clone(),
     };
     let instances = instances.iter().map(|(name, one)| (name.parse().unwrap(), one.as_ref().map(copy)));
@@ -187,7 +188,7 @@ fn at(host: &str, credential: SealedChange) -> InstanceChange {
         labels: BTreeMap::new(),
     };
     let user = Some("orders".to_owned());
-    InstanceChange { endpoints: Some(vec![endpoint]), user, credential, shared_with: None }
+    InstanceChange { endpoints: Some(vec![endpoint]), user, credential, ..InstanceChange::default() }
 }
 
 fn set(text: &str) -> SealedChange {

@@ -39,6 +39,7 @@ Examples:
   bootlace rotate -d checkout -e staging STRIPE_KEY --continue --accept-unproven
   bootlace rotate --all-deployments -e production SMTP_KEY --confirm production < new.txt
   bootlace rotate -d checkout -e production STRIPE_KEY --every 90d            a reminder, and nothing now
+  bootlace rotate --service orders -e production --every 90d                  the same of a service's credential
   bootlace rotate --due                                                       what is to be rotated by now
   bootlace rotate --service orders -e production --user orders_b --password --confirm production < new.txt")]
 pub struct Args {
@@ -67,8 +68,8 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["key", "service", "canary", "go_on", "all_deployments"])]
     due: bool,
 
-    /// Say after how many days the secret is to be rotated, or never, and do nothing now
-    #[arg(long, value_name = "DAYS", requires = "key", conflicts_with_all = ["canary", "go_on", "from_file"], value_parser = due::days)]
+    /// Say after how many days the secret or the credential is to be rotated, or never, and do nothing now
+    #[arg(long, value_name = "DAYS", conflicts_with_all = ["canary", "go_on", "from_file", "due", "user", "same_role", "password"], value_parser = due::days)]
     every: Option<due::Every>,
 
     /// Go on with a rotation that was begun: nothing new is set
@@ -118,6 +119,9 @@ impl Args {
                 let advice = "name the environment that owns the instance with --environment";
                 return Err(Misuse(advice.into()).into());
             };
+            if let Some(due::Every(days)) = self.every {
+                return due::every_credential(&self, (service, environment), days, output);
+            }
             return service::Rotation { service, environment, args: &self, output }.run();
         }
         let Some(key) = &self.key else {

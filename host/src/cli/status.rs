@@ -47,13 +47,26 @@ struct Pipelines {
 /// A secret that is to be rotated.
 #[derive(Deserialize)]
 struct Due {
+    /// `credential` of a service's.
+    #[serde(default)]
+    kind: String,
     name: String,
-    /// Null where it is every deployment's.
+    /// Null where it is every deployment's, and of a credential.
     deployment: Option<String>,
+    /// Where a credential comes to.
+    #[serde(default)]
+    injected: Vec<Injected>,
     environment: String,
     #[serde(default)]
     owner: String,
     rotation_due: Option<String>,
+}
+
+/// A variable that a credential is part of.
+#[derive(Deserialize)]
+struct Injected {
+    deployment: String,
+    environment: String,
 }
 
 #[derive(Deserialize)]
@@ -108,9 +121,7 @@ impl Pipelines {
     fn reminded(mut self) -> Self {
         let of = self.pipelines.iter_mut();
         for (id, stage) in of.flat_map(|one| one.stages.iter_mut().map(|stage| (&one.deployment, stage))) {
-            let here = |due: &&Due| {
-                due.environment == stage.environment && due.deployment.as_ref().is_none_or(|only| only == id)
-            };
+            let here = |due: &&Due| due.comes_to(id, &stage.environment);
             stage.due = self.rotations.iter().filter(here).map(Due::told).collect();
         }
         self
@@ -151,10 +162,25 @@ impl Stage {
 }
 
 impl Due {
+    fn is_credential(&self) -> bool {
+        self.kind == "credential"
+    }
+
+    fn comes_to(&self, deployment: &str, environment: &str) -> bool {
+        if self.is_credential() {
+            return self
+                .injected
+                .iter()
+                .any(|at| at.deployment == deployment && at.environment == environment);
+        }
+        self.environment == environment && self.deployment.as_ref().is_none_or(|only| only == deployment)
+    }
+
     fn told(&self) -> String {
         let since = self.rotation_due.as_ref().map(|due| format!(" since {due}")).unwrap_or_default();
         let where_to = if self.owner == "directory" { " in the directory" } else { "" };
-        format!("{} is to be rotated{where_to}{since}", self.name)
+        let what = if self.is_credential() { "the credential of " } else { "" };
+        format!("{what}{} is to be rotated{where_to}{since}", self.name)
     }
 }
 

@@ -91,8 +91,10 @@ impl Host {
     pub fn note_rotations(&self) {
         let now = self.clock.now();
         for (workspace, served) in self.store.load().workspaces() {
-            let intervals = served.snapshot.configuration.intervals();
-            let due = intervals.filter(|(.., interval)| interval.is_due(now)).count();
+            let configuration = &served.snapshot.configuration;
+            let (intervals, credentials) = (configuration.intervals(), configuration.credential_intervals());
+            let due = intervals.filter(|(.., interval)| interval.is_due(now)).count()
+                + credentials.filter(|(.., interval)| interval.is_due(now)).count();
             self.metrics.set_rotations_due(workspace.as_str(), due);
         }
     }

@@ -2,8 +2,8 @@
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
-use super::{Configuration, Place, Variable};
-use crate::id::{UnixSeconds, VariableName};
+use super::{Configuration, Instance, Place, Variable};
+use crate::id::{EnvironmentName, ServiceId, UnixSeconds, VariableName};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -88,6 +88,16 @@ impl<V> Configuration<V> {
         base.into_iter().chain(everywhere).chain(of_deployments).flat_map(|(place, layer)| {
             let with = layer.variables.iter().filter_map(|(name, one)| Some((name, one, one.interval?)));
             with.map(move |(name, one, interval)| (place.clone(), name, one, interval))
+        })
+    }
+
+    /// Every service whose credential has an interval, with the environment that owns the instance.
+    pub fn credential_intervals(
+        &self,
+    ) -> impl Iterator<Item = (&ServiceId, &EnvironmentName, &Instance<V>, Interval)> {
+        self.services.iter().flat_map(|(id, service)| {
+            let instances = service.instances.iter();
+            instances.filter_map(move |(owner, one)| Some((id, owner, one, one.interval()?)))
         })
     }
 }

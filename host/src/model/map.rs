@@ -91,6 +91,8 @@ impl<V, W, E> Walk<'_, V, W, E> {
                     credential,
                     endpoints: instance.endpoints.clone(),
                     user: instance.user.clone(),
+                    set: instance.set,
+                    rotate_every: instance.rotate_every,
                     current: instance.current,
                     shared_with: instance.shared_with.clone(),
                 };

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Version;
-use crate::id::{EnvironmentName, ServiceId};
+use super::{Days, Interval, Version};
+use crate::id::{EnvironmentName, ServiceId, UnixSeconds};
 
 /// A data service: bound, never provisioned. One instance for each environment that has one.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,8 +52,21 @@ pub struct Instance<V> {
     pub credential: Vec<Version<V>>,
     /// The version of the credential in use.
     pub current: u64,
+    /// When that version was set, where it is known.
+    pub set: Option<UnixSeconds>,
+    /// After how many days from then it is to be rotated, where that was said.
+    pub rotate_every: Option<Days>,
     /// Other environments that may bind this instance.
     pub shared_with: BTreeSet<EnvironmentName>,
+}
+
+impl<V> Instance<V> {
+    /// After which time its credential is to be rotated; of one that there is.
+    #[must_use]
+    pub fn interval(&self) -> Option<Interval> {
+        let every = self.rotate_every.filter(|_| !self.credential.is_empty())?;
+        Some(Interval { every, since: self.set? })
+    }
 }
 
 /// One place where a service listens.

@@ -12,7 +12,7 @@ use crate::{
 
 /// `services/<name>.toml`; `kind` is postgres, redis, bucket or generic, `tls` is verify (the
 /// default), require or disable. A credential is written like a variable's value; sealed, it needs
-/// no description:
+/// no description, and `{ secret = "…", rotate-every = "90d", rotated = 2026-08-01 }` says how often it is rotated:
 /// ```toml
 /// kind = "postgres"
 /// [instances.production]
@@ -70,8 +70,8 @@ fn one_instance(node: &Node<'_>, path: &Path, reader: &mut Reader) -> Option<Ins
         return None;
     }
     let user = node.child("user").and_then(|node| reader.text(&node)).unwrap_or_default().to_owned();
-    let (credential, current) = match node.child("credential") {
-        None => (Vec::new(), 0),
+    let (credential, current, interval) = match node.child("credential") {
+        None => (Vec::new(), 0, None),
         Some(node) => {
             reader.place(path.clone().at("credential"), &node);
             value::credential(&node, reader)?
@@ -90,7 +90,8 @@ fn one_instance(node: &Node<'_>, path: &Path, reader: &mut Reader) -> Option<Ins
             endpoints.extend(one_endpoint(&node, reader));
         }
     }
-    Some(Instance { endpoints, user, credential, current, shared_with })
+    let (set, rotate_every) = (interval.map(|one| one.since), interval.map(|one| one.every));
+    Some(Instance { endpoints, user, credential, current, set, rotate_every, shared_with })
 }
 
 fn one_endpoint(node: &Node<'_>, reader: &mut Reader) -> Option<Endpoint> {

@@ -58,7 +58,11 @@ fn one_profile(node: &Node<'_>, path: &Path, reader: &mut Reader) -> Profile<Inp
         for (name, node) in node.entries() {
             let Some(name) = reader.parse_text::<CredentialName>(&node, name) else { continue };
             reader.place(path.clone().at("credentials").at(&name), &node);
-            if let Some((versions, current)) = value::credential(&node, reader) {
+            if let Some((versions, current, interval)) = value::credential(&node, reader) {
+                if interval.is_some() {
+                    let advice = "of a tool's credential there are no reminders; leave out `rotate-every` and `rotated`";
+                    reader.problem(&node, advice);
+                }
                 credentials.insert(name, Credential { versions, current });
             }
         }

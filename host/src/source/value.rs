@@ -56,23 +56,22 @@ pub(super) fn layer(node: &Node<'_>, path: &Path, reader: &mut Reader) -> Layer<
     layer
 }
 
+/// The live versions of a credential, the number of the one in use, and after which time that is to be rotated.
+pub(super) type Credential = (Vec<Version<InputValue>>, u64, Option<Interval>);
+
 /// A service's or tool's credential: text, plain or sealed, or a table with `secret`, `value` or `versions`.
-pub(super) fn credential(node: &Node<'_>, reader: &mut Reader) -> Option<(Vec<Version<InputValue>>, u64)> {
+pub(super) fn credential(node: &Node<'_>, reader: &mut Reader) -> Option<Credential> {
     if let Some(text) = node.value.as_str() {
         let value = if text.starts_with(SEALED_PREFIX) {
             InputValue::Sealed(SealedText(text.into()))
         } else {
             InputValue::Plain(PlainValue::Text(text.to_owned()))
         };
-        return Some((vec![Version { number: 1, value }], 1));
+        return Some((vec![Version { number: 1, value }], 1, None));
     }
     let variable = variable(node, reader)?;
-    if variable.interval.is_some() {
-        reader
-            .problem(node, "only a variable's secret has `rotate-every` and `rotated`; leave them out here");
-    }
     match variable.content {
-        Content::Versions { versions, current } => Some((versions, current)),
+        Content::Versions { versions, current } => Some((versions, current, variable.interval)),
         Content::Template(_) => {
             reader.problem(node, "a credential is no template; write `secret` or `versions`");
             None

@@ -6,7 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    admin::{body::named as parsed, values::Owned},
+    admin::{
+        body::named as parsed,
+        values::{Every, Owned},
+    },
     change::{InstanceChange, SealedChange},
     id::EnvironmentName,
     model::{Endpoint, ServiceKind, Tls},
@@ -44,6 +47,10 @@ pub(in crate::admin) struct WireInstance {
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<String>)]
     credential: Option<Option<String>>,
+    /// After how many days the password is to be rotated, from when it was set; null for never.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<u32>)]
+    rotate_every: Option<Option<u32>>,
     /// All of them: at least one.
     endpoints: Option<Vec<WireEndpoint>>,
     /// Other environments that may bind it.
@@ -100,6 +107,8 @@ pub(in crate::admin) struct InstanceEntry {
     pub(super) user: String,
     /// The number of the password's version in use; null where there is no password.
     pub(super) credential_version: Option<u64>,
+    #[serde(flatten)]
+    pub(super) every: Every,
     pub(super) endpoints: Vec<WireEndpoint>,
     pub(super) shared_with: Vec<String>,
     /// Where its URL is injected, and under which name.
@@ -139,6 +148,7 @@ impl WireInstance {
             endpoints: endpoints.transpose()?,
             user: self.user,
             credential: sealed_change(self.credential),
+            rotate_every: self.rotate_every,
             shared_with: shared_with.transpose()?,
         })
     }

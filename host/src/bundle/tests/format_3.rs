@@ -1,6 +1,6 @@
 //! What format 3 adds, there and back, and its hostile neighbours.
 
-use super::*;
+use super::{wire::last::Last, *};
 use crate::model::{Days, Interval, Trigger, question::Sensitivity};
 
 fn triggered() -> Configuration<InputValue> {
@@ -14,7 +14,7 @@ fn pushed_triggered() -> Vec<u8> {
     sign_input(&triggered(), ENVELOPE, &operator(1)).unwrap()
 }
 
-/// With an interval for each secret of the deployment in production.
+/// With an interval for each secret of the deployment in production, and for the service's credential there.
 fn rotated<V: Clone>(mut configuration: Configuration<V>) -> Configuration<V> {
     let ids: Vec<_> = configuration.deployments.keys().cloned().collect();
     for id in ids {
@@ -25,24 +25,37 @@ fn rotated<V: Clone>(mut configuration: Configuration<V>) -> Configuration<V> {
         all.filter(|one| one.sensitivity == Sensitivity::Secret)
             .for_each(|one| one.interval = Some(Interval { every, since: UnixSeconds(1_785_542_400) }));
     }
+    let services: Vec<_> = configuration.services.keys().cloned().collect();
+    for id in services {
+        for instance in configuration.services.get_mut(&id).unwrap().instances.values_mut() {
+            (instance.set, instance.rotate_every) = (Some(UnixSeconds(1_785_542_400)), Days::new(30));
+        }
+    }
     configuration
 }
 
-/// A body of format 3 with these triggers and intervals.
-fn signed_saying(triggers: wire::triggers::Triggers, intervals: wire::intervals::Intervals) -> Vec<u8> {
-    let body = wire::encode(&(write::body(&input(), &[]), wire::more::More::default(), triggers, intervals));
+/// A body of format 3 that says this.
+fn signed_saying(last: Last) -> Vec<u8> {
+    let body = wire::encode(&(write::body(&input(), &[]), wire::more::More::default(), last));
     signed_counting(3, &body, Counts::of(&input(), &[]))
 }
 
 fn signed_with(triggers: &[(&str, u8)]) -> Vec<u8> {
     let triggers = triggers.iter().map(|(name, code)| ((*name).to_owned(), *code));
-    signed_saying(triggers.collect(), BTreeMap::new())
+    signed_saying(Last { triggers: triggers.collect(), ..Last::default() })
 }
 
 /// One of `PASSWORD`, which is the deployment's in production, or of what `place` and `name` say instead.
 fn one_interval(place: wire::Place, name: &str, days: u32) -> Option<BundleError> {
-    let said = wire::intervals::Interval { days, since: 0 };
-    open(&signed_saying(BTreeMap::new(), BTreeMap::from([((place, name.to_owned()), said)]))).err()
+    let intervals = [((place, name.to_owned()), wire::last::Interval { days, since: 0 })].into();
+    open(&signed_saying(Last { intervals, ..Last::default() })).err()
+}
+
+/// One of the credential of `service` in `owner`.
+fn one_credential(service: &str, owner: &str, days: Option<u32>) -> Option<BundleError> {
+    let credentials =
+        [((service.to_owned(), owner.to_owned()), wire::last::Credential { days, set: 0 })].into();
+    open(&signed_saying(Last { credentials, ..Last::default() })).err()
 }
 
 fn production_of(deployment: &str) -> wire::Place {
@@ -74,7 +87,7 @@ fn triggers_of_nothing_unknown_ones_and_none_at_all_are_refused() {
 #[test]
 fn an_interval_travels_with_its_secret_in_both_forms_and_in_pieces() {
     let configuration = rotated(input());
-    assert_eq!(configuration.intervals().count(), 1);
+    assert_eq!((configuration.intervals().count(), configuration.credential_intervals().count()), (1, 1));
     let bytes = sign_input(&configuration, ENVELOPE, &operator(1)).unwrap();
     assert_eq!(inspect(&bytes, &BundleLimits::default()).unwrap().format, 3);
     assert_eq!(open(&bytes).unwrap().configuration, configuration);
@@ -83,7 +96,7 @@ fn an_interval_travels_with_its_secret_in_both_forms_and_in_pieces() {
     let opened = open_stored(&bytes, &store().verifying_key(), &BundleLimits::default()).unwrap();
     assert_eq!(opened.configuration, kept);
     let read = read_part(&write_part(&kept), &kept.workspace, kept.uid).unwrap();
-    assert_eq!(read.intervals().count(), 1);
+    assert_eq!((read.intervals().count(), read.credential_intervals().count()), (1, 1));
 }
 
 #[test]
@@ -107,6 +120,12 @@ fn intervals_of_nothing_and_those_that_are_none_are_refused() {
     ] {
         assert_eq!(reason(one_interval(place, name, 90)), InvalidContent::Loose, "{name}");
     }
+    assert_eq!(one_credential("db", "production", None), None, "when it was set, and no interval");
+    for (service, owner) in [("db", "staging"), ("cache", "production"), ("not a name", "production")] {
+        assert_eq!(reason(one_credential(service, owner, Some(90))), InvalidContent::Loose, "{service}");
+    }
+    let refused = reason(one_credential("db", "production", Some(0)));
+    assert!(matches!(refused, InvalidContent::Interval(_)), "{refused:?}");
     let refused = one_interval(wire::Place::Environment("hunter 2".into()), "PASSWORD", 90);
     assert!(!format!("{refused:?}").contains("hunter"), "{refused:?}");
     assert!(matches!(reason(refused), InvalidContent::Name(_)));

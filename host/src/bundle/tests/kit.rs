@@ -105,6 +105,8 @@ pub(super) fn sample<V>(mut value: impl FnMut(&str) -> V) -> Configuration<V> {
     let instance = Instance {
         endpoints: vec![endpoint],
         user: "app".into(),
+        set: None,
+        rotate_every: None,
         credential: vec![Version { number: 4, value: value("credential") }],
         current: 4,
         shared_with: BTreeSet::from([name("staging")]),

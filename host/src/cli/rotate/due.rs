@@ -10,7 +10,7 @@ use crate::{
         output::{Layout, Output, Page, Table},
     },
     client::Request,
-    id::VariableName,
+    id::{ServiceId, VariableName},
     model::Days,
 };
 
@@ -22,6 +22,9 @@ struct Rotations {
 
 #[derive(Debug, Deserialize)]
 struct Rotation {
+    /// `credential` of a service's.
+    #[serde(default)]
+    kind: String,
     name: String,
     deployment: Option<String>,
     environment: String,
@@ -85,7 +88,11 @@ fn show(Rotations { rotations }: &Rotations, page: &mut Page) {
         };
         table.row(&[
             &one.name,
-            one.deployment.as_deref().unwrap_or("(every)"),
+            one.deployment.as_deref().unwrap_or(if one.kind == "credential" {
+                "(service)"
+            } else {
+                "(every)"
+            }),
             &one.environment,
             &one.version.to_string(),
             &one.set,
@@ -118,11 +125,27 @@ pub(super) fn every(
     let wanted = json!({ "environment": place.said(), "name": key.as_str(), "rotate_every": days });
     let request = Request::post(&place.path()).body("application/json", serde_json::to_vec(&wanted)?);
     let answer = args.target.ask(request)?;
-    let what = match days {
-        Some(days) => format!("{key} of {place} is to be rotated every {days} days"),
-        None => format!("{key} of {place} is not to be rotated at any time"),
-    };
-    report(&answer, &what, output)
+    report(&answer, &told(&format!("{key} of {place}"), days), output)
+}
+
+/// The same of a service's credential, in the environment that owns the instance.
+pub(super) fn every_credential(
+    args: &Args,
+    (service, environment): (&ServiceId, &str),
+    days: Option<u32>,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let wanted = json!({ "instances": { environment: { "rotate_every": days } } });
+    let request = Request::patch(&["api", "v1", "services", service.as_str()]);
+    let answer = args.target.ask(request.body("application/json", serde_json::to_vec(&wanted)?))?;
+    report(&answer, &told(&format!("the credential of {service} in {environment}"), days), output)
+}
+
+fn told(what: &str, days: Option<u32>) -> String {
+    match days {
+        Some(days) => format!("{what} is to be rotated every {days} days"),
+        None => format!("{what} is not to be rotated at any time"),
+    }
 }
 
 /// Reads `90`, `90d` or `never`.

@@ -78,3 +78,26 @@ fn what_is_no_interval_is_refused_and_what_to_write_is_said() {
         assert!(found.contains(only_secrets), "{form}: {found}");
     }
 }
+
+#[test]
+fn a_services_credential_has_an_interval_too_and_a_tools_has_none() {
+    let file = "services/orders-db.toml";
+    let text = String::from_utf8(starter()[file].clone()).unwrap();
+    let line = text.lines().find(|line| line.starts_with("credential = ")).unwrap();
+    let sealed = line.trim_start_matches("credential = ");
+    let saying = |more: &str| edited(file, line, &format!("credential = {{ secret = {sealed}{more} }}"));
+    let both = ", rotate-every = \"90d\", rotated = 2026-08-01";
+    let directory = load(&saying(both)).unwrap_or_else(|problems| panic!("{problems}"));
+    let found: Vec<_> = directory.configuration.credential_intervals().collect();
+    let [(id, _, instance, interval)] = &found[..] else { panic!("{}", found.len()) };
+    assert_eq!((id.as_str(), interval.every.number()), ("orders-db", 90));
+    assert_eq!((interval.since, instance.current), (UnixSeconds(1_785_542_400), 1));
+    let found = problems(&saying(", rotate-every = \"90d\""));
+    assert!(found.contains("credential.rotate-every: `rotated` is missing"), "{found}");
+    let tool = "tools/webhook.toml";
+    let text = String::from_utf8(starter()[tool].clone()).unwrap();
+    let line = text.lines().find(|line| line.starts_with("credentials.token = ")).unwrap();
+    let sealed = line.trim_start_matches("credentials.token = ");
+    let found = problems(&edited(tool, line, &format!("credentials.token = {{ secret = {sealed}{both} }}")));
+    assert!(found.contains("of a tool's credential there are no reminders"), "{found}");
+}
