@@ -148,6 +148,8 @@ pub struct Host {
     looking_back: Semaphore,
     trying: what_if::UnderWay,
     writer: Mutex<Writer>,
+    /// For who only reads: nobody's change is waited for.
+    control: Arc<Control>,
     engine: Arc<DecisionEngine>,
     fingerprints: FingerprintKey,
     watch: quarantine::Watch,

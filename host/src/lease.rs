@@ -128,6 +128,14 @@ pub struct CountedVersion {
     pub boots: u64,
 }
 
+impl Holders {
+    /// How many of the leases are lost.
+    #[must_use]
+    pub fn lost(&self, now: UnixSeconds) -> usize {
+        self.leases.iter().filter(|lease| lease.is_lost(now)).count()
+    }
+}
+
 /// The leases of a workspace.
 #[derive(Default)]
 struct Leases {

@@ -34,7 +34,8 @@ use crate::{
     model::{
         Configuration, Environment, Place, Release, SealedValue,
         question::{
-            AskedCandidate, AskedEnvironment, AskedRelease, AskedVariable, Attribute, CandidateLabel, Subject,
+            AskedCandidate, AskedEnvironment, AskedRelease, AskedVariable, Attribute, CandidateLabel,
+            Subject, attributes,
         },
     },
 };
@@ -219,10 +220,6 @@ impl<V> Plan<V> {
             candidate_labels: self.candidate_labels.clone(),
         }
     }
-}
-
-fn attributes(labels: &std::collections::BTreeMap<String, String>) -> Vec<Attribute> {
-    labels.iter().map(|(key, value)| Attribute::new(key, value)).collect()
 }
 
 fn asked_variable(variable: &Planned) -> AskedVariable {

@@ -165,10 +165,7 @@ impl Room {
 
 /// About how many bytes a question keeps.
 fn weight(facts: &Facts) -> usize {
-    let own = [&facts.region, &facts.zone, &facts.instance];
-    let own: usize = own.into_iter().flatten().map(String::len).sum();
-    let attributes = facts.attributes.iter().map(|one| one.key.len() + one.value.len() + size_of_val(one));
-    OVERHEAD_BYTES + size_of::<Facts>() + own + attributes.sum::<usize>()
+    OVERHEAD_BYTES + size_of::<Facts>() + facts.bytes()
 }
 
 #[cfg(test)]

@@ -245,6 +245,12 @@ fn seen<'a>(
     one.environments.keys().filter(|name| caller.sees(name))
 }
 
+/// The environment of that name, where the deployment uses it and the token sees it.
+fn used(caller: &Caller, one: &Deployment<SealedValue>, name: &str) -> Result<EnvironmentName, Problem> {
+    let found = one.environments.get_key_value(name).map(|(name, _)| name);
+    found.filter(|name| caller.sees(name)).cloned().ok_or_else(Problem::not_found)
+}
+
 fn visible<'a>(
     caller: &Caller,
     served: &'a Served,

@@ -79,7 +79,7 @@ impl Host {
         deployment: &DeploymentId,
         release: Option<u64>,
     ) -> Result<Vec<Report>, ChangeError> {
-        let records = self.writer.lock().control.read(&Report::records(workspace, deployment, release))?;
+        let records = self.control.read(&Report::records(workspace, deployment, release))?;
         Ok(records.values().filter_map(|content| Report::from_bytes(content)).collect())
     }
 }

@@ -261,7 +261,7 @@ impl Host {
     /// # Errors
     /// When the ledger refuses.
     pub fn component(&self, digest: Digest) -> Result<Vec<u8>, ControlError> {
-        self.writer.lock().control.blob(digest)
+        self.control.blob(digest)
     }
 }
 

@@ -50,7 +50,7 @@ impl Host {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn remembered(&self) -> Result<Vec<Remembered>, ChangeError> {
-        let records = self.writer.lock().control.read(PREFIX)?;
+        let records = self.control.read(PREFIX)?;
         let mut all: Vec<_> =
             records.values().filter_map(|content| Remembered::from_bytes(content).ok()).collect();
         all.sort_by_key(|one| one.at);

@@ -15,7 +15,7 @@ use crate::{
     made::Made,
     model::{
         Configuration, Interval, Place, PolicyKind, SealedValue,
-        question::{Answer, Attribute, Facts},
+        question::{Answer, Attribute, Facts, attributes},
     },
     permit::{Grant, Refusal},
     plan::{Attached, Chains, EnvironmentPlans, Plan, snapshot_digest},
@@ -313,10 +313,6 @@ fn link(
         name: attached.policy.to_string(),
         tally,
     })
-}
-
-fn attributes(settings: &BTreeMap<String, String>) -> Vec<Attribute> {
-    settings.iter().map(|(key, value)| Attribute::new(key, value)).collect()
 }
 
 /// A promotion policy belongs to where releases move, and a deployment is no such place: what is attached

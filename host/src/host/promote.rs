@@ -242,14 +242,12 @@ impl Host {
             Promotion::past_records(workspace, deployment),
         ];
         let mut found = BTreeMap::new();
-        let writer = self.writer.lock();
         for prefix in prefixes {
-            let records = writer.control.read(&prefix)?;
+            let records = self.control.read(&prefix)?;
             let read = records.values().filter_map(|content| Promotion::from_bytes(content));
-            // Who holds a target began with what it was before.
+            // Who holds a target began with what it was before. In this order, one that moves on is seen.
             found.extend(read.map(|one| (one.id.clone(), one)));
         }
-        drop(writer);
         let mut all: Vec<_> = found.into_values().collect();
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
@@ -269,7 +267,7 @@ impl Host {
         if let Some(deployment) = deployment {
             prefix = format!("{prefix}{deployment}/");
         }
-        let records = self.writer.lock().control.read(&prefix)?;
+        let records = self.control.read(&prefix)?;
         Ok(records.values().filter_map(|content| Promotion::from_bytes(content)).collect())
     }
 

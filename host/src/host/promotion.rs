@@ -6,7 +6,7 @@ use super::Host;
 use crate::{
     generation::Served,
     id::EnvironmentName,
-    model::{PolicyKind, question::Attribute},
+    model::{PolicyKind, question::attributes},
     plan::promotion_policies,
     policy::{ChainError, Link, PromotionChain},
 };
@@ -27,7 +27,7 @@ impl Host {
             let loaded = served.policies.get(&attachment.policy)?;
             (loaded.kind() == PolicyKind::Promotion).then(|| Link {
                 loaded: Arc::clone(loaded),
-                settings: attachment.settings.iter().map(|(key, value)| Attribute::new(key, value)).collect(),
+                settings: attributes(&attachment.settings),
                 name: attachment.policy.to_string(),
                 tally: self.tallies.of(&configuration.workspace, &attachment.policy),
             })

@@ -174,7 +174,7 @@ impl Host {
         }
         self.still_new(name, Some(made.since()))?;
         let previous = made.previous().ok_or(ChangeError::Unknown)?;
-        let component = self.writer.lock().control.blob(previous)?.into();
+        let component = self.control.blob(previous)?.into();
         let policy = Policy { digest: previous, component, ..made.policy.clone() };
         let key = ResourceKey::Policy(name.clone());
         let record = served.made.resources.get(&key).ok_or(ChangeError::Unknown)?;

@@ -202,6 +202,7 @@ impl Host {
             workshop: Mutex::new(workshop),
             looking_back: Semaphore::new(LOOKS_BACK),
             trying: Mutex::default(),
+            control: Arc::clone(&writer.control),
             writer: Mutex::new(writer),
             engine,
             fingerprints: FingerprintKey::new(fresh_key(&mut entropy)),

@@ -115,15 +115,11 @@ impl Host {
         if keys.is_empty() {
             return Ok(());
         }
-        let records = {
-            let writer = self.writer.lock();
-            let mut records = writer.control.read(&Promotion::open_records(workspace))?;
-            records.extend(writer.control.read(&Promotion::all_running(workspace))?);
-            records
-        };
+        let mut records = self.control.read(&Promotion::all_running(workspace))?;
+        records.extend(self.control.read(&Promotion::open_records(workspace))?);
         for promotion in records.values().filter_map(|content| Promotion::from_bytes(content)) {
             let (deployment, to) = (&promotion.deployment.0, &promotion.to);
-            if let Some(key) = keys.iter().find(|key| comes_to(&key.place, deployment, to)) {
+            if let Some(key) = keys.iter().find(|key| key.place.reaches(deployment, to)) {
                 let reason = format!(
                     "promotion {} by {} is under way to {deployment} in {to}, and {key} is not rotated in the same \
                      step; wait for its end, or set {} without keep where it cannot wait",
@@ -133,16 +129,5 @@ impl Host {
             }
         }
         Ok(())
-    }
-}
-
-/// Whether a place is among the layers of a deployment in an environment.
-fn comes_to(place: &Place, deployment: &DeploymentId, environment: &EnvironmentName) -> bool {
-    match place {
-        Place::Workspace => true,
-        Place::Environment(name) => name == environment,
-        Place::Deployment(id, name) => {
-            id == deployment && name.as_ref().is_none_or(|name| name == environment)
-        }
     }
 }

@@ -127,7 +127,7 @@ impl Host {
     pub(super) fn set_early(&self, served: &Served, pair: &Pair, root: Digest) -> Result<Set, ChangeError> {
         let mut place = None;
         let configuration = &served.snapshot.configuration;
-        let mut fetch = |digest| fetched(&self.writer.lock().control, digest);
+        let mut fetch = |digest| fetched(&self.control, digest);
         let (mut part, release) =
             part_of((&configuration.workspace, configuration.uid), pair, root, &mut fetch)
                 .map_err(|error| unread(pair, error))?;
@@ -151,7 +151,7 @@ impl Host {
         runs: &Runs,
         known: Option<&Served>,
     ) -> Sets {
-        let mut fetch = |digest| fetched(&self.writer.lock().control, digest);
+        let mut fetch = |digest| fetched(&self.control, digest);
         workshop.sets(configuration, runs, known, &mut fetch)
     }
 

@@ -19,7 +19,7 @@ use crate::{
     keyring::Keyring,
     model::{
         Attachment, Configuration, Place, Policy, PolicyKind, SealedValue,
-        question::{Attribute, Facts},
+        question::{Facts, attributes},
     },
     plan::{Chains, Plan},
     policy::Loaded,
@@ -216,23 +216,13 @@ fn put(
         configuration.attachments.push(Attachment { policy: name.clone(), place, settings });
     }
     let (deployment, environment) = (&plan.deployment, &plan.environment.name);
-    let reaches = |place: &Place| match place {
-        Place::Workspace => true,
-        Place::Environment(of) => of == environment,
-        Place::Deployment(of, within) => {
-            of == deployment && within.as_ref().is_none_or(|one| one == environment)
-        }
-    };
-    for attachment in
-        configuration.attachments.iter_mut().filter(|one| one.policy == *name && reaches(&one.place))
-    {
+    let is_tried = |one: &&mut Attachment| one.policy == *name && one.place.reaches(deployment, environment);
+    for attachment in configuration.attachments.iter_mut().filter(is_tried) {
         if let Some(settings) = &tried.settings {
             within_limits(settings)?;
             attachment.settings.clone_from(settings);
         }
-        let settings: Vec<_> =
-            attachment.settings.iter().map(|(key, value)| Attribute::new(key, value)).collect();
-        let rehearsed = rehearse(loaded, name.as_str(), &settings);
+        let rehearsed = rehearse(loaded, name.as_str(), &attributes(&attachment.settings));
         rehearsed
             .map_err(|error| WhatIfError::Invalid(format!("policy {name}: {}", UploadError::from(error))))?;
     }

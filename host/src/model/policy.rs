@@ -103,6 +103,20 @@ pub enum Place {
     Workspace,
 }
 
+impl Place {
+    /// Whether a deployment in an environment is of it.
+    #[must_use]
+    pub fn reaches(&self, deployment: &DeploymentId, environment: &EnvironmentName) -> bool {
+        match self {
+            Self::Workspace => true,
+            Self::Environment(name) => name == environment,
+            Self::Deployment(id, name) => {
+                id == deployment && name.as_ref().is_none_or(|name| name == environment)
+            }
+        }
+    }
+}
+
 impl Attachment {
     /// What the control API calls it, wherever it comes from: the first 16 hex digits of a SHA-256 over
     /// policy and place, so that it stays the same whatever its settings become.

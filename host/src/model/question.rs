@@ -20,6 +20,12 @@ impl Attribute {
     }
 }
 
+/// A map, as attributes.
+#[must_use]
+pub fn attributes(map: &std::collections::BTreeMap<String, String>) -> Vec<Attribute> {
+    map.iter().map(|(key, value)| Attribute::new(key, value)).collect()
+}
+
 /// Whether a variable or candidate is a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Sensitivity {
@@ -125,6 +131,17 @@ pub struct Facts {
     pub instance: Option<String>,
     /// Anything else, in key order, each key once.
     pub attributes: Vec<Attribute>,
+}
+
+impl Facts {
+    /// How many bytes they keep beside their own.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let own = [&self.region, &self.zone, &self.instance];
+        let own: usize = own.into_iter().flatten().map(String::len).sum();
+        let attributes = self.attributes.iter().map(|one| one.key.len() + one.value.len() + size_of_val(one));
+        own + attributes.sum::<usize>()
+    }
 }
 
 /// The facts a policy's answer may depend on. What is not declared is withheld from it, so that

@@ -67,11 +67,7 @@ impl<T> Clone for Weight<T> {
 
 impl<T> Weighter<Key, T> for Weight<T> {
     fn weight(&self, key: &Key, answer: &T) -> u64 {
-        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let attributes = key.facts.attributes.iter().map(|a| a.key.len() + a.value.len() + size_of_val(a));
-        let facts = text(&key.facts.region) + text(&key.facts.zone) + text(&key.facts.instance);
-        let bytes = size_of::<Key>() + facts + attributes.sum::<usize>() + (self.0)(answer);
-        bytes as u64
+        (size_of::<Key>() + key.facts.bytes() + (self.0)(answer)) as u64
     }
 }
 

@@ -12,7 +12,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::visible;
+use super::{used, visible};
 use crate::{
     admin::{
         Caller, Named, NamedTwice,
@@ -88,7 +88,7 @@ pub(in crate::admin) async fn list(
     let served = caller.served(query.as_deref())?;
     let one = visible(&caller, served, &id)?;
     let only = parameter(query.as_deref(), "environment")?;
-    let only = only.map(|name| used(&caller, served, &id, &name)).transpose()?;
+    let only = only.map(|name| used(&caller, one, &name)).transpose()?;
     let mut bindings = Vec::new();
     for (environment, here) in one.environments.iter().filter(|(name, _)| caller.sees(name)) {
         if only.as_ref().is_some_and(|only| only != environment) {
@@ -126,11 +126,12 @@ pub(in crate::admin) async fn add(
     let caller = Caller::of(&host, &headers)?;
     caller.role(Role::Developer)?;
     let served = caller.served(query.as_deref())?;
-    let deployment = visible(&caller, served, &id)?.id.clone();
+    let one = visible(&caller, served, &id)?;
+    let deployment = one.id.clone();
     let precondition = precondition(&headers)?;
     let WireBinding { environment, name, service, of, description } =
         json(body, "environment, name, service, of and description").await?;
-    let environment = used(&caller, served, &id, &environment)?;
+    let environment = used(&caller, one, &environment)?;
     let owner = of.as_deref().map(parsed).transpose()?.unwrap_or_else(|| environment.clone());
     let binding = Binding { service: parsed(&service)?, owner, description };
     if !may_know(&caller, served, &binding, &environment) {
@@ -159,22 +160,16 @@ pub(in crate::admin) async fn remove(
     let caller = Caller::of(&host, &headers)?;
     caller.role(Role::Developer)?;
     let served = caller.served(query.as_deref())?;
-    let deployment = visible(&caller, served, &id)?.id.clone();
+    let one = visible(&caller, served, &id)?;
+    let deployment = one.id.clone();
     let (name, environment) = binding.split_once('@').ok_or_else(Problem::not_found)?;
     let name: VariableName = name.parse().map_err(|_| Problem::not_found())?;
-    let environment = used(&caller, served, &id, environment)?;
+    let environment = used(&caller, one, environment)?;
     let reached = Reached { named: [environment.clone()].into(), ..Reached::default() };
     reached.may_be_changed(&caller, served, query.as_deref())?;
     let edit = ResourceEdit::Delete(ResourceKey::Binding(deployment, environment, name));
     let precondition = precondition(&headers)?;
     changed(host, &caller, query.as_deref(), vec![Edit::Resource(edit)], precondition).await
-}
-
-/// An environment that the deployment uses and the caller sees.
-fn used(caller: &Caller, served: &Served, id: &str, name: &str) -> Result<EnvironmentName, Problem> {
-    let found = visible(caller, served, id)?.environments.get_key_value(name);
-    let found = found.map(|(name, _)| name).filter(|name| caller.sees(name));
-    found.cloned().ok_or_else(Problem::not_found)
 }
 
 /// Whether the caller may be told why another environment's instance cannot be bound.

@@ -12,11 +12,11 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::visible;
+use super::{used, visible};
 use crate::{
     admin::{
         Caller, Named,
-        body::{json, named},
+        body::json,
         openapi::{
             BadRequest, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NotFound, TooLarge,
             Unauthenticated, Unavailable,
@@ -170,10 +170,7 @@ pub(in crate::admin) async fn report(
     let served = caller.served(query)?;
     let one = visible(&caller, served, &id)?;
     let wire: WireCheck = json(body, "release, environment, name, conclusion and measures").await?;
-    let environment: EnvironmentName = named(&wire.environment)?;
-    if !caller.sees(&environment) || !one.environments.contains_key(&environment) {
-        return Err(Problem::not_found());
-    }
+    let environment = used(&caller, one, &wire.environment)?;
     let found = served.snapshot.configuration.environments.get(&environment);
     caller.role(if found.is_some_and(|found| found.protected) { Role::Releaser } else { Role::Developer })?;
     let conclusion = Conclusion::ALL.into_iter().find(|known| known.as_str() == wire.conclusion);

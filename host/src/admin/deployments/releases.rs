@@ -16,7 +16,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{seen, visible};
+use super::{seen, used, visible};
 use crate::{
     admin::{
         Caller, Named,
@@ -25,7 +25,7 @@ use crate::{
             BadRequest, Conflict, Forbidden, InPages, InWorkspace, Internal, Invalid, NotFound, TooLarge,
             Unauthenticated, Unavailable,
         },
-        query::{MAX_PAGE, PAGE, Paging},
+        query::{MAX_PAGE, PAGE, Paging, environment},
         snapshot::blocking,
         tagged,
         values::Owned,
@@ -106,7 +106,8 @@ struct Unfit {
 
 /// A deployment's releases.
 #[utoipa::path(get, path = "/api/v1/deployments/{id}/releases", tag = "releases", operation_id = "list_releases",
-    params(InWorkspace, InPages, ("id" = String, Path, description = "The deployment")),
+    params(InWorkspace, InPages, ("id" = String, Path, description = "The deployment"),
+        ("environment" = Option<String>, Query, description = "The one that is active in this environment only")),
     responses((status = 200, description = "The newest first", body = Releases),
         BadRequest, Unauthenticated, NotFound))]
 pub(in crate::admin) async fn list(
@@ -119,7 +120,12 @@ pub(in crate::admin) async fn list(
     let served = caller.served(query.as_deref())?;
     let one = visible(&caller, served, &id)?;
     let paging = Paging::asked(query.as_deref(), PAGE, MAX_PAGE)?;
-    let (page, next) = paging.of(one.releases.values().rev(), Ordering::Less, |release| release.number);
+    let only = environment(&caller, query.as_deref())?;
+    let only = only.map(|name| used(&caller, one, name.as_str())).transpose()?;
+    let active = |name| served.prepared(&one.id, name)?.plan.release.as_ref().map(|active| active.number);
+    let is_asked = |release: &&Release| only.as_ref().is_none_or(|name| active(name) == Some(release.number));
+    let all = one.releases.values().rev().filter(is_asked);
+    let (page, next) = paging.of(all, Ordering::Less, |release| release.number);
     let releases = page.into_iter().map(|release| entry(&caller, served, one, release)).collect();
     Ok(Json(Releases { releases, next }).into_response())
 }

@@ -11,11 +11,11 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::visible;
+use super::{used, visible};
 use crate::{
     admin::{
         Caller, Named,
-        body::{json, named},
+        body::json,
         openapi::{
             BadRequest, Conflict, Forbidden, InWorkspace, Internal, Invalid, NotFound, TooLarge,
             Unauthenticated, Unavailable,
@@ -24,8 +24,7 @@ use crate::{
         tagged,
     },
     host::{GoBack, Host},
-    id::EnvironmentName,
-    model::{Deployment, Role, SealedValue},
+    model::Role,
     serve::respond::Problem,
 };
 
@@ -158,11 +157,4 @@ pub(in crate::admin) async fn unpin(
             changed: ChangedSnapshot::of(&changed),
         },
     ))
-}
-
-/// The environment of that name, where the deployment uses it and the token sees it.
-fn used(caller: &Caller, one: &Deployment<SealedValue>, name: &str) -> Result<EnvironmentName, Problem> {
-    let environment: EnvironmentName = named(name)?;
-    let is_used = caller.sees(&environment) && one.environments.contains_key(&environment);
-    if is_used { Ok(environment) } else { Err(Problem::not_found()) }
 }

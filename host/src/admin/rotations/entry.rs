@@ -96,7 +96,7 @@ impl RotationEntry {
             HeldVersion {
                 version: one.number,
                 leases: holders.leases.len(),
-                lost: holders.leases.iter().filter(|lease| lease.is_lost(now)).count(),
+                lost: holders.lost(now),
                 unproven: holders.unproven,
                 holders: HolderEntry::some(&holders.leases, now),
             }

@@ -123,9 +123,9 @@ impl CredentialVersion {
         caller: &Caller,
         now: UnixSeconds,
     ) -> Self {
+        let lost = held.lost(now);
         let Holders { mut leases, unproven } = held;
         let all = leases.len();
-        let lost = leases.iter().filter(|lease| lease.is_lost(now)).count();
         leases.retain(|lease| caller.sees(&lease.environment));
         pinned.retain(|(_, environment)| caller.sees(environment));
         let pinned = pinned.into_iter().map(|(deployment, environment)| PinnedTo {

@@ -189,10 +189,9 @@ impl VersionEntry {
         holders: Option<&Holders>,
         now: UnixSeconds,
     ) -> Self {
-        let lost = |holders: &Holders| holders.leases.iter().filter(|lease| lease.is_lost(now)).count();
         Self {
             leases: holders.map(|holders| holders.leases.len()),
-            lost: holders.map(lost),
+            lost: holders.map(|holders| holders.lost(now)),
             unproven: holders.map(|holders| holders.unproven),
             holders: holders.map(|holders| HolderEntry::some(&holders.leases, now)).unwrap_or_default(),
             version: version.number,

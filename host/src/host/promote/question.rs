@@ -11,7 +11,7 @@ use crate::{
     model::{
         Environment, Release, Role, SealedValue, Trigger,
         promotion::{Deferral, KeyDifference, KeyDifferenceKind, Question, RequiredApproval, Stage},
-        question::{AskedEnvironment, AskedRelease, Attribute, Sensitivity, Violation},
+        question::{AskedEnvironment, AskedRelease, Sensitivity, Violation, attributes},
     },
     plan::{Plan, Planned},
     policy::promotion::Judgement,
@@ -211,10 +211,6 @@ fn chain_order(
 
 fn deny(judgement: &mut Judgement, code: &str, message: String) {
     judgement.deny(OWN, Violation { code: code.to_owned(), message, field: None });
-}
-
-fn attributes(labels: &BTreeMap<String, String>) -> Vec<Attribute> {
-    labels.iter().map(|(key, value)| Attribute::new(key, value)).collect()
 }
 
 fn environment(one: &Environment) -> AskedEnvironment {
