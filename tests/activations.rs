@@ -2,16 +2,14 @@
 //! each pair, and taken over from hosts that wrote down its number alone.
 
 use bootlace::{
-    control::Control,
+    clock::Steady,
     host::{Author, Host},
     id::{DeploymentId, EnvironmentName, WorkspaceId},
-    slots::DataDirectory,
     state::{Activation, Alteration, Why},
-    system::entropy,
 };
 use serde_json::{Value, json};
 
-use crate::world::{NOON, Site, World, blocking, settings};
+use crate::world::{NOON, Site, World, blocking, ledger, settings};
 
 const ACTIVATIONS: &str = "/deployments/checkout/activations";
 
@@ -106,9 +104,7 @@ fn what_an_older_host_wrote_is_dated_once_and_goes_on() {
     let clock = bootlace::clock::Clock::manual(NOON);
     drop(Host::open(settings(&site, data.path(), clock.clone())).unwrap());
     {
-        let directory = DataDirectory::open(data.path()).unwrap();
-        let keys = directory.host_keys(&site.roots(), &site.root_key(), &mut entropy).unwrap();
-        let control = Control::open(data.path(), keys.floor.record_key()).unwrap();
+        let control = ledger(&site, data.path(), Steady::system());
         let put = |name: &str, content: &str| Alteration::Put { name: name.into(), content: content.into() };
         let older = [put("workspace/acme/active/checkout/staging", "18"), put("host/format", "1")];
         control.change(&[], &older).unwrap();

@@ -13,8 +13,6 @@ use serde_json::{Value, json};
 use crate::world::{
     NOON, Site, World, blocking,
     program::{Running, asking},
-    site::component,
-    tenants::attachment,
 };
 
 const TO_PRODUCTION: &str = "promote -d checkout --to production --confirm production";
@@ -23,10 +21,7 @@ const PROMOTIONS: &str = "/deployments/checkout/promotions";
 /// Production wants a check beside the approval.
 async fn gated() -> World {
     let mut site = Site::starter();
-    let gate = attachment("required-checks", "environment = \"production\"", &[("checks", "e2e")]);
-    let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
-    let components = ["required-checks", "region-affinity"].map(|name| (name, component(name)));
-    site.govern(&components, &[gate, affinity].concat());
+    site.guard("production", &[("required-checks", &[("checks", "e2e")])]);
     World::with(site).await
 }
 

@@ -135,7 +135,7 @@ fn production() -> EnvironmentName {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promotion_whose_host_is_killed_is_done_or_is_not_and_frees_its_target() {
     let mut site = Site::small(0);
-    site.edit("environments/production.toml", "type = ", "trigger = \"manual\"\ntype = ");
+    site.trigger("production", "manual");
     let premises = Premises::new(&site);
     let (mut held, mut done, mut kills, mut known) = (0, 0, 0, BTreeSet::new());
     let (mut site, mut premises) = blocking(move || {

@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use bootlace::{
-    clock::Clock,
-    control::Control,
+    clock::{Clock, Steady},
     host::{Author, Host, MADE_RELEASES, Requested, WantedRelease},
     id::{DeploymentId, Revision, WorkspaceId},
-    slots::DataDirectory,
     state::{Alteration, Promotion, Status, Why},
-    system::entropy,
 };
 use serde_json::{Value, json};
 
-use crate::world::{NOON, Site, World, blocking, settings};
+use crate::world::{NOON, Site, World, blocking, ledger, settings};
 
 const RELEASES: &str = "/deployments/shop/releases";
 
@@ -100,9 +97,7 @@ fn a_promotion_that_waits_runs_what_it_was_asked_for_and_nothing_else() {
         drop(host);
         // As if another release had its number by now; older versions wrote down no digest.
         {
-            let directory = DataDirectory::open(data.path()).unwrap();
-            let keys = directory.host_keys(&site.roots(), &site.root_key(), &mut entropy).unwrap();
-            let control = Control::open(data.path(), keys.floor.record_key()).unwrap();
+            let control = ledger(&site, data.path(), Steady::system());
             let name = Promotion::open_record(&workspace, &deployment, &waits.to);
             let digest = digest.map(str::to_owned);
             // As of another revision, so that it is judged again.

@@ -219,7 +219,7 @@ async fn what_every_deployment_is_given_is_rotated_in_its_own_layer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn row_17_a_rotation_and_another_release_are_never_one_step() {
     let mut site = Site::starter();
-    site.edit("environments/staging.toml", "type = ", "trigger = \"manual\"\ntype = ");
+    site.trigger("staging", "manual");
     let world = World::with(site).await;
     let set = async |keep: bool| {
         let body = json!({ "environment": "production", "name": "SIGNING_KEY", "value": "v", "is_secret": true,

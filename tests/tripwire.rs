@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     audit::records,
-    world::{Answer, NOON, Site, World, blocking, site::component, tenants::attachment},
+    world::{Answer, NOON, Site, World, blocking},
 };
 
 const DAY: i64 = 86_400;
@@ -200,11 +200,8 @@ async fn which_secret_is_anothers_is_told_to_who_sees_both_environments_alone() 
 /// Production's policy refuses what shares a secret.
 fn guarded() -> Site {
     let mut site = Site::starter();
-    site.edit("environments/production.toml", "type = ", "trigger = \"manual\"\ntype = ");
-    let parity = attachment("parity", "environment = \"production\"", &[]);
-    let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
-    let components = ["parity", "region-affinity"].map(|name| (name, component(name)));
-    site.govern(&components, &[parity, affinity].concat());
+    site.trigger("production", "manual");
+    site.guard("production", &[("parity", &[])]);
     site
 }
 

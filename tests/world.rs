@@ -22,7 +22,7 @@ use std::{
 
 use bootlace::{
     bundle::BundleLimits,
-    clock::Clock,
+    clock::{Clock, Steady},
     control::{Control, ControlError},
     host::{Host, HostSettings, StartError},
     id::{Revision, UnixSeconds},
@@ -103,17 +103,10 @@ impl World {
         drop(host);
         let (host, site, data, clock) = blocking(move || {
             if let Some(meanwhile) = meanwhile {
-                let mut directory = None;
                 program::until("the host is gone", || {
-                    match DataDirectory::open(data.path()) {
-                        Err(DirectoryError::InUse { .. }) => {}
-                        opened => directory = Some(opened.unwrap()),
-                    }
-                    directory.is_some()
+                    !matches!(DataDirectory::open(data.path()), Err(DirectoryError::InUse { .. }))
                 });
-                let keys = directory.unwrap().host_keys(&site.roots(), &site.root_key(), &mut entropy);
-                let control = Control::open(data.path(), keys.unwrap().floor.record_key());
-                meanwhile(&control.unwrap());
+                meanwhile(&ledger(&site, data.path(), Steady::system()));
             }
             let mut host = None;
             // Whatever a request left at work has the host, and its locks, until it is done.
@@ -253,9 +246,16 @@ pub(crate) fn settings(site: &Site, data: &Path, clock: Clock) -> HostSettings {
         strict_audit: false,
         audit_days: 90,
         clock,
-        leases: bootlace::clock::Steady::system(),
+        leases: Steady::system(),
         overrides: Vec::new(),
     }
+}
+
+/// The ledger of a host that is down.
+pub(crate) fn ledger(site: &Site, data: &Path, steady: Steady) -> Control {
+    let directory = DataDirectory::open(data).unwrap();
+    let keys = directory.host_keys(&site.roots(), &site.root_key(), &mut entropy).unwrap();
+    Control::open_with(data, keys.floor.record_key(), steady).unwrap()
 }
 
 /// Whether another host, which may be on its way out, has the data directory.

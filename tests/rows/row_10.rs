@@ -93,7 +93,7 @@ async fn row_10_a_release_does_not_run_where_a_key_that_it_reads_is_not_set() {
 #[tokio::test(flavor = "multi_thread")]
 async fn row_10_what_a_directory_names_anew_runs_where_its_trigger_is_automatic() {
     let mut site = Site::starter();
-    site.edit("environments/staging.toml", "type = ", "trigger = \"automatic\"\ntype = ");
+    site.trigger("staging", "automatic");
     let mut world = World::with(site).await;
     let staging = world.by("viewer", "GET", "/environments/staging", Value::Null).await.json();
     assert_eq!(staging["trigger"], "automatic");

@@ -16,7 +16,7 @@ const CHECKS: &str = "/deployments/checkout/checks";
 
 async fn gated() -> World {
     let mut site = Site::starter();
-    site.edit("environments/production.toml", "type = ", "trigger = \"manual\"\ntype = ");
+    site.trigger("production", "manual");
     let settings = [("checks", "e2e"), ("soak", "30m"), ("thresholds", "error-rate<=0.01")];
     site.guard("production", &[("required-checks", &settings), ("four-eyes", &[])]);
     World::with(site).await

@@ -235,6 +235,12 @@ impl Site {
         self.write(path, edited)
     }
 
+    /// Has an environment take releases in that way: `automatic`, `manual` or `approval`.
+    pub(crate) fn trigger(&mut self, environment: &str, trigger: &str) -> &mut Self {
+        let path = format!("environments/{environment}.toml");
+        self.change_toml(&path, |file| file["trigger"] = toml_edit::value(trigger))
+    }
+
     /// Seals a secret of deployment `checkout` again, with another plaintext.
     pub(crate) fn set_secret(&mut self, environment: &str, name: &str, plaintext: &str) -> &mut Self {
         let sealed = self.seal(&self.address(environment, name, 1), plaintext.as_bytes()).unwrap();
