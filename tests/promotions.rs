@@ -9,21 +9,21 @@ use std::{
 
 use bootlace::{
     clock::{Clock, Steady, rfc3339},
-    control::{Control, Expected},
+    control::Expected,
     host::{Author, ChangeError, HOLD_SECONDS, Host, MintRequest, PAST_PROMOTIONS, Requested},
     id::{DeploymentId, EnvironmentName, Revision, UnixSeconds, WorkspaceId},
     ledger::Ttl,
     model::{Role, Scope, promotion::Approval},
-    slots::DataDirectory,
     state::{Alteration, Approved, Promotion, Status, Why},
-    system::entropy,
     token::{Token, token_id},
 };
 use serde_json::{Value, json};
 
 use crate::{
     audit::records,
-    world::{Answer, NOON, Site, World, blocking, http, settings, site::component, tenants::attachment},
+    world::{
+        Answer, NOON, Site, World, blocking, http, ledger, settings, site::component, tenants::attachment,
+    },
 };
 
 const PROMOTIONS: &str = "/deployments/checkout/promotions";
@@ -44,7 +44,7 @@ fn to_production() -> Requested {
 /// Production takes what somebody promotes, and nobody approves.
 fn manual() -> Site {
     let mut site = Site::starter();
-    site.edit("environments/production.toml", "type = ", "trigger = \"manual\"\ntype = ");
+    site.trigger("production", "manual");
     site
 }
 
@@ -122,9 +122,7 @@ fn a_holder_that_is_killed_frees_the_target_at_the_leases_end_with_nothing_half_
         drop(host);
         // What is there when a host dies between taking the target and the one transaction that does it all.
         {
-            let directory = DataDirectory::open(data.path()).unwrap();
-            let keys = directory.host_keys(&site.roots(), &site.root_key(), &mut entropy).unwrap();
-            let control = Control::open_with(data.path(), keys.floor.record_key(), steady.clone()).unwrap();
+            let control = ledger(&site, data.path(), steady.clone());
             let checkout: DeploymentId = "checkout".parse().unwrap();
             let name = Promotion::running_record(&workspace(), &checkout, &place("production"));
             let killed = Promotion {
@@ -212,10 +210,7 @@ fn two_pairs_of_eyes() -> Site {
 
 fn eyes(settings: &[(&str, &str)]) -> Site {
     let mut site = Site::starter();
-    let eyes = attachment("four-eyes", "environment = \"production\"", settings);
-    let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
-    let components = ["four-eyes", "region-affinity"].map(|name| (name, component(name)));
-    site.govern(&components, &[eyes, affinity].concat());
+    site.guard("production", &[("four-eyes", settings)]);
     site
 }
 
@@ -454,9 +449,7 @@ fn what_was_revoked_while_nobody_could_look_does_not_stand_again_when_its_time_i
     drop(host);
     {
         // Somebody else is at it, until their hold ends.
-        let directory = DataDirectory::open(data.path()).unwrap();
-        let keys = directory.host_keys(&site.roots(), &site.root_key(), &mut entropy).unwrap();
-        let control = Control::open_with(data.path(), keys.floor.record_key(), steady.clone()).unwrap();
+        let control = ledger(&site, data.path(), steady.clone());
         let name = Promotion::running_record(&workspace(), &once.deployment.0, &once.to);
         let ttl = Ttl::seconds(HOLD_SECONDS).unwrap();
         control.lease(&[(&name, Expected::Absent)], (&name, &once.to_bytes()), ttl).unwrap();
@@ -474,7 +467,7 @@ fn what_was_revoked_while_nobody_could_look_does_not_stand_again_when_its_time_i
 fn what_was_approved_right_before_a_kill_is_judged_with_that_after_the_next_start() {
     let (data, steady) = (tempfile::TempDir::new().unwrap(), Steady::manual());
     let mut site = Site::starter();
-    site.edit("environments/production.toml", "type = ", "trigger = \"approval\"\ntype = ");
+    site.trigger("production", "approval");
     let open = || {
         let mut settings = settings(&site, data.path(), Clock::manual(NOON));
         settings.leases = steady.clone();
@@ -490,9 +483,7 @@ fn what_was_approved_right_before_a_kill_is_judged_with_that_after_the_next_star
     drop(host);
     {
         // The approval is durable, and nobody has looked at it.
-        let directory = DataDirectory::open(data.path()).unwrap();
-        let keys = directory.host_keys(&site.roots(), &site.root_key(), &mut entropy).unwrap();
-        let control = Control::open_with(data.path(), keys.floor.record_key(), steady.clone()).unwrap();
+        let control = ledger(&site, data.path(), steady.clone());
         let approval = Approval { principal: "kim".into(), role: Role::Releaser, approved_at: 1 };
         waits.approvals.push(Approved { approval, bearer: None });
         let name = Promotion::open_record(&workspace(), &waits.deployment.0, &waits.to);
@@ -576,10 +567,7 @@ async fn who_asked_or_an_admin_withdraws_what_waits_and_its_target_is_free() {
 async fn what_is_tried_again_after_more_than_a_week_waits_for_that_and_no_longer_than_a_day_on() {
     const DAY: i64 = 86_400;
     let mut site = Site::starter();
-    let soak = attachment("required-checks", "environment = \"production\"", &[("soak", "8d")]);
-    let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
-    let components = ["required-checks", "region-affinity"].map(|name| (name, component(name)));
-    site.govern(&components, &[soak, affinity].concat());
+    site.guard("production", &[("required-checks", &[("soak", "8d")])]);
     let world = World::with(site).await;
     let host = Arc::clone(&world.host);
     blocking(move || activate(&host, "staging", 17)).await;
@@ -676,10 +664,7 @@ async fn what_waits_is_looked_at_again_when_there_is_something_new_and_not_befor
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_environment_of_a_chain_takes_what_is_registered_through_the_same_gates() {
     let mut site = Site::starter();
-    let gate = attachment("required-checks", "environment = \"staging\"", &[("checks", "e2e")]);
-    let affinity = attachment("region-affinity", "deployment = \"checkout\"", &[]);
-    let components = ["required-checks", "region-affinity"].map(|name| (name, component(name)));
-    site.govern(&components, &[gate, affinity].concat());
+    site.guard("staging", &[("required-checks", &[("checks", "e2e")])]);
     let mut world = World::with(site).await;
     let releaser = world.site.token("releaser").to_owned();
     let releaser = releaser.as_str();
