@@ -1,18 +1,18 @@
 //! After every edit: what was made reads back from the records that the edit changed, and a host that
 //! starts with these has the same configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
 use super::*;
 use crate::{
     id::{Uid, UnixSeconds, WorkspaceId},
-    keyring::RootKeys,
-    made::nothing_special,
+    keyring::{Keyring, RootKey, RootKeys, WrappedDataKey},
+    made::{Made, ResourceKey, Stamp, nothing_special},
     model::{
-        AddressKind, Binding, Endpoint, EnvironmentType, Instance, Layer, Service, ServiceKind, Tls, Tool,
-        ToolUse,
+        Address, AddressKind, Binding, Configuration, Deployment, Endpoint, EnvironmentType, Instance, Layer,
+        Place, SealedValue, Service, ServiceKind, Tls, Tool, ToolUse,
     },
     state::Alteration,
     system,

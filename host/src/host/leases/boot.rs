@@ -27,7 +27,7 @@ pub struct Holding<'a> {
     pub instance: Option<&'a str>,
     /// For how long it asks for a lease.
     pub seconds: Option<u32>,
-    /// [`Leases::epoch`], from before it was decided.
+    /// [`super::Leases::epoch`], from before it was decided.
     pub epoch: u64,
     /// Now.
     pub now: UnixSeconds,

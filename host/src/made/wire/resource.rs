@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
-use super::{Made, MadeResource, ResourceKey, WireStamp, place, stamp, to_stamp};
+use super::{Made, MadeResource, ResourceKey, WireStamp, stamp, to_stamp, value::place};
 use crate::{
     bundle,
     id::{DeploymentId, Digest, EnvironmentName, PolicyName, Uid, VariableName, WorkspaceId},
