@@ -35,8 +35,8 @@ async fn compare_of(world: &World, deployment: &str) -> Shared {
     let (host, deployment) = (Arc::clone(&world.host), deployment.parse().unwrap());
     let compared = blocking(move || {
         let named = |name: &str| name.parse().unwrap();
-        let (workspace, pair) = ("acme".parse().unwrap(), (&named("staging"), &named("production")));
-        host.shared_secrets(&Author::process("eve"), &workspace, &deployment, pair)
+        let (live, pair) = (host.store.load_full(), (&named("staging"), &named("production")));
+        host.shared_secrets(&Author::process("eve"), &live.workspaces()["acme"], &deployment, pair)
     });
     compared.await.unwrap()
 }

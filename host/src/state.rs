@@ -6,7 +6,7 @@ mod promotion;
 mod record;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub use activation::{Activation, Active, MAX_ACTIVATIONS, Past, Pin, Running, Runs, Why, sets_in};
 pub use promotion::{Approved, Bearer, Promotion, Report, Status, Word};
@@ -28,8 +28,8 @@ pub const EXPIRED_SECONDS: i64 = 86_400;
 /// A host's control state.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
-    /// Every token that works, by its hash.
-    pub tokens: BTreeMap<TokenHash, TokenRecord>,
+    /// Every token that works, by its hash: shared with the state before, where a change is not about them.
+    pub tokens: Arc<BTreeMap<TokenHash, TokenRecord>>,
     /// What is active, by workspace: every workspace that was ever begun or given a token, also before its
     /// first push.
     pub active: BTreeMap<WorkspaceId, Active>,
@@ -63,10 +63,15 @@ impl State {
         tokens: impl IntoIterator<Item = TokenRecord>,
         active: Activations,
     ) {
-        self.tokens.extend(tokens.into_iter().map(|token| (token.hash, token)));
+        self.tokens_mut().extend(tokens.into_iter().map(|token| (token.hash, token)));
         let begun = |(name, release)| (name, Activation::begun(release));
         let active = active.into_iter().map(|(id, names)| (id, names.into_iter().map(begun).collect()));
         self.active.insert(workspace.clone(), active.collect());
+    }
+
+    /// The tokens, to change them.
+    pub fn tokens_mut(&mut self) -> &mut BTreeMap<TokenHash, TokenRecord> {
+        Arc::make_mut(&mut self.tokens)
     }
 
     /// Takes from `bootstrap` the workspaces that are new; whether there were any. A workspace is
@@ -76,7 +81,7 @@ impl State {
         let new: Vec<_> = bootstrap.active.into_iter().filter(|(workspace, _)| !known(workspace)).collect();
         for (workspace, active) in &new {
             let tokens = bootstrap.tokens.values().filter(|token| token.scope.workspace() == Some(workspace));
-            self.tokens.extend(tokens.map(|token| (token.hash, token.clone())));
+            self.tokens_mut().extend(tokens.map(|token| (token.hash, token.clone())));
             self.active.insert(workspace.clone(), active.clone());
         }
         !new.is_empty()
@@ -99,20 +104,20 @@ impl State {
         if let Some(workspace) = workspace {
             self.active.entry(workspace.clone()).or_default();
         }
-        self.tokens.insert(record.hash, record);
+        self.tokens_mut().insert(record.hash, record);
         Ok(())
     }
 
     /// Forgets tokens that expired more than a day ago.
     pub fn forget_expired(&mut self, now: UnixSeconds) {
         let gone = |at: UnixSeconds| now.0.saturating_sub(at.0) > EXPIRED_SECONDS;
-        self.tokens.retain(|_, record| !record.expires_at.is_some_and(gone));
+        self.tokens_mut().retain(|_, record| !record.expires_at.is_some_and(gone));
     }
 
     /// Forgets an environment: the tokens that are for it alone go, no other is for it any more, and
     /// nothing is active there. A token that is left without any name would be for all.
     pub fn forget_environment(&mut self, workspace: &WorkspaceId, name: &EnvironmentName) {
-        self.tokens.retain(|_, token| match &mut token.scope {
+        self.tokens_mut().retain(|_, token| match &mut token.scope {
             Scope::Instance { workspace: of, environment, .. } => of != workspace || environment != name,
             Scope::Tenant { workspace: of, environments, .. } if of == workspace => {
                 !environments.remove(name) || !environments.is_empty()
@@ -126,7 +131,7 @@ impl State {
 
     /// Forgets a deployment: the tokens of its instances go, and nothing of it is active.
     pub fn forget_deployment(&mut self, workspace: &WorkspaceId, id: &DeploymentId) {
-        self.tokens.retain(|_, token| match &token.scope {
+        self.tokens_mut().retain(|_, token| match &token.scope {
             Scope::Instance { workspace: of, deployment, .. } => of != workspace || deployment != id,
             Scope::Tenant { .. } | Scope::Operator => true,
         });
@@ -282,7 +287,7 @@ mod tests {
         assert_eq!(ids(&state), ["1", "3"]);
 
         // All that "other" had is revoked, and the host starts again.
-        state.tokens.retain(|_, one| one.id == "1");
+        state.tokens_mut().retain(|_, one| one.id == "1");
         assert!(!state.adopt(bootstrap(4)));
         assert_eq!(ids(&state), ["1"]);
     }

@@ -52,7 +52,7 @@ impl Pair {
             settings.trusted = trusted;
             let state = settings.bootstrap.as_mut().unwrap();
             state.begin(&directory.configuration.workspace, bootstrap.tokens, bootstrap.active);
-            state.tokens.extend(records.into_iter().map(|record| (record.hash, record)));
+            state.tokens_mut().extend(records.into_iter().map(|record| (record.hash, record)));
         })
         .await;
         let pushed = world.push(&twin.bundle_of(&directory, Revision(0)), 0).await;

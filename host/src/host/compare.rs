@@ -48,12 +48,11 @@ impl Host {
     pub fn shared_secrets(
         &self,
         author: &Author,
-        workspace: &WorkspaceId,
+        served: &Served,
         deployment: &DeploymentId,
         (source, target): (&EnvironmentName, &EnvironmentName),
     ) -> Result<Shared, ChangeError> {
-        let live = self.store.load_full();
-        let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
+        let workspace = &served.snapshot.configuration.workspace;
         // Where it is pinned, what it would be given is compared, and not what it is given yet.
         let own = self.unpinned(served, deployment, target)?;
         let versions = of_same_names(served, deployment, source, (target, own.as_deref()))?;

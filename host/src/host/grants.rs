@@ -8,6 +8,8 @@
 //! behind; they go when something of that name is made by API. At a workspace's first revision nothing of it
 //! was ever deleted, and what is there was minted for what is to come.
 
+use std::sync::Arc;
+
 use super::{ChangeError, promote::gone::Gone};
 use crate::{
     change::{Edit, LISTED},
@@ -97,7 +99,9 @@ impl Regranted {
                 grant(&mut state, workspace, (source, &wanted.name))?;
             }
         }
-        let gone = before.tokens.values().filter(|token| !state.tokens.contains_key(&token.hash));
+        let same = Arc::ptr_eq(&before.tokens, &state.tokens);
+        let all = before.tokens.values().filter(|_| !same);
+        let gone = all.filter(|token| !state.tokens.contains_key(&token.hash));
         let gone: Vec<&TokenRecord> = gone.collect();
         let warning = |token: &&TokenRecord| {
             format!("token {} of {} is revoked: what it was for is gone", token.id, token.principal)
@@ -146,7 +150,7 @@ fn grant(
     (source, clone): (&EnvironmentName, &EnvironmentName),
 ) -> Result<(), ChangeError> {
     let mut many = 0;
-    for token in state.tokens.values_mut() {
+    for token in state.tokens_mut().values_mut() {
         let Scope::Tenant { workspace, environments, .. } = &mut token.scope else { continue };
         if workspace == of && environments.contains(source) {
             environments.insert(clone.clone());

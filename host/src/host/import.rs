@@ -319,16 +319,16 @@ fn own(
 fn replace(state: &mut State, workspace: &WorkspaceId, moved: State) -> Result<usize, ChangeError> {
     let before = state.tokens.len();
     state
-        .tokens
+        .tokens_mut()
         .retain(|hash, token| token.scope.workspace() != Some(workspace) || moved.tokens.contains_key(hash));
     let ended = before - state.tokens.len();
-    state.tokens.retain(|_, token| token.scope.workspace() != Some(workspace));
+    state.tokens_mut().retain(|_, token| token.scope.workspace() != Some(workspace));
     state.active.insert(workspace.clone(), Active::new());
-    for (hash, record) in moved.tokens {
-        if state.tokens.contains_key(&hash) {
+    for (hash, record) in moved.tokens.iter() {
+        if state.tokens.contains_key(hash) {
             return Err(unfit("a token that somebody else has here"));
         }
-        state.add_token(record).map_err(|error| ChangeError::Invalid(vec![error.to_string()]))?;
+        state.add_token(record.clone()).map_err(|error| ChangeError::Invalid(vec![error.to_string()]))?;
     }
     state.active.extend(moved.active);
     Ok(ended)

@@ -69,7 +69,7 @@ impl Kept {
             let minted = Minted::offline(request, now)?;
             announce(&minted)?;
             state = bootstrap;
-            state.tokens.insert(minted.record.hash, minted.record);
+            state.tokens_mut().insert(minted.record.hash, minted.record);
         } else {
             state.adopt(bootstrap);
         }

@@ -105,7 +105,7 @@ impl Host {
             .map_or_else(|| json!({ "token": token_id(hash) }), |one| about(one));
         let revoked = self.store.load().token(hash).map(|one| one.scope.clone());
         self.change_tokens("token-revoke", revoker, details, |state, writer| {
-            let Some(gone) = state.tokens.remove(hash) else { return Ok(Vec::new()) };
+            let Some(gone) = state.tokens_mut().remove(hash) else { return Ok(Vec::new()) };
             let mut fallen = Vec::new();
             // An operator's may have said something anywhere.
             let all = self.store.load_full();

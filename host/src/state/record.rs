@@ -16,7 +16,7 @@
 //! | `workspace/<name>/activations/<deployment>/<environment>` | what was before |
 //! | `workspace/<name>/begun` | nothing |
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Activation, Past, State, StateError, wire};
 use crate::{
@@ -71,7 +71,7 @@ impl State {
                     if record.scope.workspace() != workspace || token_name(&record) != *name {
                         return Err(invalid(name));
                     }
-                    state.tokens.insert(record.hash, record);
+                    state.tokens_mut().insert(record.hash, record);
                 }
                 (What::Begun, Some(workspace)) => drop(state.active.entry(workspace.clone()).or_default()),
                 (What::Active(place), Some(workspace)) => {
@@ -90,13 +90,16 @@ impl State {
     /// where a change is more than one transaction takes, what is cut off is taken up again.
     #[must_use]
     pub fn since(&self, old: &Self) -> Vec<Alteration> {
-        let ended = old.tokens.values().filter(|record| !self.tokens.contains_key(&record.hash));
-        let mut all: Vec<_> = ended.map(|record| Alteration::Delete { name: token_name(record) }).collect();
-        let is_new = |(hash, record): &(&TokenHash, &TokenRecord)| old.tokens.get(*hash) != Some(*record);
-        all.extend(self.tokens.iter().filter(is_new).map(|(_, record)| Alteration::Put {
-            name: token_name(record),
-            content: wire::token_to_bytes(record),
-        }));
+        let mut all = Vec::new();
+        if !Arc::ptr_eq(&self.tokens, &old.tokens) {
+            let ended = old.tokens.values().filter(|record| !self.tokens.contains_key(&record.hash));
+            all.extend(ended.map(|record| Alteration::Delete { name: token_name(record) }));
+            let is_new = |(hash, record): &(&TokenHash, &TokenRecord)| old.tokens.get(*hash) != Some(*record);
+            all.extend(self.tokens.iter().filter(is_new).map(|(_, record)| Alteration::Put {
+                name: token_name(record),
+                content: wire::token_to_bytes(record),
+            }));
+        }
         let (before, after) = (old.activations(), self.activations());
         for (pair, ended) in before.iter().filter(|(pair, _)| !after.contains_key(*pair)) {
             all.push(Alteration::Delete { name: active_name(pair) });
@@ -252,9 +255,9 @@ mod tests {
         assert!(state.since(&state.clone()).is_empty());
 
         let old = state.clone();
-        state.tokens.remove(&TokenHash([2; 32]));
+        state.tokens_mut().remove(&TokenHash([2; 32]));
         let more = token(4, Scope::Operator);
-        state.tokens.insert(more.hash, more);
+        state.tokens_mut().insert(more.hash, more);
         let checkout = state.active.get_mut("acme").unwrap().get_mut("checkout").unwrap();
         checkout.remove("staging");
         checkout.insert("preview/pr-42".parse().unwrap(), Activation::begun(19));

@@ -90,7 +90,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<State, StateError> {
         if let Some(workspace) = record.scope.workspace() {
             state.active.entry(workspace.clone()).or_default();
         }
-        state.tokens.insert(record.hash, record);
+        state.tokens_mut().insert(record.hash, record);
     }
     for workspace in wire.inactive {
         state.active.insert(name(&workspace)?, BTreeMap::new());

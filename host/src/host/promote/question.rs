@@ -91,9 +91,8 @@ impl Host {
 
     /// Whether the target's secrets are another environment's.
     fn shared_in(&self, served: &Served, promotion: &Promotion) -> Result<Shared, ChangeError> {
-        let workspace = &served.snapshot.configuration.workspace;
         let (requester, between) = (Author::process(&promotion.by), (promotion.source(), &promotion.to));
-        self.shared_secrets(&requester, workspace, &promotion.deployment.0, between)
+        self.shared_secrets(&requester, served, &promotion.deployment.0, between)
     }
 
     /// What could not be compared yet is not taken for different.
