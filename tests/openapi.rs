@@ -85,3 +85,25 @@ fn no_reference_of_the_document_leads_nowhere() {
         assert!(document.pointer(pointer).is_some(), "{pointer}");
     }
 }
+
+/// Two of one name would be one in the document: the other is described as what it is not.
+#[test]
+fn no_two_descriptions_have_one_name() {
+    let mut names = BTreeSet::new();
+    for (path, text) in world::files::sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src")) {
+        for rest in text.split("ToSchema").skip(1).filter(|rest| rest.starts_with([')', ','])) {
+            let Some((attributes, item)) = rest
+                .split_once("struct ")
+                .into_iter()
+                .chain(rest.split_once("enum "))
+                .min_by_key(|(before, _)| before.len())
+            else {
+                continue;
+            };
+            let renamed = attributes.split_once("#[schema(as = ").map(|(_, rest)| rest);
+            let name: String = renamed.unwrap_or(item).chars().take_while(|c| c.is_alphanumeric()).collect();
+            assert!(names.insert(name.clone()), "{}: another is described as {name}", path.display());
+        }
+    }
+    assert!(names.len() > 100, "{names:?}");
+}

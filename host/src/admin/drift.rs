@@ -43,7 +43,7 @@ pub(super) struct DriftEntry {
     /// What it is and where, in words.
     subject: String,
     #[schema(
-        pattern = "^(value|environment|deployment|service|tool|binding|policy|attachment|requirement)$"
+        pattern = "^(value|environment|deployment|service|tool|binding|policy|attachment|release|requirement)$"
     )]
     kind: &'static str,
     name: String,

@@ -49,6 +49,7 @@ type Answer = Result<Response, Problem>;
 /// An environment that is wanted.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WantedEnvironment)]
 pub(super) struct WireCreate {
     name: String,
     /// Left out for a preview, `preview/<source>`, it is cloned from the workspace's preview template:
@@ -74,6 +75,7 @@ pub(super) struct WireCreate {
 /// What is to change; the rest stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ChangedEnvironment)]
 pub(super) struct WirePatch {
     /// One that comes to be of type production is protected, if nothing is said.
     #[serde(rename = "type")]

@@ -4,6 +4,8 @@
 mod boot;
 mod refusals;
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -93,6 +95,7 @@ pub fn document() -> Value {
     document["paths"]["/v1/boot"]["post"]["requestBody"]["required"] = false.into();
     document["servers"] = json!([{ "url": "http://127.0.0.1:7301", "description": "The admin listener" }]);
     keyed(&mut document);
+    opened(&mut document);
     // Before a request is read at all, a listener with too many connections turns it away.
     for path in document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
         let operations = path.as_object_mut().into_iter().flat_map(|path| path.values_mut());
@@ -102,6 +105,21 @@ pub fn document() -> Value {
         }
     }
     document
+}
+
+/// What is a part of something larger has members beside its own: where it stands alone, as what is sent, none.
+fn opened(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    let closed: BTreeMap<_, _> = schemas
+        .iter()
+        .filter(|(_, one)| one["additionalProperties"] == false)
+        .map(|(name, one)| (format!("#/components/schemas/{name}"), one.clone()))
+        .collect();
+    for part in schemas.values_mut().filter_map(|one| one.get_mut("allOf")?.as_array_mut()).flatten() {
+        let Some(found) = part["$ref"].as_str().and_then(|reference| closed.get(reference)) else { continue };
+        *part = found.clone();
+        part.as_object_mut().map(|members| members.remove("additionalProperties"));
+    }
 }
 
 /// Every change takes a key, and refuses it where it is another request's.

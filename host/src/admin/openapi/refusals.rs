@@ -40,8 +40,7 @@ pub(crate) struct ProblemDocument {
     /// Who asked for the promotion that has the target.
     #[schema(nullable = false)]
     holder: Option<String>,
-    /// `conflict`: what is current.
-    #[schema(nullable = false)]
+    /// `conflict`: what is current; null where that has no revision.
     revision: Option<u64>,
     /// Of a version that is not revoked: some of the leases that hold it.
     #[schema(nullable = false)]

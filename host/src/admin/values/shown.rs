@@ -35,6 +35,7 @@ pub(in crate::admin) struct Values {
 
 /// A required key.
 #[derive(Serialize, ToSchema)]
+#[schema(as = RequiredKey)]
 pub(in crate::admin) struct RequiredEntry {
     pub(super) name: String,
     pub(super) form: WireType,

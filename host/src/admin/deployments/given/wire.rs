@@ -120,6 +120,7 @@ pub(in crate::admin) struct Namespaces {
 
 /// The tools that a deployment calls, and what is injected.
 #[derive(Serialize, ToSchema)]
+#[schema(as = CalledTools)]
 pub(in crate::admin) struct Tools {
     #[serde(flatten)]
     pub(super) said: WireTools,
