@@ -3,6 +3,8 @@
 
 use std::{env, fs, path::PathBuf, process::Command};
 
+use serde_json::json;
+
 use crate::world::{
     World, blocking,
     service::{on_path, skip},
@@ -22,19 +24,23 @@ struct Run {
     paths: &'static str,
     token: String,
     /// As schemathesis.toml has them: so that there is something to be answered.
-    parameters: &'static str,
+    parameters: String,
 }
 
 const ADMIN: &str = "^/(?!v1/)";
 const BOOT: &str = "^/v1/";
+/// What there is: of `explain`, the environments; of a deployment, it, a lease and a promotion of it.
 const KNOWN: &str = r#"
 [[operations]]
 include-operation-id = "explain"
 parameters = { "path.id" = "checkout", "query.environment" = ["staging", "production"] }
+[[operations]]
+include-path-regex = "^/api/v1/deployments/"
+parameters = { "path.id" = "checkout", "path.promotion" = "@PROMOTION@", "path.lease" = "@LEASE@" }
 "#;
 // Who makes workspaces by the hundred is told so much that mixing it into what is asked next takes
 // schemathesis longer than all the rest; the tenant's runs do that.
-const KNOWN_TO_OPERATORS: &str = r#"
+const OF_OPERATORS: &str = r#"
 [phases.fuzzing.extra-data-sources]
 responses = false
 [phases.coverage.extra-data-sources]
@@ -43,10 +49,19 @@ responses = false
 responses = false
 [parameters]
 "query.workspace" = "acme"
-[[operations]]
-include-operation-id = "explain"
-parameters = { "path.id" = "checkout", "query.environment" = ["staging", "production"] }
 "#;
+
+/// What of a deployment has names of the host's making: a promotion that waits, and a lease.
+async fn known(world: &World) -> String {
+    let path = "/deployments/checkout/promotions";
+    let waits = world.by("releaser", "POST", path, json!({ "to": "production" })).await;
+    assert_eq!(waits.status, 202, "{}", waits.text());
+    let leased = world.boot_as("staging", "GET", "", &[("bootlace-lease", "3600")], "").await;
+    assert!(!leased.header("bootlace-lease").is_empty(), "{}", leased.text());
+    KNOWN
+        .replace("@PROMOTION@", waits.json()["id"].as_str().unwrap())
+        .replace("@LEASE@", leased.header("bootlace-lease"))
+}
 
 fn schemathesis() -> Option<PathBuf> {
     let named = env::var_os("BOOTLACE_SCHEMATHESIS").map(PathBuf::from);
@@ -64,18 +79,19 @@ async fn no_answer_is_other_than_the_document_says() {
     let (admin, boot) =
         (format!("http://{}", world.admin_address()), format!("http://{}", world.boot_address()));
     let document = format!("{admin}/openapi.json");
-    let run = |name, url: &String, paths, token: &str, parameters| Run {
+    let known = known(&world).await;
+    let run = |name, url: &String, paths, token: &str, parameters: &str| Run {
         name,
         url: url.clone(),
         paths,
         token: token.to_owned(),
-        parameters,
+        parameters: parameters.to_owned(),
     };
     let tenant = world.site.token("admin");
     let runs = [
         run("tenant, by chance", &admin, ADMIN, tenant, ""),
-        run("tenant", &admin, ADMIN, tenant, KNOWN),
-        run("operator", &admin, ADMIN, &world.operator, KNOWN_TO_OPERATORS),
+        run("tenant", &admin, ADMIN, tenant, &known),
+        run("operator", &admin, ADMIN, &world.operator, &format!("{OF_OPERATORS}{known}")),
         run("instance", &boot, BOOT, world.site.token("staging"), ""),
     ];
     // Side by side: they are waited for, and mostly they wait for themselves.
@@ -95,7 +111,7 @@ async fn no_answer_is_other_than_the_document_says() {
 /// Runs it, and gives how many requests were generated.
 fn generated(program: &PathBuf, document: &str, run: &Run) -> u64 {
     let directory = tempfile::TempDir::new().unwrap();
-    fs::write(directory.path().join("schemathesis.toml"), run.parameters).unwrap();
+    fs::write(directory.path().join("schemathesis.toml"), &run.parameters).unwrap();
     let mut command = Command::new(program);
     command.current_dir(directory.path()).arg("--no-color").args(["run", document, "--url", &run.url]);
     command.args(["-H", &format!("Authorization: Bearer {}", run.token)]);
