@@ -7,6 +7,7 @@ mod world;
 
 mod activations;
 mod admin;
+mod approvals;
 mod audit;
 mod audit_changes;
 mod authority;

@@ -1,16 +1,18 @@
-//! What a push never touches: tokens and activations. Apart from configuration, so that a
+//! What a push never touches: tokens, activations, promotions and checks. Apart from configuration, so that a
 //! directory can replace all it owns without revoking anybody.
 
 mod activation;
 mod promotion;
 mod record;
+mod report;
 mod wire;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use activation::{Activation, Active, MAX_ACTIVATIONS, Past, Pin, Running, Runs, Why, sets_in};
-pub use promotion::{Approved, Bearer, Promotion, Report, Status, Word};
+pub use promotion::{Approved, Bearer, Promotion, Status, Word};
 pub use record::Alteration;
+pub use report::Report;
 pub use wire::StateError;
 
 use crate::{

@@ -1,5 +1,4 @@
-//! Promotions and checks as records: what was asked for, by whom, what was reported and approved, and how it
-//! ended. Keys are by target, so that of one (deployment, environment) there is at most one that waits, and at
+//! Promotions as records: what was asked for, by whom, what was approved, and how it ended. Keys are by target, so that of one (deployment, environment) there is at most one that waits, and at
 //! most one that runs.
 //!
 //! | record | content |
@@ -7,7 +6,6 @@
 //! | `workspace/<name>/promoting/<deployment>/<environment>` | the promotion that runs; hangs on a lease |
 //! | `workspace/<name>/promotion/open/<deployment>/<environment>` | the one that waits |
 //! | `workspace/<name>/promotion/past/<deployment>/<id>` | one that ended |
-//! | `workspace/<name>/check/<deployment>/<release>/<check>/in/<environment>` | what was reported last |
 
 use std::collections::BTreeSet;
 
@@ -15,11 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{DeploymentId, EnvironmentName, Revision, Uid, UnixSeconds, VariableName, WorkspaceId},
-    model::{
-        Role, TokenHash, TokenRecord,
-        promotion::{Approval, Check, Conclusion, Measure},
-        question::Attribute,
-    },
+    model::{Role, TokenHash, TokenRecord, promotion::Approval},
 };
 
 /// A promotion, as far as it came.
@@ -170,21 +164,6 @@ impl Status {
     }
 }
 
-/// What a pipeline or a monitor reported last of a release in an environment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// Of which release.
-    pub release: u64,
-    /// Where.
-    pub environment: EnvironmentName,
-    /// The random ids of deployment and environment: others of those names were not reported of.
-    pub uids: (Uid, Uid),
-    /// Who reported it.
-    pub by: String,
-    /// It.
-    pub check: Check,
-}
-
 impl Promotion {
     /// Where it is looked at before it moves: where it comes from, or the target itself.
     #[must_use]
@@ -305,69 +284,6 @@ impl Promotion {
     }
 }
 
-impl Report {
-    /// How the names of a deployment's reports begin; of one release, where that is given.
-    #[must_use]
-    pub fn records(workspace: &WorkspaceId, id: &DeploymentId, release: Option<u64>) -> String {
-        let release = release.map(|number| format!("{number:020}/")).unwrap_or_default();
-        format!("{}{id}/{release}", Self::all_records(workspace))
-    }
-
-    /// How the names of all begin.
-    #[must_use]
-    pub fn all_records(workspace: &WorkspaceId) -> String {
-        format!("workspace/{workspace}/check/")
-    }
-
-    /// Its record's name.
-    #[must_use]
-    pub fn record(&self, workspace: &WorkspaceId, id: &DeploymentId) -> String {
-        let all = Self::records(workspace, id, Some(self.release));
-        format!("{all}{}/in/{}", hex::encode(&self.check.name), self.environment)
-    }
-
-    /// As a record holds it.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let Check { name, conclusion, completed_at, measures, labels } = &self.check;
-        let measures = measures.iter().map(|one| (one.name.clone(), one.value, one.unit.clone()));
-        let wire = WireReport {
-            release: self.release,
-            environment: self.environment.to_string(),
-            uids: (self.uids.0.to_string(), self.uids.1.to_string()),
-            by: self.by.clone(),
-            name: name.clone(),
-            conclusion: conclusion.as_str().to_owned(),
-            completed_at: *completed_at,
-            measures: measures.collect(),
-            labels: labels.iter().map(|one| (one.key.clone(), one.value.clone())).collect(),
-        };
-        serde_json::to_vec(&wire).unwrap_or_default()
-    }
-
-    /// What a record holds, if it is one.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let wire: WireReport = serde_json::from_slice(bytes).ok()?;
-        let conclusion = Conclusion::ALL.into_iter().find(|one| one.as_str() == wire.conclusion)?;
-        let measure = |(name, value, unit)| Measure { name, value, unit };
-        let check = Check {
-            name: wire.name,
-            conclusion,
-            completed_at: wire.completed_at,
-            measures: wire.measures.into_iter().map(measure).collect(),
-            labels: wire.labels.iter().map(|(key, value)| Attribute::new(key, value)).collect(),
-        };
-        Some(Self {
-            release: wire.release,
-            environment: wire.environment.parse().ok()?,
-            uids: (wire.uids.0.parse().ok()?, wire.uids.1.parse().ok()?),
-            by: wire.by,
-            check,
-        })
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 struct WirePromotion {
     id: String,
@@ -448,17 +364,4 @@ fn read(wire: Option<WireBearer>) -> Option<Option<Bearer>> {
     hex::decode_to_slice(token, &mut hash).ok()?;
     let expires_at = expires_at.map(UnixSeconds);
     Some(Some(Bearer { token: TokenHash(hash), principal, minted_by, expires_at }))
-}
-
-#[derive(Serialize, Deserialize)]
-struct WireReport {
-    release: u64,
-    environment: String,
-    uids: (String, String),
-    by: String,
-    name: String,
-    conclusion: String,
-    completed_at: Option<u64>,
-    measures: Vec<(String, f64, String)>,
-    labels: Vec<(String, String)>,
 }

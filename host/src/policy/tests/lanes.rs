@@ -17,10 +17,12 @@ fn a_cheap_chain_moves_to_its_callers_thread() {
     let share = lanes.share(&tenant("acme"));
     let chain = mode_on(&HOSTILE, "ok");
     assert!(!chain.standing().is_good());
-    for _ in 0..100 {
+    // One that the machine was slow at costs it a few more, and may be the last.
+    let moves = (0..100).any(|_| {
         lanes.decide_blocking(&share, &chain, &Facts::default()).unwrap();
-    }
-    assert!(chain.standing().is_good());
+        chain.standing().is_good()
+    });
+    assert!(moves);
     assert_eq!(share.under_way(), 0);
 }
 
