@@ -4,7 +4,7 @@
 //! Settings: `variable`, the name of the secret; `percent`, 0 to 100, the share that gets the newest
 //! version; `salt` (optional): another one draws another share, so that the same instances are not
 //! the canary of every rotation. A greater `percent` keeps the instances that a smaller one chose.
-//! An instance that does not say its id gets the older version, with a warning.
+//! An instance that does not say its id gets the older version, with a warning, until the share is all of them.
 
 use bootlace_policy::{Outcome, PolicyError, Request, Resolution, Settings, Violation, resolve_policy};
 
@@ -36,10 +36,12 @@ pub fn decide(request: &Request) -> Result<Outcome, PolicyError> {
         return Ok(resolution.into());
     };
     let id = request.instance().instance_id.as_deref();
-    if id.is_none() {
+    let everybody = percent == 100;
+    if id.is_none() && !everybody {
         resolution.warn(format!("an instance without an id gets the older version of {name}"));
     }
-    let canary = id.is_some_and(|id| bucket(settings.get("salt").unwrap_or_default(), id) < percent);
+    let canary =
+        everybody || id.is_some_and(|id| bucket(settings.get("salt").unwrap_or_default(), id) < percent);
     resolution.bind(if canary { newest } else { older });
     resolution.annotate("canary", if canary { "newest" } else { "older" });
     Ok(resolution.into())

@@ -65,10 +65,13 @@ fn another_salt_draws_another_share() {
 }
 
 #[test]
-fn without_an_id_the_older_version_comes_with_a_warning() {
-    let resolution = decide(question("100"));
+fn without_an_id_the_older_version_comes_with_a_warning_until_the_share_is_all() {
+    let resolution = decide(question("99"));
     assert_eq!(resolution.assignments[0].decision, Decision::Bind(1));
     assert_eq!(resolution.warnings.len(), 1);
+    let resolution = decide(question("100"));
+    assert_eq!(resolution.assignments[0].decision, Decision::Bind(2));
+    assert_eq!(resolution.warnings.len(), 0);
 }
 
 #[test]

@@ -101,17 +101,10 @@ impl Rotation<'_> {
             thread::sleep(soak);
         }
         steps.note("percent", 100);
-        let all = match canary::find(self)? {
-            None => format!("every instance that boots is given version {new}"),
-            Some(canary) => {
-                canary.set(self, 100)?;
-                // What the policy does at any share.
-                format!(
-                    "every instance that boots and says its name is given version {new}; one that does not is given \
-                     the version before for as long as that is live"
-                )
-            }
-        };
+        if let Some(attached) = canary::find(self)? {
+            attached.set(self, 100)?;
+        }
+        let all = format!("every instance that boots is given version {new}");
         steps.say("all", &all)?;
         let revoked = self.drain_and_revoke(&steps)?;
         steps.note("revoked", revoked);
