@@ -270,6 +270,8 @@ async fn a_promotion_says_who_denies_it_with_which_code_and_what_else_was_warned
     let kept = shown(&world, told["promotion"].as_str().unwrap()).await;
     let codes: Vec<_> = kept["reasons"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
     assert!(codes.contains(&&json!("already-active")), "{kept}");
+    let extra = json!({ "environment": "production", "name": "NOWHERE_ELSE", "value": "x" });
+    world.by("admin", "POST", "/deployments/checkout/env?confirm=production", extra).await.ok();
     let tried = asked(&world, &releaser, json!({ "to": "production", "release": 18, "dry_run": true })).await;
     let warnings = tried.ok().json()["warnings"].clone();
     assert!(warnings.as_array().unwrap().iter().any(|one| one["policy"] == "parity"), "{warnings}");

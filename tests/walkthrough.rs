@@ -87,7 +87,7 @@ const SEEN: [&[&str]; 3] = [
         "checkout release 1: development -> staging  done\n",
         // Denied.
         "release 1 may not move to production (policy-denied",
-        "- check e2e failed in staging (required-checks)\n",
+        "- e2e: check e2e failed in staging (check-failed, says policy required-checks)\n",
         "not yet: 1\n",
         // Deferred.
         "checkout release 1: staging -> production  waits\n",

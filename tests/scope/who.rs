@@ -150,6 +150,9 @@ impl Who {
                 let may = matches!(self, Self::Tenant { role, only: None, .. } if own && role >= least);
                 (operator || may) && place.environment == "production"
             }
+            ("GET", "/api/v1/deployments/{id}/releases") => {
+                (operator || own) && self.sees(place) && place.environment != "development"
+            }
             ("POST", "/api/v1/deployments/{id}/releases") => {
                 operator || own && matches!(self, Self::Tenant { role, .. } if role >= Role::Developer)
             }
@@ -165,7 +168,6 @@ impl Who {
                 | "/api/v1/deployments/{id}/domains"
                 | "/api/v1/deployments/{id}/namespaces"
                 | "/api/v1/deployments/{id}/tools"
-                | "/api/v1/deployments/{id}/releases"
                 | "/api/v1/services"
                 | "/api/v1/services/{id}"
                 | "/api/v1/tools"
