@@ -193,6 +193,11 @@ impl Host {
 
     /// The same of one deployment, where something arrived.
     pub(super) fn go_on(&self, workspace: &WorkspaceId, deployment: &DeploymentId) {
+        // One that is judged for the first time is no record that waits yet, and may not know what arrived.
+        let running = self.control.read(&format!("{}{deployment}/", Promotion::all_running(workspace)));
+        if running.is_ok_and(|running| !running.is_empty()) {
+            self.unlooked.store(true, Ordering::SeqCst);
+        }
         self.advance(workspace, Some(deployment), &|_| true);
     }
 
@@ -204,13 +209,22 @@ impl Host {
     ) {
         let waiting = self.waiting(workspace, deployment).unwrap_or_else(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "promotions that wait cannot be read");
+            self.unlooked.store(true, Ordering::SeqCst);
             Vec::new()
         });
         for promotion in waiting.into_iter().filter(is_due) {
             let author = Author::process(&promotion.by);
-            let carried = self
-                .hold_target(workspace, &promotion, Expected::Present)
-                .and_then(|held| self.carry(&author, workspace, promotion, held));
+            let held = self.hold_target(workspace, &promotion, Expected::Present);
+            let carried = held.and_then(|held| {
+                // As it is now that nobody else carries it on: somebody may have approved it, or it is another.
+                match self.waiting_as(workspace, &promotion.deployment.0, &promotion.id) {
+                    Ok(promotion) => self.carry(&author, workspace, promotion, held),
+                    Err(error) => {
+                        self.let_go(held);
+                        Err(error)
+                    }
+                }
+            });
             match carried {
                 // It may be gone with what it was about.
                 Ok(_) | Err(ChangeError::Unknown) => {}

@@ -61,6 +61,8 @@ struct CredentialVersion {
     unproven: u64,
     /// Who holds it in the environments that the token sees, the oldest first, and of many the first 20.
     holders: Vec<HolderEntry>,
+    /// How many deployments are pinned to a set that has it, in every environment.
+    pins: usize,
     /// What is pinned to a set that has it, and boots with it until it is unpinned: in the environments that the
     /// token sees.
     pinned: Vec<PinnedTo>,
@@ -127,12 +129,13 @@ impl CredentialVersion {
         let Holders { mut leases, unproven } = held;
         let all = leases.len();
         leases.retain(|lease| caller.sees(&lease.environment));
+        let pins = pinned.len();
         pinned.retain(|(_, environment)| caller.sees(environment));
         let pinned = pinned.into_iter().map(|(deployment, environment)| PinnedTo {
             deployment: deployment.to_string(),
             environment: environment.to_string(),
         });
         let holders = HolderEntry::some(&leases, now);
-        Self { version, current, leases: all, lost, unproven, holders, pinned: pinned.collect() }
+        Self { version, current, leases: all, lost, unproven, holders, pins, pinned: pinned.collect() }
     }
 }

@@ -59,7 +59,10 @@ pub(in crate::admin) async fn accept(
     let owner = environment(&caller, query)?
         .ok_or_else(|| Problem::bad_request("name the `environment` that owns the instance"))?;
     let named = Reached { named: [owner.clone()].into(), ..Reached::default() };
-    reached(served, &service, named).may_be_changed(&caller, served, query)?;
+    let mut reached = reached(served, &service, named);
+    let pinned = served.pinned_with((&service, &owner)).into_values().flatten();
+    reached.others.extend(pinned.map(|(_, environment)| environment));
+    reached.may_be_changed(&caller, served, query)?;
     let (author, workspace) = (caller.author(), caller.workspace(query)?);
     let (of, environment) = (service.to_string(), owner.to_string());
     let accepted = blocking(move || host.accept_unproven(&author, &workspace, (&service, &owner)));

@@ -51,6 +51,8 @@ struct Version {
     unproven: u64,
     holders: Vec<Holder>,
     #[serde(default)]
+    pins: usize,
+    #[serde(default)]
     pinned: Vec<PinnedTo>,
 }
 
@@ -74,7 +76,6 @@ impl Rotation<'_> {
         let mut steps = Steps::of(self.output, about);
         let mut old_role = None;
         if !self.goes_on(&before)? {
-            self.two_roles(&before)?;
             self.set()?;
             old_role = Some(before.user);
         }
@@ -114,6 +115,13 @@ impl Rotation<'_> {
                 self.next()
             );
         }
+        if let Some(version) = older().find(|one| one.pins > 0) {
+            bail!(
+                "something in an environment that this token does not see is pinned to a set with version {} of the \
+                 credential of {self}, and boots with that: {consequence}. Ask an admin to unpin it",
+                version.version
+            );
+        }
         let unproven: u64 = older().map(|one| one.unproven).sum();
         // Of the same role, none is dropped.
         if unproven == 0 || self.args.same_role {
@@ -143,6 +151,7 @@ impl Rotation<'_> {
         }
         let older = older(before);
         if older.is_empty() {
+            self.two_roles(before)?;
             // Its role may be the one that is to get a new password.
             self.is_over(before, "do not change the password of the role before yet")?;
             return Ok(false);

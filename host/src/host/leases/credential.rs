@@ -25,13 +25,18 @@ pub struct Accepted {
 }
 
 impl Served {
+    /// The version of the credential of a service's instance that is in use, if it has one; none where there is no
+    /// such instance.
+    fn current_credential(&self, (service, owner): (&ServiceId, &EnvironmentName)) -> Option<Option<u64>> {
+        let instance = self.snapshot.configuration.services.get(service)?.instances.get(owner)?;
+        Some((!instance.credential.is_empty()).then_some(instance.current))
+    }
+
     /// What is pinned to a set with an older version of the credential of a service's instance, by version: it
     /// boots with that until it is unpinned.
     #[must_use]
     pub fn pinned_with(&self, (service, owner): (&ServiceId, &EnvironmentName)) -> BTreeMap<u64, Vec<Pair>> {
-        let instance =
-            self.snapshot.configuration.services.get(service).and_then(|one| one.instances.get(owner));
-        let current = instance.map(|instance| instance.current);
+        let current = self.current_credential((service, owner)).flatten();
         let mut found: BTreeMap<u64, Vec<Pair>> = BTreeMap::new();
         for pair in self.sets.keys() {
             let Some(prepared) = self.prepared(&pair.0, &pair.1) else { continue };
@@ -60,13 +65,14 @@ impl Host {
         workspace: &WorkspaceId,
         (service, owner): (&ServiceId, &EnvironmentName),
     ) -> Result<Accepted, ChangeError> {
+        // A boot that was decided before looks again, and is given no older version after this.
+        let _workshop = self.workshop.lock();
+        let _revoking = self.leases.revoking(workspace);
         let mut writer = self.writer.lock();
         self.still_works(author, &writer.state)?;
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
-        let instance =
-            served.snapshot.configuration.services.get(service).and_then(|one| one.instances.get(owner));
-        let current = instance.ok_or(ChangeError::Unknown)?.current;
+        let current = served.current_credential((service, owner)).ok_or(ChangeError::Unknown)?;
         if let Some((version, pairs)) = served.pinned_with((service, owner)).first_key_value() {
             let (deployment, environment) = &pairs[0];
             let reason = format!(
@@ -76,7 +82,7 @@ impl Host {
             return Err(ChangeError::NotNow { reason, current: None });
         }
         let mut counted = self.leases.book.lock().counted_of_credential(workspace, (service, owner));
-        counted.retain(|one| one.version != current && one.boots > 0);
+        counted.retain(|one| Some(one.version) != current && one.boots > 0);
         if counted.is_empty() {
             return Ok(Accepted::default());
         }

@@ -298,7 +298,10 @@ impl Host {
 fn within_limits(words: impl Iterator<Item = Word>) -> Vec<Word> {
     let (mut room, mut kept, mut more) = (MAX_WORDS_BYTES, Vec::new(), 0_usize);
     for word in words {
-        let bytes = word.policy.len() + word.text.len() + word.field.as_ref().map_or(0, String::len);
+        // As the record has them: a control character takes six.
+        let written = |text: &str| serde_json::to_string(text).map_or(0, |text| text.len());
+        let more_of_it = [&word.code, &word.field].into_iter().flatten();
+        let bytes = [&word.policy, &word.text].into_iter().chain(more_of_it).map(|text| written(text)).sum();
         match room.checked_sub(bytes) {
             Some(left) if more == 0 => {
                 room = left;
@@ -371,9 +374,11 @@ mod tests {
 
     #[test]
     fn of_many_long_words_as_many_are_kept_as_a_record_takes() {
-        let word = || Word::plain("p", "x".repeat(1_023));
+        let word = || Word::plain("p", "x".repeat(1_019));
         assert_eq!(within_limits(std::iter::repeat_with(word).take(32)).len(), 32);
         let kept = within_limits(std::iter::repeat_with(word).take(40));
         assert_eq!((kept.len(), &*kept[32].text), (33, "and 8 more, which are too long to be kept"));
+        let controls = || Word::plain("p", "\u{1}".repeat(1_019));
+        assert_eq!(within_limits(std::iter::repeat_with(controls).take(32)).len(), 6);
     }
 }
