@@ -5,8 +5,10 @@ use std::sync::{Arc, mpsc};
 
 use bootlace::{
     control::Control,
-    host::{Author, Requested},
+    generation::Generation,
+    host::{Author, ChangeError, Requested},
     id::{DeploymentId, EnvironmentName, WorkspaceId},
+    model::promotion::{Check, Conclusion},
     state::{Alteration, Why},
 };
 use serde_json::{Value, json};
@@ -26,6 +28,11 @@ fn site() -> Site {
     let parity = attachment("parity", "environment = \"production\"", &[]);
     site.govern(&[("parity", component("parity"))], &parity);
     site
+}
+
+fn passed() -> Check {
+    let (name, measures, labels) = ("e2e".to_owned(), Vec::new(), Vec::new());
+    Check { name, conclusion: Conclusion::Success, completed_at: None, measures, labels }
 }
 
 async fn activate(world: &World, environment: &str, release: u64) {
@@ -170,6 +177,48 @@ async fn an_environment_that_is_deleted_takes_along_what_was_said_there() {
     assert_eq!(listed.json()["activations"], json!([]));
 }
 
+/// As when it was judged on what was served a moment ago.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_before_it_could_be_compared_is_not_compared() {
+    let world = World::with(site()).await;
+    let qa = json!({ "name": "qa", "type": "test" });
+    world.by("developer", "POST", "/environments", qa.clone()).await.done();
+    let shop = json!({ "name": "shop", "environments": ["production", "staging", "qa"] });
+    world.by("admin", "POST", "/deployments?confirm=production", shop.clone()).await.done();
+    for environment in ["production", "staging"] {
+        let secret = json!({ "name": "KEY", "environment": environment, "value": "one-of-both", "is_secret": true,
+            "description": "x" });
+        world.by("admin", "POST", "/deployments/shop/env?confirm=production", secret).await.done();
+    }
+    // Everybody's there.
+    let secret = json!({ "name": "KEY", "value": "one-of-both", "is_secret": true, "description": "x" });
+    world.by("developer", "POST", "/environments/qa/env", secret.clone()).await.done();
+    let compare = async |live: &Arc<Generation>| {
+        let (host, live) = (Arc::clone(&world.host), Arc::clone(live));
+        let compared = blocking(move || {
+            let (source, target) = ("staging".parse().unwrap(), "production".parse().unwrap());
+            let (deployment, ends) = ("shop".parse().unwrap(), (&source, &target));
+            host.shared_secrets(&Author::process("eve"), &live.workspaces()["acme"], &deployment, ends)
+        });
+        compared.await.map(|shared| shared.equal.len())
+    };
+    let before = world.host.store.load_full();
+    assert_eq!(compare(&before).await.unwrap(), 2, "staging's and qa's");
+    // Another of its name, with the same in it.
+    let two = json!({ "environments": ["production", "staging"] });
+    world.by("admin", "PATCH", "/deployments/shop?confirm=production", two).await.done();
+    world.by("developer", "DELETE", "/environments/qa", Value::Null).await.done();
+    world.by("developer", "POST", "/environments", qa).await.done();
+    world.by("developer", "POST", "/environments/qa/env", secret).await.done();
+    assert_eq!(compare(&before).await.unwrap(), 1, "staging's");
+    world.by("admin", "DELETE", "/deployments/shop?confirm=production", Value::Null).await.done();
+    assert!(matches!(compare(&before).await, Err(ChangeError::Unknown)));
+    world.by("admin", "POST", "/deployments?confirm=production", shop).await.done();
+    assert!(matches!(compare(&before).await, Err(ChangeError::Unknown)), "another of its name");
+    let (_world, all) = kept(world).await;
+    assert_eq!(all, [""; 0]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promotion_that_runs_while_its_deployment_goes_leaves_nothing() {
     let mut world = World::with(site()).await;
@@ -188,8 +237,12 @@ async fn a_promotion_that_runs_while_its_deployment_goes_leaves_nothing() {
                 let (deployment, to) = (shop.clone(), to.clone());
                 let wanted = Requested { deployment, release: Some(release), from: None, to };
                 let promoted = host.promote(&Author::process("ada"), &workspace, &wanted);
+                let staging = "staging".parse().unwrap();
+                let reported = (&shop, &staging);
+                let reported =
+                    host.report_check(&Author::process("ci"), &workspace, reported, release, passed());
                 let _ = turn.send(());
-                if promoted.is_err() && !is_there() {
+                if promoted.is_err() && reported.is_err() && !is_there() {
                     return;
                 }
             }

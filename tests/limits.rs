@@ -106,6 +106,38 @@ async fn large_heads_and_bodies_are_refused() {
     assert!(ready.metrics().await.contains("bootlace_panics_total 0\n"));
 }
 
+/// As clients that do not look for an answer before they have said everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_sends_too_much_gets_to_read_why_it_was_refused() {
+    let ready = Ready::new(&["--max-bundle", "1"]).await;
+    let (boot, admin, operator) = (ready.host.boot, ready.host.admin, ready.operator.clone());
+    let large = 16 << 20;
+    let sent = |method: &str, path: &str, token: &str| {
+        format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\nif-match: \"1\"\r\ncontent-length: {large}\r\n\r\n"
+        )
+    };
+    let stranger = "bl_operator_x";
+    for (address, head, status) in [
+        (admin, sent("PUT", "/api/v1/snapshot", stranger), "401"),
+        (admin, sent("PUT", "/api/v1/snapshot", &operator), "413"),
+        (boot, sent("POST", "/v1/boot", stranger), "401"),
+        (boot, sent("POST", "/v1/boot", &ready.token), "413"),
+        (boot, "GET /v1/boot HTTP/1.1\r\nx-long: ".to_owned(), "431"),
+    ] {
+        let answer = blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&vec![b' '; large]).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        let answer = answer.await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operators_limit_on_policies_bites_and_names_itself() {
     let site = Site::starter();

@@ -3,6 +3,7 @@
 
 pub mod boot;
 pub mod facts;
+mod farewell;
 pub mod lease;
 pub mod listener;
 pub mod respond;

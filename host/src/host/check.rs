@@ -33,21 +33,22 @@ impl Host {
         release: u64,
         check: Check,
     ) -> Result<Report, ChangeError> {
+        let invalid = |rule: String| ChangeError::Invalid(vec![rule]);
+        within_limits(&check).map_err(invalid)?;
+        // Nothing is deleted from here on.
+        let mut writer = self.writer.lock();
+        self.still_works(author, &writer.state)?;
         let live = self.store.load_full();
         let served = live.workspace(workspace).ok_or(ChangeError::Unknown)?;
         let pair = served.prepared(deployment, environment).ok_or(ChangeError::Unknown)?;
         let one = served.snapshot.configuration.deployments.get(deployment).ok_or(ChangeError::Unknown)?;
-        let invalid = |rule: String| ChangeError::Invalid(vec![rule]);
         if !one.releases.contains_key(&release) {
             return Err(invalid(format!("{deployment} has no release {release}; register it first")));
         }
-        within_limits(&check).map_err(invalid)?;
         let uids = (pair.plan.deployment_uid, pair.plan.environment.uid);
         let by = author.principal().to_owned();
         let report = Report { release, environment: environment.clone(), uids, by, check };
         let name = report.record(workspace, deployment);
-        let mut writer = self.writer.lock();
-        self.still_works(author, &writer.state)?;
         let known = writer.control.read(&Report::records(workspace, deployment, Some(release)))?;
         let here = known.values().filter_map(|content| Report::from_bytes(content));
         if !known.contains_key(&name)

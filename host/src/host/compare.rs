@@ -23,6 +23,7 @@ use crate::{
     generation::Served,
     id::{DeploymentId, EnvironmentName, UnixSeconds, VariableName, WorkspaceId},
     ledger::MAX_OPERATIONS,
+    model::{Configuration, SealedValue},
     prepared::Prepared,
     state::Alteration,
 };
@@ -44,7 +45,7 @@ impl Host {
     /// environments; the source of a promotion comes first.
     ///
     /// # Errors
-    /// When that cannot be recorded: nothing was compared then. Or there is no such pair.
+    /// When that cannot be recorded: nothing was compared then. Or there is no such deployment, or no more.
     pub fn shared_secrets(
         &self,
         author: &Author,
@@ -62,6 +63,13 @@ impl Host {
         let mut shared = Shared::default();
         let mut writer = self.writer.lock();
         self.still_works(author, &writer.state)?;
+        // What went meanwhile took along what was compared of it, and nothing more is.
+        let live = self.store.load_full();
+        let versions =
+            still_there(versions, served, live.workspace(workspace).map(|live| &**live), deployment)?;
+        if versions.is_empty() {
+            return Ok(shared);
+        }
         let (now, mut admitted) = (self.clock.now(), Vec::new());
         let homes = homes(&versions);
         let mut known = writer.compared((workspace, deployment), &homes)?;
@@ -181,6 +189,26 @@ pub(super) fn records(workspace: &WorkspaceId, deployment: &DeploymentId, home: 
 /// The same of an environment's.
 pub(super) fn records_in(workspace: &WorkspaceId, environment: &EnvironmentName) -> String {
     format!("workspace/{workspace}/compared-in/{environment}/")
+}
+
+/// Those of `versions`, as they were in `served`, whose environments are there yet.
+fn still_there(
+    versions: Vec<Version>,
+    served: &Served,
+    live: Option<&Served>,
+    deployment: &DeploymentId,
+) -> Result<Vec<Version>, ChangeError> {
+    let (before, now) = (&served.snapshot.configuration, live.map(|live| &live.snapshot.configuration));
+    let now = now.ok_or(ChangeError::Unknown)?;
+    let uid = |of: &Configuration<SealedValue>| of.deployments.get(deployment).map(|one| one.uid);
+    if uid(before) != uid(now) {
+        return Err(ChangeError::Unknown);
+    }
+    let is_there = |one: &Version| {
+        let uid = |of: &Configuration<SealedValue>| of.environments.get(&one.environment).map(|one| one.uid);
+        uid(before) == uid(now)
+    };
+    Ok(versions.into_iter().filter(is_there).collect())
 }
 
 /// The target's secrets, and those of the same names elsewhere: the target's own first, then the

@@ -6,22 +6,29 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Request,
+    body::{Body as _, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     sync::{Semaphore, watch},
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::respond::Problem;
+use super::{
+    farewell::{FAREWELLS, Lingering, Sending, turn_away},
+    respond::Problem,
+};
 use crate::telemetry::Metrics;
 
 /// A listener's bounds.
@@ -50,11 +57,6 @@ impl Default for ListenerLimits {
         }
     }
 }
-
-/// Clients at once that are told why they are turned away; more are cut off.
-const FAREWELLS: usize = 64;
-/// Time for one of them to read it.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves `listener` until `shutdown` turns true, then drains.
 pub async fn run<S, F, B>(
@@ -140,7 +142,10 @@ async fn serve_connection<I, S, F, B>(
         + Send
         + 'static,
 {
-    let service = service_fn(move |request| {
+    let sending = Sending::default();
+    let stream = Lingering::new(stream, sending.clone());
+    let service = service_fn(move |request: Request<Incoming>| {
+        sending.has_body(!request.body().is_end_stream());
         let (metrics, answering) = (metrics.clone(), answer(peer, request));
         async move {
             let answered = AssertUnwindSafe(answering).catch_unwind().await;
@@ -159,29 +164,6 @@ async fn serve_connection<I, S, F, B>(
         .serve_connection(TokioIo::new(stream), service);
     // A client that goes away in the middle is its own affair.
     let _ = pin!(watcher.watch(connection)).await;
-}
-
-/// Answers 503 once there is something to answer, and waits until the client has read it. Clients
-/// take an answer to nothing for a broken connection; and a socket that is closed with a request
-/// unread in it resets the connection, so that a reset is all that most of them get to see.
-async fn turn_away(mut stream: TcpStream) {
-    let (head, body) = Problem::busy("too many connections are open; try again").into_response().into_parts();
-    let body: Bytes = body;
-    let mut answer =
-        format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {}\r\n", head.status, body.len());
-    for (name, value) in &head.headers {
-        answer += &format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
-    }
-    let answer = [answer.as_bytes(), b"\r\n", &body].concat();
-    let farewell = async {
-        let mut unread = [0; 512];
-        let _ = stream.read(&mut unread).await?;
-        stream.write_all(&answer).await?;
-        stream.shutdown().await?;
-        while stream.read(&mut unread).await? > 0 {}
-        std::io::Result::Ok(())
-    };
-    let _ = timeout(FAREWELL, farewell).await;
 }
 
 async fn stopped(shutdown: &mut watch::Receiver<bool>) {
