@@ -79,6 +79,7 @@ mod torn;
 mod tripwire;
 mod unrecorded;
 mod values;
+mod waiting;
 mod walkthrough;
 mod what_if;
 mod workspace;

@@ -155,6 +155,7 @@ pub struct Host {
     watch: quarantine::Watch,
     /// Counts the targets that were let go, for who waits for one.
     pub promoted: tokio::sync::watch::Sender<u64>,
+    missed: promote::hold::Missed,
     /// Whether something may have arrived that no promotion that waits was judged with.
     unlooked: AtomicBool,
     draining: AtomicBool,

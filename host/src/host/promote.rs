@@ -6,6 +6,7 @@
 mod asked;
 mod carry;
 pub(super) mod gone;
+pub(super) mod hold;
 mod question;
 mod standing;
 
@@ -14,7 +15,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 use serde_json::json;
 
 pub use self::asked::Requested;
-use self::question::OWN;
+use self::{hold::target, question::OWN};
 use super::{Author, ChangeError, Host};
 use crate::{
     control::{Expected, Hold},
@@ -94,7 +95,7 @@ impl Host {
                 }
             }
             Err(error) => {
-                self.let_go(held);
+                self.let_go(&target(workspace, &found), held);
                 let details = json!({
                     "workspace": workspace.as_str(), "promotion": found.id, "deployments": [deployment.as_str()],
                     "environments": found.ends(), "release": found.release, "requested_by": found.by,
@@ -145,7 +146,7 @@ impl Host {
             promotion.reasons = vec![Word::plain(OWN, format!("withdrawn by {}", author.principal()))];
             self.close(author, workspace, (promotion, held))
         });
-        self.let_go(held);
+        self.let_go(&target(workspace, &found), held);
         withdrawn
     }
 
@@ -194,51 +195,14 @@ impl Host {
     /// The same of one deployment, where something arrived.
     pub(super) fn go_on(&self, workspace: &WorkspaceId, deployment: &DeploymentId) {
         // One that is judged for the first time is no record that waits yet, and may not know what arrived.
-        let running = self.control.read(&format!("{}{deployment}/", Promotion::all_running(workspace)));
-        if running.is_ok_and(|running| !running.is_empty()) {
-            self.unlooked.store(true, Ordering::SeqCst);
+        match self.control.read(&format!("{}{deployment}/", Promotion::all_running(workspace))) {
+            Ok(running) => {
+                let running = running.values().filter_map(|content| Promotion::from_bytes(content));
+                running.for_each(|one| self.missed(target(workspace, &one)));
+            }
+            Err(_) => self.unlooked.store(true, Ordering::SeqCst),
         }
         self.advance(workspace, Some(deployment), &|_| true);
-    }
-
-    fn advance(
-        &self,
-        workspace: &WorkspaceId,
-        deployment: Option<&DeploymentId>,
-        is_due: &dyn Fn(&Promotion) -> bool,
-    ) {
-        let waiting = self.waiting(workspace, deployment).unwrap_or_else(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "promotions that wait cannot be read");
-            self.unlooked.store(true, Ordering::SeqCst);
-            Vec::new()
-        });
-        for promotion in waiting.into_iter().filter(is_due) {
-            let author = Author::process(&promotion.by);
-            let held = self.hold_target(workspace, &promotion, Expected::Present);
-            let carried = held.and_then(|held| {
-                // As it is now that nobody else carries it on: somebody may have approved it, or it is another.
-                match self.waiting_as(workspace, &promotion.deployment.0, &promotion.id) {
-                    Ok(promotion) => self.carry(&author, workspace, promotion, held),
-                    Err(error) => {
-                        self.let_go(held);
-                        Err(error)
-                    }
-                }
-            });
-            match carried {
-                // It may be gone with what it was about.
-                Ok(_) | Err(ChangeError::Unknown) => {}
-                // Somebody else is at it, and may have looked before what arrived was there.
-                Err(ChangeError::Promoting { .. }) => self.unlooked.store(true, Ordering::SeqCst),
-                Err(error) => {
-                    self.unlooked.store(true, Ordering::SeqCst);
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "a promotion that waits cannot be carried on; it is tried again"
-                    );
-                }
-            }
-        }
     }
 
     /// The promotions of a deployment that run, wait or are kept, the newest first.

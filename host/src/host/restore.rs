@@ -21,6 +21,7 @@ use super::{
     kept::Kept,
     leases::Leases,
     prepare::{Ingredients, PrepareError},
+    promote::hold::Missed,
     push::closed_warning,
     quarantine::Watch,
     replay::LOOKS_BACK,
@@ -208,6 +209,7 @@ impl Host {
             fingerprints: FingerprintKey::new(fresh_key(&mut entropy)),
             watch: Watch::default(),
             promoted: tokio::sync::watch::Sender::new(0),
+            missed: Missed::default(),
             // A kill may have come between what arrived and the look at it.
             unlooked: AtomicBool::new(true),
             draining: AtomicBool::new(false),

@@ -5,17 +5,16 @@ use std::cell::Cell;
 
 use serde_json::json;
 
-use super::question::OWN;
+use super::{hold::target, question::OWN};
 use crate::{
     audit::ChangeRecord,
     change::{Edit, Precondition},
     control::{ControlError, Expected, Hold},
     host::{
-        Author, ChangeError, HOLD_SECONDS, Host, PAST_PROMOTIONS, WAIT_SECONDS, Writer,
+        Author, ChangeError, Host, PAST_PROMOTIONS, WAIT_SECONDS, Writer,
         change::{Along, Still},
     },
     id::{EnvironmentName, UnixSeconds, WorkspaceId},
-    ledger::Ttl,
     model::{Configuration, SealedValue},
     policy::promotion::{Judgement, Objection, Outcome},
     state::{Alteration, Promotion, Status, Why, Word},
@@ -29,39 +28,6 @@ const MAX_WORDS_BYTES: usize = 32 * 1024;
 const AFTER_RETRY_SECONDS: i64 = 86_400;
 
 impl Host {
-    /// Holds the target, so that nobody else promotes to it. `open` is what there is of the promotion: nothing
-    /// yet, or the record of one that waits.
-    pub(super) fn hold_target(
-        &self,
-        workspace: &WorkspaceId,
-        promotion: &Promotion,
-        open: Expected,
-    ) -> Result<Hold, ChangeError> {
-        let (id, to) = (&promotion.deployment.0, &promotion.to);
-        let running = Promotion::running_record(workspace, id, to);
-        let waiting = Promotion::open_record(workspace, id, to);
-        let ttl = Ttl::seconds(HOLD_SECONDS).map_err(ControlError::from)?;
-        let expected = [(running.as_str(), Expected::Absent), (waiting.as_str(), open)];
-        let writer = self.writer.lock();
-        let held = writer.control.lease(&expected, (&running, &promotion.to_bytes()), ttl);
-        match held {
-            Err(ControlError::Conflict { .. }) => {
-                let found = writer.holder(&running, &waiting)?;
-                let (id, by) = found.map(|one| (one.id, one.by)).unwrap_or_default();
-                Err(ChangeError::Promoting { what: format!("{} in {to}", promotion.deployment.0), id, by })
-            }
-            held => Ok(self.told_by_ledger(held)?),
-        }
-    }
-
-    pub(super) fn let_go(&self, held: Hold) {
-        if let Err(error) = self.writer.lock().control.let_go(held) {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "a promotion's hold ends when its time is over");
-        }
-        self.promoted.send_modify(|count| *count += 1);
-    }
-
     /// Takes a promotion as far as it goes now.
     pub(super) fn carry(
         &self,
@@ -70,8 +36,9 @@ impl Host {
         promotion: Promotion,
         held: Hold,
     ) -> Result<Promotion, ChangeError> {
+        let target = target(workspace, &promotion);
         let carried = self.try_carry(author, workspace, promotion, held);
-        self.let_go(held);
+        self.let_go(&target, held);
         carried
     }
 
@@ -339,17 +306,6 @@ fn taken_over(promotion: &Promotion, error: ChangeError) -> ChangeError {
 }
 
 impl Writer {
-    /// The promotion that holds a target: the one that runs, or the one that waits.
-    fn holder(&self, running: &str, waiting: &str) -> Result<Option<Promotion>, ControlError> {
-        for name in [running, waiting] {
-            let found = self.control.read(name)?.remove(name);
-            if let Some(found) = found.and_then(|content| Promotion::from_bytes(&content)) {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
     /// What makes a promotion one of the past, without those that are too many.
     fn ended_promotion(
         &self,

@@ -14,6 +14,9 @@ promotion_policy!(
     evaluate: evaluate,
 );
 
+/// How often a question is thought over, in `take-a-while`.
+const A_WHILE: u32 = 10_000_000;
+
 /// Does what the setting `mode` says; without one, or about another release than `only-release`, allows.
 pub fn evaluate(request: &PromotionRequest) -> Result<Evaluation, PolicyError> {
     let settings = request.settings();
@@ -35,6 +38,12 @@ pub fn evaluate(request: &PromotionRequest) -> Result<Evaluation, PolicyError> {
             allowed
         }
 
+        "take-a-while" => {
+            (0..A_WHILE).for_each(|step| {
+                black_box(step);
+            });
+            allowed
+        }
         "loop" => loop {
             black_box(0);
         },

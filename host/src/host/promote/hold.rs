@@ -1,0 +1,137 @@
+//! The hold on a target, so that nobody else promotes to it: a record that hangs on a lease of the ledger, and ends
+//! with that if whoever has it is killed. What arrives meanwhile may have come too late for the verdict that is
+//! being taken, so it is noted, and whoever lets go looks once more.
+
+use std::{collections::BTreeSet, sync::atomic::Ordering};
+
+use parking_lot::Mutex;
+
+use crate::{
+    control::{ControlError, Expected, Hold},
+    host::{Author, ChangeError, HOLD_SECONDS, Host, Writer},
+    id::{DeploymentId, EnvironmentName, WorkspaceId},
+    ledger::Ttl,
+    state::Promotion,
+};
+
+/// Where a release is promoted to.
+pub(super) type Target = (WorkspaceId, DeploymentId, EnvironmentName);
+
+/// The targets that were held when something arrived for them.
+#[derive(Default)]
+pub(in crate::host) struct Missed(Mutex<BTreeSet<Target>>);
+
+pub(super) fn target(workspace: &WorkspaceId, promotion: &Promotion) -> Target {
+    (workspace.clone(), promotion.deployment.0.clone(), promotion.to.clone())
+}
+
+impl Host {
+    /// Holds the target. `open` is what there is of the promotion: nothing yet, or the record of one that waits.
+    pub(super) fn hold_target(
+        &self,
+        workspace: &WorkspaceId,
+        promotion: &Promotion,
+        open: Expected,
+    ) -> Result<Hold, ChangeError> {
+        let (id, to) = (&promotion.deployment.0, &promotion.to);
+        let running = Promotion::running_record(workspace, id, to);
+        let waiting = Promotion::open_record(workspace, id, to);
+        let ttl = Ttl::seconds(HOLD_SECONDS).map_err(ControlError::from)?;
+        let expected = [(running.as_str(), Expected::Absent), (waiting.as_str(), open)];
+        let writer = self.writer.lock();
+        let held = writer.control.lease(&expected, (&running, &promotion.to_bytes()), ttl);
+        match held {
+            Err(ControlError::Conflict { .. }) => {
+                let found = writer.holder(&running, &waiting)?;
+                let (id, by) = found.map(|one| (one.id, one.by)).unwrap_or_default();
+                Err(ChangeError::Promoting { what: format!("{} in {to}", promotion.deployment.0), id, by })
+            }
+            held => Ok(self.told_by_ledger(held)?),
+        }
+    }
+
+    /// Holds the target of one that waits, to look at it again; where somebody else has it, they will.
+    fn hold_or_tell(&self, target: &Target, promotion: &Promotion) -> Result<Hold, ChangeError> {
+        let hold = || self.hold_target(&target.0, promotion, Expected::Present);
+        match hold() {
+            Err(ChangeError::Promoting { .. }) => {
+                self.missed(target.clone());
+                // They may have let go before they could see that.
+                hold()
+            }
+            held => held,
+        }
+    }
+
+    /// Notes that something arrived for a target that somebody has.
+    pub(super) fn missed(&self, target: Target) {
+        self.missed.0.lock().insert(target);
+    }
+
+    /// Lets go of a target, and looks again at what waits there where something arrived meanwhile.
+    pub(super) fn let_go(&self, target: &Target, held: Hold) {
+        if let Err(error) = self.writer.lock().control.let_go(held) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a promotion's hold ends when its time is over");
+        }
+        self.promoted.send_modify(|count| *count += 1);
+        let is_missed = self.missed.0.lock().remove(target);
+        if is_missed {
+            let (workspace, deployment, to) = target;
+            self.advance(workspace, Some(deployment), &|one| one.to == *to);
+        }
+    }
+
+    /// Carries on what waits and is due, in a workspace or of a deployment.
+    pub(super) fn advance(
+        &self,
+        workspace: &WorkspaceId,
+        deployment: Option<&DeploymentId>,
+        is_due: &dyn Fn(&Promotion) -> bool,
+    ) {
+        let waiting = self.waiting(workspace, deployment).unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "promotions that wait cannot be read");
+            self.unlooked.store(true, Ordering::SeqCst);
+            Vec::new()
+        });
+        for promotion in waiting.into_iter().filter(is_due) {
+            let target = target(workspace, &promotion);
+            let carried = self.hold_or_tell(&target, &promotion).and_then(|held| {
+                // As it is now that nobody else carries it on: somebody may have approved it, or it is another.
+                match self.waiting_as(workspace, &promotion.deployment.0, &promotion.id) {
+                    Ok(promotion) => self.carry(&Author::process(&promotion.by), workspace, promotion, held),
+                    Err(error) => {
+                        self.let_go(&target, held);
+                        Err(error)
+                    }
+                }
+            });
+            match carried {
+                // It may be gone with what it was about.
+                Ok(_) | Err(ChangeError::Unknown) => {}
+                // Whoever has it looks when they let go, and the next sweep, should they not come to that.
+                Err(ChangeError::Promoting { .. }) => self.unlooked.store(true, Ordering::SeqCst),
+                Err(error) => {
+                    self.unlooked.store(true, Ordering::SeqCst);
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a promotion that waits cannot be carried on; it is tried again"
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl Writer {
+    /// The promotion that holds a target: the one that runs, or the one that waits.
+    fn holder(&self, running: &str, waiting: &str) -> Result<Option<Promotion>, ControlError> {
+        for name in [running, waiting] {
+            let found = self.control.read(name)?.remove(name);
+            if let Some(found) = found.and_then(|content| Promotion::from_bytes(&content)) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+}
