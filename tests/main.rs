@@ -49,6 +49,7 @@ mod own_rules;
 mod pages;
 mod policies;
 mod policies_api;
+mod policies_kept;
 mod postgres;
 mod previews;
 mod promotion_policies;
