@@ -193,15 +193,16 @@ async fn what_went_before_it_could_be_compared_is_not_compared() {
     // Everybody's there.
     let secret = json!({ "name": "KEY", "value": "one-of-both", "is_secret": true, "description": "x" });
     world.by("developer", "POST", "/environments/qa/env", secret.clone()).await.done();
-    let compare = async |live: &Arc<Generation>| {
-        let (host, live) = (Arc::clone(&world.host), Arc::clone(live));
+    let compare_from = async |source: &str, live: &Arc<Generation>| {
+        let (host, live, source) = (Arc::clone(&world.host), Arc::clone(live), source.parse().unwrap());
         let compared = blocking(move || {
-            let (source, target) = ("staging".parse().unwrap(), "production".parse().unwrap());
+            let target = "production".parse().unwrap();
             let (deployment, ends) = ("shop".parse().unwrap(), (&source, &target));
             host.shared_secrets(&Author::process("eve"), &live.workspaces()["acme"], &deployment, ends)
         });
         compared.await.map(|shared| shared.equal.len())
     };
+    let compare = async |live: &Arc<Generation>| compare_from("staging", live).await;
     let before = world.host.store.load_full();
     assert_eq!(compare(&before).await.unwrap(), 2, "staging's and qa's");
     // Another of its name, with the same in it.
@@ -211,6 +212,7 @@ async fn what_went_before_it_could_be_compared_is_not_compared() {
     world.by("developer", "POST", "/environments", qa).await.done();
     world.by("developer", "POST", "/environments/qa/env", secret).await.done();
     assert_eq!(compare(&before).await.unwrap(), 1, "staging's");
+    assert!(matches!(compare_from("qa", &before).await, Err(ChangeError::Unknown)), "its source");
     world.by("admin", "DELETE", "/deployments/shop?confirm=production", Value::Null).await.done();
     assert!(matches!(compare(&before).await, Err(ChangeError::Unknown)));
     world.by("admin", "POST", "/deployments?confirm=production", shop).await.done();

@@ -43,6 +43,24 @@ async fn a_request_under_way_is_finished_whole_when_the_host_is_told_to_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_sent_everything_and_says_nothing_more_is_not_waited_for() {
+    let mut ready = Ready::new(&["--drain-deadline", "3"]).await;
+    blocking(move || {
+        let mut idle = ready.posting();
+        idle.write_all(BODY.as_bytes()).unwrap();
+        let mut answer = [0; 15];
+        idle.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        ready.host.terminate();
+        assert_eq!(ready.host.ended().code(), Some(0));
+        let log = ready.host.rest_of_log();
+        assert!(!log.iter().any(|line| line.contains("connections were still busy")), "{log:#?}");
+        drop(idle);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn readiness_goes_off_before_the_listeners_do() {
     // Longer than a busy machine takes for what follows; nobody waits for its end.
     let mut ready = Ready::new(&["--drain-notice", "60"]).await;

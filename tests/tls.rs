@@ -93,6 +93,18 @@ async fn an_instance_boots_over_tls_when_it_knows_the_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_sends_too_much_gets_to_read_why_it_was_refused_over_tls_too() {
+    let ready = Ready::new().await;
+    blocking(move || {
+        let (admin, large) = (ready.host.admin, vec![b' '; 16 << 20]);
+        let told =
+            ready.send(admin, "PUT", "/api/v1/snapshot", "bl_operator_x", "if-match: \"0\"\r\n", &large);
+        assert!(told.contains("\"code\":\"unauthenticated\""), "{told}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn plaintext_beyond_loopback_is_refused_unless_it_is_asked_for() {
     let premises = Premises::new(&Site::small(1));
     for listener in ["--boot", "--admin"] {

@@ -10,13 +10,14 @@ pub mod respond;
 
 use std::{net::IpAddr, sync::Arc};
 
-use hyper::{Method, Request, body::Incoming};
+use hyper::{Method, Request};
 
 use crate::host::Host;
+pub use farewell::Sent;
 use respond::{Body, Problem, Response};
 
 /// Answers one request of the boot listener, sent from `peer`.
-pub async fn answer(host: Arc<Host>, peer: IpAddr, request: Request<Incoming>) -> Response {
+pub async fn answer(host: Arc<Host>, peer: IpAddr, request: Request<Sent>) -> Response {
     let answered = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::POST, "/v1/boot") => boot::boot(&host, peer, request)
             .await

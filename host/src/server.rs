@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::{Request, body::Incoming};
+use hyper::Request;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
@@ -93,7 +93,7 @@ impl Server {
             settings.limits,
             Arc::clone(&host.metrics),
             stopped,
-            move |_, request: Request<Incoming>| {
+            move |_, request: Request<serve::Sent>| {
                 let router = router.clone();
                 async move {
                     let answered = router.oneshot(request.map(axum::body::Body::new));

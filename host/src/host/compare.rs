@@ -45,7 +45,8 @@ impl Host {
     /// environments; the source of a promotion comes first.
     ///
     /// # Errors
-    /// When that cannot be recorded: nothing was compared then. Or there is no such deployment, or no more.
+    /// When that cannot be recorded: nothing was compared then. Or there is no such deployment, or one that it is
+    /// about is gone.
     pub fn shared_secrets(
         &self,
         author: &Author,
@@ -65,8 +66,8 @@ impl Host {
         self.still_works(author, &writer.state)?;
         // What went meanwhile took along what was compared of it, and nothing more is.
         let live = self.store.load_full();
-        let versions =
-            still_there(versions, served, live.workspace(workspace).map(|live| &**live), deployment)?;
+        let now_served = live.workspace(workspace).map(|live| &**live);
+        let versions = still_there(versions, (served, now_served), deployment, (source, target))?;
         if versions.is_empty() {
             return Ok(shared);
         }
@@ -191,24 +192,30 @@ pub(super) fn records_in(workspace: &WorkspaceId, environment: &EnvironmentName)
     format!("workspace/{workspace}/compared-in/{environment}/")
 }
 
-/// Those of `versions`, as they were in `served`, whose environments are there yet.
+/// Those of `versions`, as they were in `served`, whose environments are there yet, and of names that the target and
+/// another have.
 fn still_there(
     versions: Vec<Version>,
-    served: &Served,
-    live: Option<&Served>,
+    (served, live): (&Served, Option<&Served>),
     deployment: &DeploymentId,
+    (source, target): (&EnvironmentName, &EnvironmentName),
 ) -> Result<Vec<Version>, ChangeError> {
     let (before, now) = (&served.snapshot.configuration, live.map(|live| &live.snapshot.configuration));
     let now = now.ok_or(ChangeError::Unknown)?;
-    let uid = |of: &Configuration<SealedValue>| of.deployments.get(deployment).map(|one| one.uid);
-    if uid(before) != uid(now) {
-        return Err(ChangeError::Unknown);
-    }
-    let is_there = |one: &Version| {
-        let uid = |of: &Configuration<SealedValue>| of.environments.get(&one.environment).map(|one| one.uid);
+    let is_there = |name: &EnvironmentName| {
+        let uid = |of: &Configuration<SealedValue>| of.environments.get(name).map(|one| one.uid);
         uid(before) == uid(now)
     };
-    Ok(versions.into_iter().filter(is_there).collect())
+    let uid = |of: &Configuration<SealedValue>| of.deployments.get(deployment).map(|one| one.uid);
+    if uid(before) != uid(now) || !is_there(source) || !is_there(target) {
+        return Err(ChangeError::Unknown);
+    }
+    let mut versions = versions;
+    versions.retain(|one| is_there(&one.environment));
+    let others = versions.iter().filter(|one| one.environment != *target);
+    let names: BTreeSet<_> = others.map(|one| one.name.clone()).collect();
+    versions.retain(|one| names.contains(&one.name));
+    Ok(versions)
 }
 
 /// The target's secrets, and those of the same names elsewhere: the target's own first, then the

@@ -235,6 +235,12 @@ impl Host {
         Ok(all)
     }
 
+    /// A promotion as it has become meanwhile, if that can be read.
+    fn as_it_is(&self, workspace: &WorkspaceId, promotion: Promotion) -> Promotion {
+        let all = self.promotions(workspace, &promotion.deployment.0).unwrap_or_default();
+        all.into_iter().find(|one| one.id == promotion.id).unwrap_or(promotion)
+    }
+
     /// What waits.
     fn waiting(
         &self,

@@ -16,6 +16,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use hyper::{
+    Request,
+    body::{Body, Frame, Incoming, SizeHint},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
@@ -31,15 +35,54 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Time for a client to stop sending once its last answer is written.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Whether the client may be sending yet when its connection ends: what it sent last is no whole request, or had
-/// a body.
+/// Whether the client may be sending yet when its connection ends: a request's head that did not come to its end, or
+/// a body that nobody read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sending(Arc<AtomicBool>);
 
 impl Sending {
-    /// Called with each request when its head was read, and what it says of a body.
-    pub(super) fn has_body(&self, has_body: bool) {
-        self.0.store(has_body, Ordering::Relaxed);
+    fn set(&self, sends: bool) {
+        self.0.store(sends, Ordering::Relaxed);
+    }
+
+    /// A request whose head was read.
+    pub(super) fn watch(&self, request: Request<Incoming>) -> Request<Sent> {
+        let has_body = !request.body().is_end_stream();
+        self.set(has_body);
+        request.map(|body| Sent { body, sending: has_body.then(|| self.clone()) })
+    }
+}
+
+/// A request's body, as it is sent.
+pub struct Sent {
+    body: Incoming,
+    /// To be told when all of it was read.
+    sending: Option<Sending>,
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if (frame.is_none() || self.body.is_end_stream())
+            && let Some(sending) = self.sending.take()
+        {
+            sending.set(false);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -116,7 +159,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Lingering<I> {
         let before = bytes.filled().len();
         let read = Pin::new(&mut self.connection).poll_read(context, bytes);
         if bytes.filled().len() > before {
-            self.sending.0.store(true, Ordering::Relaxed);
+            self.sending.set(true);
         }
         read
     }

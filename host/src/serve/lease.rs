@@ -4,11 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use super::respond::{self, LEASE, Problem, Response};
+use super::{
+    Sent,
+    respond::{self, LEASE, Problem, Response},
+};
 use crate::{
     auth,
     clock::rfc3339,
@@ -47,7 +49,7 @@ pub fn wanted(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
 ///
 /// # Errors
 /// Every refusal, as the problem to answer with.
-pub async fn lease(host: &Arc<Host>, request: Request<Incoming>) -> Result<Response, Problem> {
+pub async fn lease(host: &Arc<Host>, request: Request<Sent>) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let live = host.store.load_full();
     let now = host.clock.now();

@@ -7,12 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use hyper::{
-    Request,
-    body::{Body as _, Incoming},
-    server::conn::http1,
-    service::service_fn,
-};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -26,7 +21,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    farewell::{FAREWELLS, Lingering, Sending, turn_away},
+    farewell::{FAREWELLS, Lingering, Sending, Sent, turn_away},
     respond::Problem,
 };
 use crate::telemetry::Metrics;
@@ -67,7 +62,7 @@ pub async fn run<S, F, B>(
     mut shutdown: watch::Receiver<bool>,
     answer: S,
 ) where
-    S: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + 'static,
+    S: Fn(IpAddr, Request<Sent>) -> F + Clone + Send + 'static,
     F: Future<Output = hyper::Response<B>> + Send + 'static,
     B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + From<bytes::Bytes>
@@ -135,7 +130,7 @@ async fn serve_connection<I, S, F, B>(
     answer: S,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + 'static,
+    S: Fn(IpAddr, Request<Sent>) -> F + Clone + Send + 'static,
     F: Future<Output = hyper::Response<B>> + Send + 'static,
     B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + From<bytes::Bytes>
@@ -145,8 +140,7 @@ async fn serve_connection<I, S, F, B>(
     let sending = Sending::default();
     let stream = Lingering::new(stream, sending.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        sending.has_body(!request.body().is_end_stream());
-        let (metrics, answering) = (metrics.clone(), answer(peer, request));
+        let (metrics, answering) = (metrics.clone(), answer(peer, sending.watch(request)));
         async move {
             let answered = AssertUnwindSafe(answering).catch_unwind().await;
             Ok::<_, Infallible>(answered.unwrap_or_else(|_| {

@@ -38,11 +38,14 @@ impl Host {
     ) -> Result<Promotion, ChangeError> {
         let target = target(workspace, &promotion);
         let carried = self.try_carry(author, workspace, promotion, held);
-        self.let_go(&target, held);
-        carried
+        let has_looked_again = self.let_go(&target, held);
+        match carried {
+            Ok(promotion) if has_looked_again => Ok(self.as_it_is(workspace, promotion)),
+            carried => carried,
+        }
     }
 
-    fn try_carry(
+    pub(super) fn try_carry(
         &self,
         author: &Author,
         workspace: &WorkspaceId,

@@ -17,9 +17,13 @@ use crate::{
 /// Where a release is promoted to.
 pub(super) type Target = (WorkspaceId, DeploymentId, EnvironmentName);
 
-/// The targets that were held when something arrived for them.
+/// The targets that were held when something arrived for them. Whoever holds one next has it before them, and
+/// takes it from here.
 #[derive(Default)]
 pub(in crate::host) struct Missed(Mutex<BTreeSet<Target>>);
+
+/// How often whoever lets go looks again; the sweep looks at what arrives even then.
+const LOOKS: usize = 3;
 
 pub(super) fn target(workspace: &WorkspaceId, promotion: &Promotion) -> Target {
     (workspace.clone(), promotion.deployment.0.clone(), promotion.to.clone())
@@ -46,7 +50,12 @@ impl Host {
                 let (id, by) = found.map(|one| (one.id, one.by)).unwrap_or_default();
                 Err(ChangeError::Promoting { what: format!("{} in {to}", promotion.deployment.0), id, by })
             }
-            held => Ok(self.told_by_ledger(held)?),
+            held => {
+                let held = self.told_by_ledger(held)?;
+                // What arrived is durable, and will be looked at.
+                self.missed.0.lock().remove(&target(workspace, promotion));
+                Ok(held)
+            }
         }
     }
 
@@ -68,18 +77,36 @@ impl Host {
         self.missed.0.lock().insert(target);
     }
 
-    /// Lets go of a target, and looks again at what waits there where something arrived meanwhile.
-    pub(super) fn let_go(&self, target: &Target, held: Hold) {
+    /// Lets go of a target, and looks again at what waits there where something arrived meanwhile; whether it did.
+    pub(super) fn let_go(&self, target: &Target, held: Hold) -> bool {
+        self.release(held);
+        self.look_again(target)
+    }
+
+    fn release(&self, held: Hold) {
         if let Err(error) = self.writer.lock().control.let_go(held) {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "a promotion's hold ends when its time is over");
         }
         self.promoted.send_modify(|count| *count += 1);
-        let is_missed = self.missed.0.lock().remove(target);
-        if is_missed {
-            let (workspace, deployment, to) = target;
-            self.advance(workspace, Some(deployment), &|one| one.to == *to);
+    }
+
+    fn look_again(&self, target: &Target) -> bool {
+        let (workspace, deployment, to) = target;
+        let is_missed = || self.missed.0.lock().contains(target);
+        for look in 0..LOOKS {
+            if !is_missed() {
+                return look > 0;
+            }
+            let waiting = self.waiting_or_told(workspace, Some(deployment));
+            // One that is judged for the first time is no record yet: whoever judges it looks again.
+            let Some(promotion) = waiting.into_iter().find(|one| one.to == *to) else { return look > 0 };
+            self.look(target, &promotion);
         }
+        if is_missed() {
+            self.unlooked.store(true, Ordering::SeqCst);
+        }
+        true
     }
 
     /// Carries on what waits and is due, in a workspace or of a deployment.
@@ -89,35 +116,44 @@ impl Host {
         deployment: Option<&DeploymentId>,
         is_due: &dyn Fn(&Promotion) -> bool,
     ) {
-        let waiting = self.waiting(workspace, deployment).unwrap_or_else(|error| {
+        for promotion in self.waiting_or_told(workspace, deployment).into_iter().filter(is_due) {
+            let target = target(workspace, &promotion);
+            self.look(&target, &promotion);
+            self.look_again(&target);
+        }
+    }
+
+    fn waiting_or_told(&self, workspace: &WorkspaceId, deployment: Option<&DeploymentId>) -> Vec<Promotion> {
+        self.waiting(workspace, deployment).unwrap_or_else(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "promotions that wait cannot be read");
             self.unlooked.store(true, Ordering::SeqCst);
             Vec::new()
-        });
-        for promotion in waiting.into_iter().filter(is_due) {
-            let target = target(workspace, &promotion);
-            let carried = self.hold_or_tell(&target, &promotion).and_then(|held| {
-                // As it is now that nobody else carries it on: somebody may have approved it, or it is another.
-                match self.waiting_as(workspace, &promotion.deployment.0, &promotion.id) {
-                    Ok(promotion) => self.carry(&Author::process(&promotion.by), workspace, promotion, held),
-                    Err(error) => {
-                        self.let_go(&target, held);
-                        Err(error)
-                    }
-                }
+        })
+    }
+
+    /// Carries one on that waits, as far as it goes now.
+    fn look(&self, target: &Target, promotion: &Promotion) {
+        let workspace = &target.0;
+        let carried = self.hold_or_tell(target, promotion).and_then(|held| {
+            // As it is now that nobody else carries it on: somebody may have approved it, or it is another.
+            let waits = self.waiting_as(workspace, &promotion.deployment.0, &promotion.id);
+            let carried = waits.and_then(|promotion| {
+                self.try_carry(&Author::process(&promotion.by), workspace, promotion, held)
             });
-            match carried {
-                // It may be gone with what it was about.
-                Ok(_) | Err(ChangeError::Unknown) => {}
-                // Whoever has it looks when they let go, and the next sweep, should they not come to that.
-                Err(ChangeError::Promoting { .. }) => self.unlooked.store(true, Ordering::SeqCst),
-                Err(error) => {
-                    self.unlooked.store(true, Ordering::SeqCst);
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "a promotion that waits cannot be carried on; it is tried again"
-                    );
-                }
+            self.release(held);
+            carried
+        });
+        match carried {
+            // It may be gone with what it was about.
+            Ok(_) | Err(ChangeError::Unknown) => {}
+            // Whoever has it looks when they let go, and the next sweep, should they not come to that.
+            Err(ChangeError::Promoting { .. }) => self.unlooked.store(true, Ordering::SeqCst),
+            Err(error) => {
+                self.unlooked.store(true, Ordering::SeqCst);
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a promotion that waits cannot be carried on; it is tried again"
+                );
             }
         }
     }
