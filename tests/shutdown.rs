@@ -51,6 +51,15 @@ async fn who_has_sent_everything_and_says_nothing_more_is_not_waited_for() {
         let mut answer = [0; 15];
         idle.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        // Nor who was refused with a body that is there and that nobody reads: that connection ends at once.
+        let mut refused = TcpStream::connect(ready.host.boot).unwrap();
+        refused
+            .write_all(b"POST /v1/boot HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}")
+            .unwrap();
+        let mut answer = String::new();
+        refused.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("connection: close"), "{answer}");
+        drop(refused);
         ready.host.terminate();
         assert_eq!(ready.host.ended().code(), Some(0));
         let log = ready.host.rest_of_log();

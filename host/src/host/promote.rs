@@ -43,7 +43,7 @@ impl Host {
         requested: &Requested,
     ) -> Result<Promotion, ChangeError> {
         // What waits there may be over by now.
-        self.go_on(workspace, &requested.deployment);
+        self.advance(workspace, Some(&requested.deployment), &|_| true);
         self.promote_beside(author, workspace, requested)
     }
 
@@ -154,6 +154,7 @@ impl Host {
     /// when something that arrived could not be looked at, all of it.
     pub fn advance_promotions(&self) {
         let live = self.store.load_full();
+        self.forget_missed(&live);
         let all = self.unlooked.swap(false, Ordering::SeqCst);
         for (workspace, served) in live.workspaces() {
             self.advance(workspace, None, &|one| {

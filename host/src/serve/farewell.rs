@@ -38,18 +38,31 @@ const LINGER: Duration = Duration::from_secs(5);
 /// Whether the client may be sending yet when its connection ends: a request's head that did not come to its end, or
 /// a body that nobody read.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sending(Arc<AtomicBool>);
+pub(super) struct Sending(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    sends: AtomicBool,
+    /// Of the request that is being answered.
+    is_unread: AtomicBool,
+}
 
 impl Sending {
     fn set(&self, sends: bool) {
-        self.0.store(sends, Ordering::Relaxed);
+        self.0.sends.store(sends, Ordering::Relaxed);
     }
 
-    /// A request whose head was read.
-    pub(super) fn watch(&self, request: Request<Incoming>) -> Request<Sent> {
+    /// Whether nobody will read the rest of a request, so that its connection is good for no other.
+    pub(super) fn is_unread(&self) -> bool {
+        self.0.is_unread.swap(false, Ordering::Relaxed)
+    }
+
+    /// A request whose head was read; what tells whether its body was, where it has one.
+    pub(super) fn watch(&self, request: Request<Incoming>) -> (Request<Sent>, Option<Self>) {
         let has_body = !request.body().is_end_stream();
         self.set(has_body);
-        request.map(|body| Sent { body, sending: has_body.then(|| self.clone()) })
+        let watching = || has_body.then(|| self.clone());
+        (request.map(|body| Sent { body, sending: watching() }), watching())
     }
 }
 
@@ -86,6 +99,14 @@ impl Body for Sent {
     }
 }
 
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(sending) = &self.sending {
+            sending.0.is_unread.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A connection that ends so.
 pub(super) struct Lingering<I> {
     connection: I,
@@ -110,7 +131,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<I> {
                 until.insert(Box::pin(sleep(LINGER)))
             }
         };
-        if !sending.0.load(Ordering::Relaxed) {
+        if !sending.0.sends.load(Ordering::Relaxed) {
             return Poll::Ready(Ok(()));
         }
         let mut dropped = [0; 8 * 1024];

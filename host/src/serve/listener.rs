@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use http::{HeaderValue, header::CONNECTION};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -140,14 +141,19 @@ async fn serve_connection<I, S, F, B>(
     let sending = Sending::default();
     let stream = Lingering::new(stream, sending.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let (metrics, answering) = (metrics.clone(), answer(peer, sending.watch(request)));
+        let (request, sending) = sending.watch(request);
+        let (metrics, answering) = (metrics.clone(), answer(peer, request));
         async move {
             let answered = AssertUnwindSafe(answering).catch_unwind().await;
-            Ok::<_, Infallible>(answered.unwrap_or_else(|_| {
+            let mut response = answered.unwrap_or_else(|_| {
                 metrics.panics.inc();
                 tracing::error!("a request's handler panicked");
                 Problem::internal().into_response()
-            }))
+            });
+            if sending.is_some_and(|sending| sending.is_unread()) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = http1::Builder::new()

@@ -53,6 +53,7 @@ impl Host {
         held: Hold,
     ) -> Result<Promotion, ChangeError> {
         let before = promotion.clone();
+        self.looking_at(&target(workspace, &promotion));
         if promotion.until <= self.clock.now() {
             promotion.status = Status::Expired;
             return self.close(author, workspace, (promotion, held));

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use crate::{
     control::{ControlError, Expected, Hold},
+    generation::Generation,
     host::{Author, ChangeError, HOLD_SECONDS, Host, Writer},
     id::{DeploymentId, EnvironmentName, WorkspaceId},
     ledger::Ttl,
@@ -17,8 +18,8 @@ use crate::{
 /// Where a release is promoted to.
 pub(super) type Target = (WorkspaceId, DeploymentId, EnvironmentName);
 
-/// The targets that were held when something arrived for them. Whoever holds one next has it before them, and
-/// takes it from here.
+/// The targets that were held when something arrived for them. It is durable by then: who takes a verdict next has it
+/// before them, and takes the target from here.
 #[derive(Default)]
 pub(in crate::host) struct Missed(Mutex<BTreeSet<Target>>);
 
@@ -43,19 +44,19 @@ impl Host {
         let ttl = Ttl::seconds(HOLD_SECONDS).map_err(ControlError::from)?;
         let expected = [(running.as_str(), Expected::Absent), (waiting.as_str(), open)];
         let writer = self.writer.lock();
-        let held = writer.control.lease(&expected, (&running, &promotion.to_bytes()), ttl);
+        // Asked first: a lease that is for nothing is two transactions.
+        let is_taken = self.told_by_ledger(writer.control.read(&running))?.contains_key(&running);
+        let held = match is_taken {
+            true => Err(ControlError::Conflict { name: running.clone() }),
+            false => writer.control.lease(&expected, (&running, &promotion.to_bytes()), ttl),
+        };
         match held {
             Err(ControlError::Conflict { .. }) => {
                 let found = writer.holder(&running, &waiting)?;
                 let (id, by) = found.map(|one| (one.id, one.by)).unwrap_or_default();
                 Err(ChangeError::Promoting { what: format!("{} in {to}", promotion.deployment.0), id, by })
             }
-            held => {
-                let held = self.told_by_ledger(held)?;
-                // What arrived is durable, and will be looked at.
-                self.missed.0.lock().remove(&target(workspace, promotion));
-                Ok(held)
-            }
+            held => Ok(self.told_by_ledger(held)?),
         }
     }
 
@@ -75,6 +76,18 @@ impl Host {
     /// Notes that something arrived for a target that somebody has.
     pub(super) fn missed(&self, target: Target) {
         self.missed.0.lock().insert(target);
+    }
+
+    /// What arrived so far is looked at now.
+    pub(super) fn looking_at(&self, target: &Target) {
+        self.missed.0.lock().remove(target);
+    }
+
+    /// Forgets what arrived for what is gone.
+    pub(super) fn forget_missed(&self, live: &Generation) {
+        self.missed.0.lock().retain(|(workspace, deployment, to)| {
+            live.workspace(workspace).is_some_and(|served| served.prepared(deployment, to).is_some())
+        });
     }
 
     /// Lets go of a target, and looks again at what waits there where something arrived meanwhile; whether it did.
@@ -101,7 +114,9 @@ impl Host {
             let waiting = self.waiting_or_told(workspace, Some(deployment));
             // One that is judged for the first time is no record yet: whoever judges it looks again.
             let Some(promotion) = waiting.into_iter().find(|one| one.to == *to) else { return look > 0 };
-            self.look(target, &promotion);
+            if !self.look(target, &promotion) {
+                return true;
+            }
         }
         if is_missed() {
             self.unlooked.store(true, Ordering::SeqCst);
@@ -118,8 +133,9 @@ impl Host {
     ) {
         for promotion in self.waiting_or_told(workspace, deployment).into_iter().filter(is_due) {
             let target = target(workspace, &promotion);
-            self.look(&target, &promotion);
-            self.look_again(&target);
+            if self.look(&target, &promotion) {
+                self.look_again(&target);
+            }
         }
     }
 
@@ -131,8 +147,8 @@ impl Host {
         })
     }
 
-    /// Carries one on that waits, as far as it goes now.
-    fn look(&self, target: &Target, promotion: &Promotion) {
+    /// Carries one on that waits, as far as it goes now; whether nobody else had it, who looks then.
+    fn look(&self, target: &Target, promotion: &Promotion) -> bool {
         let workspace = &target.0;
         let carried = self.hold_or_tell(target, promotion).and_then(|held| {
             // As it is now that nobody else carries it on: somebody may have approved it, or it is another.
@@ -146,8 +162,11 @@ impl Host {
         match carried {
             // It may be gone with what it was about.
             Ok(_) | Err(ChangeError::Unknown) => {}
-            // Whoever has it looks when they let go, and the next sweep, should they not come to that.
-            Err(ChangeError::Promoting { .. }) => self.unlooked.store(true, Ordering::SeqCst),
+            Err(ChangeError::Promoting { .. }) => {
+                // They look when they let go, and the next sweep, should they not come to that.
+                self.unlooked.store(true, Ordering::SeqCst);
+                return false;
+            }
             Err(error) => {
                 self.unlooked.store(true, Ordering::SeqCst);
                 tracing::warn!(
@@ -156,6 +175,7 @@ impl Host {
                 );
             }
         }
+        true
     }
 }
 
