@@ -1,6 +1,6 @@
 //! The hold on a target, so that nobody else promotes to it: a record that hangs on a lease of the ledger, and ends
 //! with that if whoever has it is killed. What arrives meanwhile may have come too late for the verdict that is
-//! being taken, so it is noted, and whoever lets go looks once more.
+//! being taken, so it is noted, and whoever lets go looks again.
 
 use std::{collections::BTreeSet, sync::atomic::Ordering};
 
