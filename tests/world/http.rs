@@ -1,6 +1,11 @@
 //! Requests as a client that knows nothing of the host's code sends them.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
@@ -8,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpSocket, TcpStream},
     sync::watch,
+    task::unconstrained,
 };
 
 /// What came back.
@@ -90,19 +96,25 @@ impl Connection {
 
     /// Nothing when the connection breaks before the whole answer is here.
     pub(crate) async fn try_send(&mut self, request: Request<Full<Bytes>>) -> Option<Answer> {
-        let answered = async {
+        let mut answered = pin!(async {
             // An answer may be here before the connection takes the next request.
             self.sender.ready().await.ok()?;
             let (head, body) = self.sender.send_request(request).await.ok()?.into_parts();
             let body = body.collect().await.ok()?.to_bytes();
             Some(Answer { status: head.status.as_u16(), headers: head.headers, body })
-        };
+        });
         // A request that is handed over while the connection ends may be neither sent nor refused:
         // the channel keeps it as long as its sender lives, and that one waits.
         tokio::select! {
             biased;
-            answer = answered => answer,
-            _ = self.ended.changed() => None,
+            answer = &mut answered => answer,
+            // What came before it ended is here by now, if it came since it was looked for.
+            _ = self.ended.changed() => {
+                match pin!(unconstrained(answered)).poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(answer) => answer,
+                    Poll::Pending => None,
+                }
+            }
         }
     }
 }
