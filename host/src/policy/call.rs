@@ -127,7 +127,7 @@ fn overtime<T>(wall_ms: u64) -> impl FnMut(StoreContextMut<'_, T>) -> wasmtime::
 }
 
 /// What this thread has used of the processor, in milliseconds.
-fn processor_ms() -> u64 {
+pub(super) fn processor_ms() -> u64 {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     used.tv_sec.unsigned_abs() * 1000 + used.tv_nsec.unsigned_abs() / 1_000_000
 }

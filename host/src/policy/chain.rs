@@ -153,12 +153,21 @@ impl Chain {
     /// # Errors
     /// The first policy that does not answer, and why.
     pub fn decide(&self, facts: &Facts) -> Result<Verdict, PolicyFailure> {
+        self.decide_within(u64::MAX, facts)
+    }
+
+    /// As [`Chain::decide`], for at most `wall_ms` milliseconds, if the limits allow more than that.
+    ///
+    /// # Errors
+    /// As [`Chain::decide`].
+    pub(super) fn decide_within(&self, wall_ms: u64, facts: &Facts) -> Result<Verdict, PolicyFailure> {
         let Some(engine) = self.links.first().map(|link| link.loaded.engine()) else {
             return Ok(Verdict { answer: Answer::Resolved(Resolution::default()), links: Vec::new() });
         };
         let started = engine.ticks();
         let elapsed = || engine.ticks().saturating_sub(started);
-        let verdict = self.ask_each(engine.limits(), facts, elapsed);
+        let wall_ms = wall_ms.min(engine.limits().chain_wall_ms);
+        let verdict = self.ask_each(engine.limits(), wall_ms, facts, elapsed);
         match &verdict {
             Ok(verdict) => self.standing.answered(verdict.fuel(), elapsed()),
             Err(failure) => self.standing.failed(&failure.kind),
@@ -169,6 +178,7 @@ impl Chain {
     fn ask_each(
         &self,
         limits: &Limits,
+        chain_wall_ms: u64,
         facts: &Facts,
         elapsed_ms: impl Fn() -> u64,
     ) -> Result<Verdict, PolicyFailure> {
@@ -176,7 +186,7 @@ impl Chain {
         let mut choices = Choices::default();
         let mut links = Vec::with_capacity(self.links.len());
         for (place, link) in self.links.iter().enumerate() {
-            let left_ms = limits.chain_wall_ms.saturating_sub(elapsed_ms());
+            let left_ms = chain_wall_ms.saturating_sub(elapsed_ms());
             let is_last = place + 1 == self.links.len();
             let (answered, report) = self.ask(link, limits.wall_ms.min(left_ms), &facts, &choices);
             let outcome = answered.and_then(|outcome| {

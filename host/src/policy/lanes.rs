@@ -2,7 +2,8 @@
 //!
 //! A chain that was cheap of late runs where its caller runs: it takes some microseconds, less
 //! than a thread's wake-up. Any other, and any that imports WASI, runs on a few plain threads of
-//! their own, tenants in turn, none on more than half of the threads.
+//! their own, tenants in turn, none on more than half of the threads. So does one that was cheap and
+//! is no more, once it has held its caller's thread for a moment: others' boots wait for that one.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,6 +25,10 @@ use super::{
     plain_thread,
 };
 use crate::{id::WorkspaceId, model::question::Facts};
+
+/// How long a chain may take where its caller runs, in milliseconds, whatever it may take in all: that of
+/// the default limits.
+const HERE_MS: u64 = 10;
 
 /// How many threads there are, and how much may wait for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,9 +131,9 @@ impl Lanes {
     fn begin(&self, share: &Arc<Share>, chain: &Arc<Chain>, facts: &Facts) -> Result<Begun, PolicyFailure> {
         let place = Place::take(share).ok_or_else(|| busy(chain))?;
         if chain.standing().is_good() {
-            match chain.decide(facts) {
-                // It lost its good standing with that. It may be the host that was slow: once
-                // more, apart, where time is no other's.
+            match chain.decide_within(HERE_MS, facts) {
+                // It lost its good standing with that. It may be the host that was slow, or its
+                // limits allow more: once more, apart, where time is no other's.
                 Err(failure) if matches!(failure.kind, FailureKind::Interrupted { .. }) => {}
                 result => return Ok(Begun::Done(result)),
             }

@@ -1,6 +1,6 @@
 //! Who runs where, and that nobody holds up anybody.
 
-use super::*;
+use super::{call::processor_ms, *};
 use crate::id::WorkspaceId;
 
 fn lanes(per_tenant: u32, waiting: usize) -> Lanes {
@@ -24,6 +24,27 @@ fn a_cheap_chain_moves_to_its_callers_thread() {
     });
     assert!(moves);
     assert_eq!(share.under_way(), 0);
+}
+
+#[test]
+fn a_chain_that_is_cheap_no_more_holds_its_callers_thread_for_a_moment_only() {
+    const WALL_MS: u64 = 1_000;
+    let limits = Limits { fuel: u64::MAX / 2, wall_ms: WALL_MS, chain_wall_ms: WALL_MS, ..Limits::default() };
+    let engine = Engine::new(&EngineSettings { limits, slots: 2, ..EngineSettings::default() }).unwrap();
+    let hostile = load(&engine, "hostile.wasm");
+    let settings = [("mode", "loop"), ("only-in", "mars")];
+    let chain = super::chain(&engine, vec![link(&hostile, &settings)], subject(1, 1));
+    let lanes = lanes(64, 64);
+    let share = lanes.share(&tenant("acme"));
+    while !chain.standing().is_good() {
+        lanes.decide_blocking(&share, &chain, &Facts::default()).unwrap();
+    }
+    let mars = Facts { region: Some("mars".into()), ..Facts::default() };
+    let before = processor_ms();
+    let failure = lanes.decide_blocking(&share, &chain, &mars).unwrap_err();
+    let used = processor_ms() - before;
+    assert_eq!(failure.kind, FailureKind::Interrupted { limit_ms: WALL_MS });
+    assert!(used < WALL_MS / 2, "{used} ms of the caller's thread");
 }
 
 #[tokio::test]
