@@ -31,7 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::yield_now;
 
 use backwards::Backwards;
@@ -160,7 +160,7 @@ impl Audit {
         let given = boot.given.map(Given::line);
         let joined = self.gathering.lock().join(given, |lines| boot.write(lines));
         if joined.part == Part::Wait {
-            return joined.wait(PATIENCE).await;
+            return joined.wait(PATIENCE, || self.flush_if_free()).await;
         }
         let lead = Lead(self);
         if joined.part == Part::WriteSoon {
@@ -210,10 +210,21 @@ impl Audit {
     /// Writes the open batch. Whoever joined a batch and then flushed finds it settled: it was
     /// taken by this writer, or by one that had finished before.
     fn flush(&self) {
-        let Some(mut writing) = self.writing.try_lock_for(PATIENCE) else {
+        let Some(writing) = self.writing.try_lock_for(PATIENCE) else {
             let stuck = self.gathering.lock().close(Batch::default());
             return stuck.finish(Err(io::ErrorKind::TimedOut.into()));
         };
+        self.write(writing);
+    }
+
+    /// The same if nobody writes now.
+    fn flush_if_free(&self) {
+        if let Some(writing) = self.writing.try_lock() {
+            self.write(writing);
+        }
+    }
+
+    fn write(&self, mut writing: MutexGuard<'_, Writing>) {
         let spare = std::mem::take(&mut writing.spare);
         let mut batch = self.gathering.lock().close(spare);
         if batch.records > 0 {

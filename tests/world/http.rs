@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     pin::pin,
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 use http_body_util::{BodyExt as _, Full};
@@ -55,9 +56,16 @@ impl Answer {
     }
 }
 
+/// How long the host leaves a connection open on which nothing comes.
+const HOSTS_PATIENCE: Duration = Duration::from_secs(10);
+
 /// A connection that stays open between requests.
 pub(crate) struct Connection {
+    /// Where to ask again when the host has ended it; none where it matters who asks.
+    address: Option<SocketAddr>,
     sender: http1::SendRequest<Full<Bytes>>,
+    /// When it was opened, or the last answer came.
+    last: Instant,
     /// Nothing is ever sent: it closes when the connection has ended.
     ended: watch::Receiver<()>,
 }
@@ -71,15 +79,15 @@ impl Connection {
     pub(crate) async fn open_from(from: SocketAddr, address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(from).unwrap();
-        Self::over(socket.connect(address).await.unwrap()).await.unwrap()
+        Self::over(socket.connect(address).await.unwrap(), None).await.unwrap()
     }
 
     /// Nothing when nobody listens.
     pub(crate) async fn try_open(address: SocketAddr) -> Option<Self> {
-        Self::over(TcpStream::connect(address).await.ok()?).await
+        Self::over(TcpStream::connect(address).await.ok()?, Some(address)).await
     }
 
-    async fn over(stream: TcpStream) -> Option<Self> {
+    async fn over(stream: TcpStream, address: Option<SocketAddr>) -> Option<Self> {
         stream.set_nodelay(true).ok()?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
         let (open, ended) = watch::channel(());
@@ -87,32 +95,51 @@ impl Connection {
             let _ = connection.await;
             drop(open);
         });
-        Some(Self { sender, ended })
+        Some(Self { address, sender, last: Instant::now(), ended })
     }
 
+    /// Sent on another connection if the host ended this one before, because it heard nothing for so long; a
+    /// machine that gives a thread no time makes that happen between two requests.
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Answer {
-        self.try_send(request).await.unwrap()
+        let asked = format!("{} {}", request.method(), request.uri());
+        let again = request.clone();
+        let mut answer = self.ask(request).await;
+        let idle = self.last.elapsed();
+        if let (Err(broken), Some(address)) = (&answer, self.address)
+            && broken.as_ref().is_none_or(hyper::Error::is_canceled)
+            && idle >= HOSTS_PATIENCE
+        {
+            *self = Self::open(address).await;
+            answer = self.ask(again).await;
+        }
+        self.last = Instant::now();
+        answer.unwrap_or_else(|broken| panic!("{broken:?} in place of an answer to {asked}, after {idle:?}"))
     }
 
     /// Nothing when the connection breaks before the whole answer is here.
     pub(crate) async fn try_send(&mut self, request: Request<Full<Bytes>>) -> Option<Answer> {
+        self.ask(request).await.ok()
+    }
+
+    /// The error, if there is one, when it breaks before that; it was not sent where there is none.
+    async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Option<hyper::Error>> {
         let mut answered = pin!(async {
             // An answer may be here before the connection takes the next request.
-            self.sender.ready().await.ok()?;
-            let (head, body) = self.sender.send_request(request).await.ok()?.into_parts();
-            let body = body.collect().await.ok()?.to_bytes();
-            Some(Answer { status: head.status.as_u16(), headers: head.headers, body })
+            self.sender.ready().await?;
+            let (head, body) = self.sender.send_request(request).await?.into_parts();
+            let body = body.collect().await?.to_bytes();
+            Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
         });
         // A request that is handed over while the connection ends may be neither sent nor refused:
         // the channel keeps it as long as its sender lives, and that one waits.
         tokio::select! {
             biased;
-            answer = &mut answered => answer,
+            answer = &mut answered => answer.map_err(Some),
             // What came before it ended is here by now, if it came since it was looked for.
             _ = self.ended.changed() => {
                 match pin!(unconstrained(answered)).poll(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(answer) => answer,
-                    Poll::Pending => None,
+                    Poll::Ready(answer) => answer.map_err(Some),
+                    Poll::Pending => Err(None),
                 }
             }
         }

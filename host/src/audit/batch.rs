@@ -17,6 +17,8 @@ use super::{AuditUnavailable, record::GivenLine};
 
 /// How long a boot waits for its record to be written before it is refused.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long whoever is to write a batch may leave it at that: its thread may get no time.
+const TURN: Duration = Duration::from_millis(100);
 /// A batch that has grown to this many bytes waits for nobody else.
 const FULL_BYTES: usize = 1 << 20;
 /// What a batch's memory may keep for the next one, in bytes.
@@ -138,9 +140,17 @@ impl Joined {
         self.outcome.0.lock().written.clone().unwrap_or_else(timed_out).map_err(AuditUnavailable)
     }
 
-    /// What becomes of the batch that another writes.
-    pub(super) async fn wait(&self, patience: Duration) -> Result<(), AuditUnavailable> {
+    /// What becomes of the batch that another writes; `write` is called when that one does not begin.
+    pub(super) async fn wait(
+        &self,
+        patience: Duration,
+        write: impl FnOnce(),
+    ) -> Result<(), AuditUnavailable> {
         if let Some(watch) = poll_fn(|context| self.watch(context, patience)).await {
+            let turn = watch.until.min(Instant::now() + TURN);
+            if timeout_at(turn, poll_fn(|context| self.written(context))).await.is_err() {
+                write();
+            }
             // Whoever writes may be stuck in the kernel, with a disk that does not answer.
             if timeout_at(watch.until, poll_fn(|context| self.written(context))).await.is_err() {
                 self.outcome.give_up();

@@ -145,8 +145,20 @@ async fn a_boot_does_not_wait_for_ever_for_a_writer_that_is_stuck() {
     let join = || place.audit.gathering.lock().join(None, |line| line.extend_from_slice(b"{}\n"));
     let (leads, follows) = (join(), join());
     assert!((leads.part, follows.part) == (Part::WriteSoon, Part::Wait));
-    let refused = follows.wait(Duration::ZERO).await.unwrap_err();
+    let refused = follows.wait(Duration::ZERO, || ()).await.unwrap_err();
     assert_eq!(refused.0.kind(), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn a_batch_that_nobody_begins_to_write_is_written_by_one_who_waits() {
+    let place = Place::new(false);
+    place.crowd().await;
+    let leads = place.audit.gathering.lock().join(None, |line| line.extend_from_slice(b"{}\n"));
+    assert!(leads.part == Part::WriteSoon, "its thread gets no time");
+    let together = join_all([place.boot("follows"), place.boot("follows, too")]).await;
+    assert!(together.iter().all(Result::is_ok));
+    assert_eq!(place.principals()[2..], ["follows", "follows, too"]);
+    assert!(leads.settled().is_ok(), "and it hears of that when it comes to it");
 }
 
 #[tokio::test]
@@ -156,7 +168,7 @@ async fn whoever_watches_the_clock_may_go_away_and_another_watches_on() {
     let join = || place.audit.gathering.lock().join(None, |line| line.extend_from_slice(b"{}\n"));
     let (_leads, watches, follows) = (join(), join(), join());
     let (mut watching, mut following) =
-        (Box::pin(watches.wait(SYNC_EVERY)), pin!(follows.wait(PATIENCE * 100)));
+        (Box::pin(watches.wait(SYNC_EVERY, || ())), pin!(follows.wait(PATIENCE * 100, || ())));
     assert!(begin(watching.as_mut()) && begin(following.as_mut()), "one watches, the other waits");
     drop(watching);
     assert_eq!(following.await.unwrap_err().0.kind(), io::ErrorKind::TimedOut, "from the first one's start");
