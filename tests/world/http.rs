@@ -64,7 +64,7 @@ pub(crate) struct Connection {
     /// Where to ask again when the host has ended it; none where it matters who asks.
     address: Option<SocketAddr>,
     sender: http1::SendRequest<Full<Bytes>>,
-    /// When it was opened, or the last answer came.
+    /// When it was opened, or the last request was begun.
     last: Instant,
     /// Nothing is ever sent: it closes when the connection has ended.
     ended: watch::Receiver<()>,
@@ -88,6 +88,7 @@ impl Connection {
     }
 
     async fn over(stream: TcpStream, address: Option<SocketAddr>) -> Option<Self> {
+        let last = Instant::now();
         stream.set_nodelay(true).ok()?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
         let (open, ended) = watch::channel(());
@@ -95,24 +96,23 @@ impl Connection {
             let _ = connection.await;
             drop(open);
         });
-        Some(Self { address, sender, last: Instant::now(), ended })
+        Some(Self { address, sender, last, ended })
     }
 
     /// Sent on another connection if the host ended this one before, because it heard nothing for so long; a
     /// machine that gives a thread no time makes that happen between two requests.
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Answer {
         let asked = format!("{} {}", request.method(), request.uri());
-        let again = request.clone();
+        let (again, last) = (request.clone(), self.last);
         let mut answer = self.ask(request).await;
-        let idle = self.last.elapsed();
+        let idle = last.elapsed();
         if let (Err(broken), Some(address)) = (&answer, self.address)
-            && broken.as_ref().is_none_or(hyper::Error::is_canceled)
+            && broken.as_ref().is_none_or(|broken| broken.is_canceled() || broken.is_closed())
             && idle >= HOSTS_PATIENCE
         {
             *self = Self::open(address).await;
             answer = self.ask(again).await;
         }
-        self.last = Instant::now();
         answer.unwrap_or_else(|broken| panic!("{broken:?} in place of an answer to {asked}, after {idle:?}"))
     }
 
@@ -123,6 +123,7 @@ impl Connection {
 
     /// The error, if there is one, when it breaks before that; it was not sent where there is none.
     async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Option<hyper::Error>> {
+        self.last = Instant::now();
         let mut answered = pin!(async {
             // An answer may be here before the connection takes the next request.
             self.sender.ready().await?;

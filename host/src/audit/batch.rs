@@ -1,6 +1,6 @@
 //! Boots that come together are written together: each puts its record into the batch that is
-//! open, and the first of them writes it for all. No thread is handed anything: waking one costs
-//! more than the write that it would save.
+//! open, and the first of them writes it for all, or another if that one does not come to it. No
+//! thread is handed anything: waking one costs more than the write that it would save.
 
 use std::{
     future::poll_fn,
@@ -11,13 +11,17 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::yield_now,
+    time::{Instant, timeout_at},
+};
 
 use super::{AuditUnavailable, record::GivenLine};
 
 /// How long a boot waits for its record to be written before it is refused.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-/// How long whoever is to write a batch may leave it at that: its thread may get no time.
+/// How long a batch may stay unwritten before one of those who wait writes it: the thread of whoever was to do
+/// it may get no time.
 const TURN: Duration = Duration::from_millis(100);
 /// A batch that has grown to this many bytes waits for nobody else.
 const FULL_BYTES: usize = 1 << 20;
@@ -125,7 +129,7 @@ pub(super) struct Joined {
 /// What whoever joined a batch has to do for it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Another writes it.
+    /// Another writes it, as long as that one comes to it.
     Wait,
     /// Write it, once those who are about to join have joined.
     WriteSoon,
@@ -140,21 +144,22 @@ impl Joined {
         self.outcome.0.lock().written.clone().unwrap_or_else(timed_out).map_err(AuditUnavailable)
     }
 
-    /// What becomes of the batch that another writes; `write` is called when that one does not begin.
-    pub(super) async fn wait(
-        &self,
-        patience: Duration,
-        write: impl FnOnce(),
-    ) -> Result<(), AuditUnavailable> {
-        if let Some(watch) = poll_fn(|context| self.watch(context, patience)).await {
+    /// What becomes of the batch that another writes; `write` is called now and then when it is not written.
+    pub(super) async fn wait(&self, patience: Duration, write: impl Fn()) -> Result<(), AuditUnavailable> {
+        while let Some(watch) = poll_fn(|context| self.watch(context, patience)).await {
             let turn = watch.until.min(Instant::now() + TURN);
-            if timeout_at(turn, poll_fn(|context| self.written(context))).await.is_err() {
-                write();
+            if timeout_at(turn, poll_fn(|context| self.written(context))).await.is_ok() {
+                break;
             }
-            // Whoever writes may be stuck in the kernel, with a disk that does not answer.
-            if timeout_at(watch.until, poll_fn(|context| self.written(context))).await.is_err() {
+            if turn == watch.until {
+                // Whoever writes may be stuck in the kernel, with a disk that does not answer.
                 self.outcome.give_up();
+                break;
             }
+            // Another watches from here on: the disk may not answer this one either.
+            drop(watch);
+            yield_now().await;
+            write();
         }
         self.settled()
     }

@@ -158,7 +158,26 @@ async fn a_batch_that_nobody_begins_to_write_is_written_by_one_who_waits() {
     let together = join_all([place.boot("follows"), place.boot("follows, too")]).await;
     assert!(together.iter().all(Result::is_ok));
     assert_eq!(place.principals()[2..], ["follows", "follows, too"]);
+    drop(Lead(&place.audit));
     assert!(leads.settled().is_ok(), "and it hears of that when it comes to it");
+    place.boot("later").await.unwrap();
+    assert_eq!(place.principals()[2..], ["follows", "follows, too", "later"], "each once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_writes_for_another_and_is_stuck_leaves_nobody_else_waiting() {
+    let place = Place::new(false);
+    place.crowd().await;
+    let join = || place.audit.gathering.lock().join(None, |line| line.extend_from_slice(b"{}\n"));
+    let (_leads, writes, follows) = (join(), join(), join());
+    let ((release, held), patience) = (std::sync::mpsc::channel::<()>(), SYNC_EVERY * 10);
+    let mut stuck = Box::pin(async move { writes.wait(patience, move || _ = held.recv()).await });
+    assert!(begin(stuck.as_mut()), "it watches");
+    let stuck = tokio::spawn(stuck);
+    let refused = tokio::time::timeout(PATIENCE * 10, follows.wait(patience, || ())).await;
+    assert_eq!(refused.expect("an answer").unwrap_err().0.kind(), io::ErrorKind::TimedOut);
+    drop(release);
+    assert!(stuck.await.unwrap().is_err());
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ use super::{
 use crate::{id::WorkspaceId, model::question::Facts};
 
 /// How long a chain may take where its caller runs, in milliseconds, whatever it may take in all: that of
-/// the default limits.
+/// the default limits. On a busy machine it is given its own time once more, as elsewhere.
 const HERE_MS: u64 = 10;
 
 /// How many threads there are, and how much may wait for them.

@@ -29,7 +29,8 @@ fn a_cheap_chain_moves_to_its_callers_thread() {
 #[test]
 fn a_chain_that_is_cheap_no_more_holds_its_callers_thread_for_a_moment_only() {
     const WALL_MS: u64 = 1_000;
-    let limits = Limits { fuel: u64::MAX / 2, wall_ms: WALL_MS, chain_wall_ms: WALL_MS, ..Limits::default() };
+    let limits =
+        Limits { fuel: u64::MAX / 2, wall_ms: WALL_MS, chain_wall_ms: 10 * WALL_MS, ..Limits::default() };
     let engine = Engine::new(&EngineSettings { limits, slots: 2, ..EngineSettings::default() }).unwrap();
     let hostile = load(&engine, "hostile.wasm");
     let settings = [("mode", "loop"), ("only-in", "mars")];
