@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    BOUND, Listener, Outcome, PROBE, ROUTES, Route, Who, set_probe,
+    BOUND, Outcome, PROBE, Who,
+    routes::{Listener, ROUTES, Route, is_resource},
+    set_probe,
     spelling::{Spelling, beside, every_byte, hostile},
     tokens,
 };
@@ -282,7 +284,7 @@ impl Asked {
             &["not-found", "invalid", "forbidden", "unauthenticated"]
         };
         // Whoever sees the workspace is told whose a thing is, however a confirmation is spelt.
-        let is_told = super::is_resource(route.2) && self.who.is_of(place.workspace);
+        let is_told = is_resource(route.2) && self.who.is_of(place.workspace);
         let whose = is_told && code == "owned-by-directory";
         assert!(whose || allowed.contains(&code.as_str()), "{case}");
         for place in Pair::places() {

@@ -2,7 +2,7 @@
 
 use bootlace::model::Role;
 
-use super::{Listener, Route};
+use super::routes::{Listener, Route};
 use crate::world::pair::Place;
 
 /// Whose a token is.

@@ -54,7 +54,7 @@ impl Sending {
 
     /// Whether nobody will read the rest of a request, so that its connection is good for no other.
     pub(super) fn is_unread(&self) -> bool {
-        self.0.is_unread.swap(false, Ordering::Relaxed)
+        self.0.is_unread.load(Ordering::Relaxed)
     }
 
     /// A request whose head was read; what tells whether its body was, where it has one.
